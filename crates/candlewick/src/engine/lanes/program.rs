@@ -1,0 +1,193 @@
+//! A network as the list of operations that a tile goes through.
+//!
+//! Max pooling and an activation change places where they can: activations never decrease, so the largest value before is
+//! the largest value after, and a quarter of the values is left to activate. Exact, so it is done silently.
+
+use crate::layers::conv2d::{Conv2d, Gradients};
+use crate::layers::windows::Windows;
+use crate::layers::{activation, avg_pool2d, dense, max_pool2d};
+use crate::network::{Activation, Layer, Network, PlacedLayer};
+use crate::simd::{Lane, Lanes};
+use std::ops::Range;
+
+/// One operation and where its parameters are.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Conv2d { conv: Conv2d, weight: Range<usize>, bias: Range<usize> },
+    MaxPool2d(Windows),
+    AvgPool2d(Windows),
+    Dense { weight: Range<usize>, bias: Range<usize> },
+    Activation(Activation),
+}
+
+/// The operations, and the length of what goes into each and out of the last.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub operations: Vec<Operation>,
+    /// Values of one image: `lengths[i]` before operation i, `lengths[i + 1]` after it.
+    pub lengths: Vec<usize>,
+    /// Lanes of scratch memory that the neediest operation asks for.
+    pub scratch_len: usize,
+}
+
+impl Program {
+    pub fn new(network: &Network) -> Self {
+        let mut program = Self { operations: Vec::new(), lengths: vec![network.image_len()], scratch_len: 0 };
+        let mut pending = Activation::None;
+        for placed in &network.layers {
+            if !matches!(placed.layer, Layer::MaxPool2d { .. }) {
+                program.activate(pending);
+                pending = Activation::None;
+            }
+            let operation = operation(network, placed);
+            program.scratch_len = program.scratch_len.max(scratch_len(&operation, placed));
+            program.push(operation, placed.output_shape.iter().product());
+            if let Layer::Conv2d { activation, .. } | Layer::Dense { activation, .. } = placed.layer {
+                pending = activation;
+            }
+        }
+        program.activate(pending);
+        program
+    }
+
+    fn activate(&mut self, activation: Activation) {
+        if activation != Activation::None {
+            self.push(Operation::Activation(activation), self.lengths[self.lengths.len() - 1]);
+        }
+    }
+
+    fn push(&mut self, operation: Operation, output_len: usize) {
+        self.operations.push(operation);
+        self.lengths.push(output_len);
+    }
+}
+
+fn operation(network: &Network, placed: &PlacedLayer) -> Operation {
+    let parameter = |i: usize| network.parameters[placed.parameters.start + i].range.clone();
+    let windows = |pool_size, strides| {
+        let (input, output) = (&placed.input_shape, &placed.output_shape);
+        Windows { channels: input[0], input: [input[1], input[2]], output: [output[1], output[2]], pool_size, strides }
+    };
+    match placed.layer {
+        Layer::Conv2d { channels, kernel_size, strides, padding, .. } => {
+            let (input, output) = (&placed.input_shape, &placed.output_shape);
+            let conv = Conv2d {
+                in_channels: input[0],
+                out_channels: channels,
+                input: [input[1], input[2]],
+                output: [output[1], output[2]],
+                kernel_size,
+                strides,
+                padding,
+            };
+            Operation::Conv2d { conv, weight: parameter(0), bias: parameter(1) }
+        }
+        Layer::MaxPool2d { pool_size, strides } => Operation::MaxPool2d(windows(pool_size, strides)),
+        Layer::AvgPool2d { pool_size, strides } => Operation::AvgPool2d(windows(pool_size, strides)),
+        Layer::Dense { .. } => Operation::Dense { weight: parameter(0), bias: parameter(1) },
+    }
+}
+
+fn scratch_len(operation: &Operation, placed: &PlacedLayer) -> usize {
+    match operation {
+        Operation::Conv2d { conv, .. } => conv.scratch_len(),
+        Operation::Dense { .. } => dense::scratch_len(placed.input_shape.iter().product()),
+        _ => 0,
+    }
+}
+
+impl Operation {
+    /// From `x` to `y`.
+    pub fn forward<L: Lanes>(
+        &self,
+        l: L,
+        parameters: &[L::Real],
+        x: &[Lane<L::Real>],
+        y: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        match self {
+            Self::Conv2d { conv, weight, bias } => {
+                conv.forward(l, x, &parameters[weight.clone()], &parameters[bias.clone()], y, scratch);
+            }
+            Self::Dense { weight, bias } => {
+                dense::forward(l, x, &parameters[weight.clone()], &parameters[bias.clone()], y);
+            }
+            Self::MaxPool2d(windows) => max_pool2d::forward(l, windows, x, y),
+            Self::AvgPool2d(windows) => avg_pool2d::forward(l, windows, x, y),
+            Self::Activation(function) => activation::forward(l, *function, x, y),
+        }
+    }
+
+    /// From `dy` to `dx`, if it is asked for, adding to `gradient` (as long as `parameters`).
+    pub fn backward<L: Lanes>(
+        &self,
+        l: L,
+        parameters: &[L::Real],
+        [x, y, dy]: [&[Lane<L::Real>]; 3],
+        dx: Option<&mut [Lane<L::Real>]>,
+        gradient: &mut [L::Real],
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        match self {
+            Self::Conv2d { conv, weight, bias } => {
+                let (dw, db) = gradient[weight.start..bias.end].split_at_mut(weight.len());
+                let gradients = Gradients { weight: dw, bias: db, input: dx };
+                conv.backward(l, x, &parameters[weight.clone()], dy, gradients, scratch);
+            }
+            Self::Dense { weight, bias } => {
+                let (dw, db) = gradient[weight.start..bias.end].split_at_mut(weight.len());
+                dense::parameter_gradient(l, x, dy, dw, db, scratch);
+                if let Some(dx) = dx {
+                    dense::input_gradient(l, &parameters[weight.clone()], dy, dx);
+                }
+            }
+            Self::MaxPool2d(windows) => {
+                if let Some(dx) = dx {
+                    max_pool2d::backward(l, windows, x, y, dy, dx);
+                }
+            }
+            Self::AvgPool2d(windows) => {
+                if let Some(dx) = dx {
+                    avg_pool2d::backward(l, windows, dy, dx);
+                }
+            }
+            Self::Activation(function) => {
+                if let Some(dx) = dx {
+                    activation::backward(l, *function, y, dy, dx);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_pools_come_before_the_activation_and_mean_pools_after() {
+        let conv = Layer::Conv2d {
+            channels: 2,
+            kernel_size: [3, 3],
+            strides: [1, 1],
+            padding: [1, 1],
+            activation: Activation::Relu,
+        };
+        let max = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
+        let mean = Layer::AvgPool2d { pool_size: [2, 2], strides: [2, 2] };
+        let network = Network::new(&[conv, max, max, conv, mean], [1, 16, 16]).unwrap();
+        let kinds: Vec<_> = Program::new(&network)
+            .operations
+            .iter()
+            .map(|o| match o {
+                Operation::Conv2d { .. } => "conv",
+                Operation::MaxPool2d(_) => "max",
+                Operation::AvgPool2d(_) => "mean",
+                Operation::Dense { .. } => "dense",
+                Operation::Activation(_) => "activation",
+            })
+            .collect();
+        assert_eq!(kinds, ["conv", "max", "max", "activation", "conv", "activation", "mean"]);
+    }
+}

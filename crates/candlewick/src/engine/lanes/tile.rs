@@ -1,0 +1,174 @@
+//! Sixteen images on their way through the network, forward and backward, in the cache of one core.
+
+use super::program::Program;
+use crate::loss::softmax_cross_entropy;
+use crate::metrics::Metrics;
+use crate::simd::{Kernel, Lane, Lanes, Real};
+
+/// The memory that a tile needs; a thread makes it once.
+pub struct Scratch<R> {
+    /// `values[i]` goes into operation i and `values[i + 1]` comes out: [C][H][W] or [units].
+    pub values: Vec<Vec<Lane<R>>>,
+    /// Gradients by the values on both sides of an operation, in turn.
+    gradients: [Vec<Lane<R>>; 2],
+    operation: Vec<Lane<R>>,
+}
+
+impl<R: Real> Scratch<R> {
+    pub fn new(program: &Program) -> Self {
+        let lanes = |n: usize| vec![Lane::zero(); n];
+        let longest = program.lengths.iter().copied().max().unwrap_or(0);
+        Self {
+            values: program.lengths.iter().map(|n| lanes(*n)).collect(),
+            gradients: [lanes(longest), lanes(longest)],
+            operation: lanes(program.scratch_len),
+        }
+    }
+
+    /// The logits: [classes].
+    pub fn output(&self) -> &[Lane<R>] {
+        &self.values[self.values.len() - 1]
+    }
+
+    /// Fills `values[1..]` from `values[0]`.
+    pub fn forward<L: Lanes<Real = R>>(&mut self, l: L, program: &Program, parameters: &[R]) {
+        for (i, operation) in program.operations.iter().enumerate() {
+            let (before, after) = self.values.split_at_mut(i + 1);
+            operation.forward(l, parameters, &before[i], &mut after[0], &mut self.operation);
+        }
+    }
+
+    /// The loss of the logits; its gradient by them, times `scale`, is kept for [`Scratch::backward`].
+    pub fn loss<L: Lanes<Real = R>>(&mut self, l: L, labels: &[u32], scale: R) -> Metrics {
+        let logits = &self.values[self.values.len() - 1];
+        softmax_cross_entropy(l, logits, labels, scale, &mut self.gradients[0][..logits.len()])
+    }
+
+    /// Adds the gradient of the loss by the parameters to `gradient`.
+    pub fn backward<L: Lanes<Real = R>>(&mut self, l: L, program: &Program, parameters: &[R], gradient: &mut [R]) {
+        let [dy, dx] = &mut self.gradients;
+        for (i, operation) in program.operations.iter().enumerate().rev() {
+            let (x, y) = (&self.values[i], &self.values[i + 1]);
+            let dx_or_none = (i > 0).then(|| &mut dx[..x.len()]);
+            operation.backward(l, parameters, [x, y, &dy[..y.len()]], dx_or_none, gradient, &mut self.operation);
+            std::mem::swap(dy, dx);
+        }
+    }
+}
+
+/// Forward, loss and backward of the tile in `scratch`.
+pub struct Train<'a> {
+    pub program: &'a Program,
+    pub parameters: &'a [f32],
+    pub labels: &'a [u32],
+    pub scale: f32,
+    pub scratch: &'a mut Scratch<f32>,
+    pub gradient: &'a mut [f32],
+}
+
+impl Kernel for Train<'_> {
+    type Output = Metrics;
+    fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
+        self.scratch.forward(l, self.program, self.parameters);
+        let metrics = self.scratch.loss(l, self.labels, self.scale);
+        self.scratch.backward(l, self.program, self.parameters, self.gradient);
+        metrics
+    }
+}
+
+/// Forward and loss of the tile in `scratch`.
+pub struct Score<'a> {
+    pub program: &'a Program,
+    pub parameters: &'a [f32],
+    pub labels: &'a [u32],
+    pub scratch: &'a mut Scratch<f32>,
+}
+
+impl Kernel for Score<'_> {
+    type Output = Metrics;
+    fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
+        self.scratch.forward(l, self.program, self.parameters);
+        self.scratch.loss(l, self.labels, 1.0)
+    }
+}
+
+/// Forward of the tile in `scratch`; the logits are its output.
+pub struct Predict<'a> {
+    pub program: &'a Program,
+    pub parameters: &'a [f32],
+    pub scratch: &'a mut Scratch<f32>,
+}
+
+impl Kernel for Predict<'_> {
+    type Output = ();
+    fn run<L: Lanes<Real = f32>>(self, l: L) {
+        self.scratch.forward(l, self.program, self.parameters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::finite_differences::{Numbers, check};
+    use crate::network::{Activation, Layer, Network};
+    use crate::simd::{Float64, LANES};
+
+    /// Convolution, padding, stride, both pools, overlapping windows, every activation, and pools on either side of them.
+    fn network() -> Network {
+        let conv = |channels, kernel, stride, padding, activation| Layer::Conv2d {
+            channels,
+            kernel_size: [kernel; 2],
+            strides: [stride; 2],
+            padding: [padding; 2],
+            activation,
+        };
+        let layers = [
+            conv(3, 3, 1, 1, Activation::Sigmoid),
+            Layer::MaxPool2d { pool_size: [3, 3], strides: [2, 2] },
+            conv(5, 2, 2, 1, Activation::Tanh),
+            Layer::AvgPool2d { pool_size: [2, 2], strides: [1, 1] },
+            Layer::Dense { units: 7, activation: Activation::Relu },
+            Layer::Dense { units: 4, activation: Activation::None },
+        ];
+        Network::new(&layers, [2, 10, 9]).unwrap()
+    }
+
+    /// The mean loss of a batch, tile by tile, and its gradient.
+    fn loss_and_gradient(
+        program: &Program,
+        images: &[Vec<f64>],
+        labels: &[u32],
+        parameters: &[f64],
+    ) -> (f64, Vec<f64>) {
+        let mut scratch = Scratch::new(program);
+        let (mut loss, mut gradient) = (0.0, vec![0.0; parameters.len()]);
+        for (images, labels) in images.chunks(LANES).zip(labels.chunks(LANES)) {
+            scratch.values[0].fill(Lane::zero());
+            for (lane, image) in images.iter().enumerate() {
+                for (to, from) in scratch.values[0].iter_mut().zip(image) {
+                    to.0[lane] = *from;
+                }
+            }
+            scratch.forward(Float64, program, parameters);
+            loss += scratch.loss(Float64, labels, 1.0 / images.len() as f64).loss;
+            scratch.backward(Float64, program, parameters, &mut gradient);
+        }
+        (loss, gradient)
+    }
+
+    #[test]
+    fn the_whole_network_agrees_with_finite_differences() {
+        let network = network();
+        let program = Program::new(&network);
+        for batch in [1, 15, 16] {
+            let mut numbers = Numbers::new();
+            let images: Vec<_> = (0..batch).map(|_| numbers.vec(network.image_len())).collect();
+            let labels: Vec<u32> = (0..batch as u32).map(|i| i % 4).collect();
+            let parameters = numbers.vec(network.parameter_count());
+            let (_, gradient) = loss_and_gradient(&program, &images, &labels, &parameters);
+            check(&format!("batch of {batch}"), &parameters, &gradient, |parameters| {
+                loss_and_gradient(&program, &images, &labels, parameters).0 / batch as f64
+            });
+        }
+    }
+}

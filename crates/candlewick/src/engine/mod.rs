@@ -1,0 +1,116 @@
+//! An engine runs a network on one kind of device: it holds the parameters and does the forward passes, backward passes and
+//! optimiser steps.
+
+pub mod lanes;
+
+use crate::dataset::Dataset;
+use crate::error::{Code, Error, Result};
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::optimizer::Sgd;
+use candle_core::Tensor;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Long work as seen from another thread: how far it is, and a way to stop it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    images: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// Images done so far.
+    pub fn images(&self) -> u64 {
+        self.images.load(Ordering::Relaxed)
+    }
+
+    /// Asks the work to stop before its next batch.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a batch as done.
+    ///
+    /// # Errors
+    /// `Cancelled`, if the work is to stop.
+    pub(crate) fn advance(&self, images: usize) -> Result<()> {
+        self.images.fetch_add(images as u64, Ordering::Relaxed);
+        self.check()
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(Code::Cancelled, "the work was cancelled"));
+        }
+        Ok(())
+    }
+}
+
+/// A network's parameters and everything that runs it.
+///
+/// Images are tensors (N, C, H, W), either float32, taken as they are, or bytes, which count as 0 to 1 (divided by 255).
+pub trait Engine: Send {
+    /// What runs here.
+    fn network(&self) -> &Network;
+
+    /// One optimiser step on the mean loss of a batch; the metrics are those before the step.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an empty batch, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for images or labels
+    /// that do not fit. The parameters are then as before.
+    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics>;
+
+    /// Steps over the images that `order` names, `batch_size` at a time; the last batch may be smaller.
+    ///
+    /// # Errors
+    /// As for [`Engine::step`], before the first step; `Cancelled` between two of them.
+    fn train(
+        &mut self,
+        dataset: &Dataset,
+        order: &[u32],
+        batch_size: usize,
+        sgd: &Sgd,
+        progress: &Progress,
+    ) -> Result<Metrics>;
+
+    /// Loss and correct answers over a range of a dataset; changes nothing.
+    ///
+    /// # Errors
+    /// As for [`Engine::train`].
+    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics>;
+
+    /// Logits (N, classes) of images.
+    ///
+    /// # Errors
+    /// `InvalidShape` for images that do not fit.
+    fn predict(&mut self, images: &Tensor) -> Result<Tensor>;
+
+    /// The parameters by name, in the network's order.
+    ///
+    /// # Errors
+    /// `Internal`.
+    fn parameters(&self) -> Result<Vec<(String, Tensor)>>;
+
+    /// The gradients of the last [`Engine::step`], by parameter; zeros before the first.
+    ///
+    /// # Errors
+    /// `Internal`.
+    fn gradients(&self) -> Result<Vec<(String, Tensor)>>;
+
+    /// Replaces all parameters and forgets the optimiser's velocity.
+    ///
+    /// # Errors
+    /// `CheckpointInvalid` for tensors that are not this network's parameters; nothing is then replaced.
+    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()>;
+
+    /// Replaces all parameters, given end to end in the network's order, and forgets the optimiser's velocity.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for another number of values.
+    fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
+
+    /// Forgets the optimiser's velocity, as a new optimiser would start.
+    fn reset_optimizer(&mut self);
+}

@@ -1,0 +1,80 @@
+//! The one error type of the crate: a code for programs, a sentence for people.
+
+use std::fmt;
+
+/// What went wrong, for a program to branch on. JavaScript sees [`Code::as_str`] as `error.code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// An argument has a value that cannot be used.
+    InvalidArgument,
+    /// Layers do not fit each other or the input.
+    InvalidShape,
+    /// A label names a class that the network does not have.
+    LabelOutOfRange,
+    /// Images and labels do not belong together.
+    DataMismatch,
+    /// A checkpoint file cannot be opened.
+    CheckpointNotFound,
+    /// A checkpoint file does not hold this network's parameters.
+    CheckpointInvalid,
+    /// A checkpoint could not be written; whatever stood at its path before is untouched.
+    SaveFailed,
+    /// The device asked for is not there.
+    DeviceUnavailable,
+    /// The work was cancelled between two batches.
+    Cancelled,
+    /// A defect of candlewick.
+    Internal,
+}
+
+impl Code {
+    /// The name that JavaScript sees.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidArgument => "INVALID_ARGUMENT",
+            Code::InvalidShape => "INVALID_SHAPE",
+            Code::LabelOutOfRange => "LABEL_OUT_OF_RANGE",
+            Code::DataMismatch => "DATA_MISMATCH",
+            Code::CheckpointNotFound => "CHECKPOINT_NOT_FOUND",
+            Code::CheckpointInvalid => "CHECKPOINT_INVALID",
+            Code::SaveFailed => "SAVE_FAILED",
+            Code::DeviceUnavailable => "DEVICE_UNAVAILABLE",
+            Code::Cancelled => "CANCELLED",
+            Code::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// A failure: its [`Code`], and a sentence that names the value, what was expected and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error with this code and sentence.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// candle is only asked for what was checked before, so whatever it reports is a defect of ours.
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::new(Code::Internal, format!("candle failed: {error}"))
+    }
+}

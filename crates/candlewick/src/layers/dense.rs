@@ -1,0 +1,219 @@
+//! A fully connected layer: z[o] = b[o] + Σ w[o][i] x[i].
+//!
+//! ```
+//! use candlewick::layers::dense;
+//! use candlewick::simd::{Float64, Lane};
+//!
+//! let mut z = [Lane::zero()];
+//! dense::forward(Float64, &[Lane::splat(3.0), Lane::splat(5.0)], &[2.0, 1.0], &[0.5], &mut z);
+//! assert_eq!(z, [Lane::splat(11.5)]);
+//! ```
+
+use crate::simd::{LANES, Lane, Lanes, Real, register_tiles};
+
+/// z = x wᵀ + b; x: [I], w: [O][I], b: [O], z: [O].
+pub fn forward<L: Lanes>(l: L, x: &[Lane<L::Real>], w: &[L::Real], b: &[L::Real], z: &mut [Lane<L::Real>]) {
+    l.run(
+        #[inline(always)]
+        || {
+            for (o, units) in register_tiles(z.len(), 8) {
+                match units {
+                    8 => forward_tile::<L, 8>(l, x, w, b, z, o),
+                    4 => forward_tile::<L, 4>(l, x, w, b, z, o),
+                    2 => forward_tile::<L, 2>(l, x, w, b, z, o),
+                    _ => forward_tile::<L, 1>(l, x, w, b, z, o),
+                }
+            }
+        },
+    );
+}
+
+/// O units, from `o` on.
+#[inline(always)]
+fn forward_tile<L: Lanes, const O: usize>(
+    l: L,
+    x: &[Lane<L::Real>],
+    w: &[L::Real],
+    b: &[L::Real],
+    z: &mut [Lane<L::Real>],
+    o: usize,
+) {
+    let mut sums = [l.splat(L::Real::ZERO); O];
+    let mut rows = [w; O];
+    for j in 0..O {
+        sums[j] = l.splat(b[o + j]);
+        rows[j] = &w[(o + j) * x.len()..][..x.len()];
+    }
+    for i in 0..x.len() {
+        let input = l.load(&x[i]);
+        for j in 0..O {
+            sums[j] = l.mul_add(input, l.splat(rows[j][i]), sums[j]);
+        }
+    }
+    for j in 0..O {
+        l.store(sums[j], &mut z[o + j]);
+    }
+}
+
+/// dx[i] = Σ w[o][i] dz[o]; w: [O][I], dz: [O], dx: [I].
+pub fn input_gradient<L: Lanes>(l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
+    l.run(
+        #[inline(always)]
+        || {
+            for (i, inputs) in register_tiles(dx.len(), 8) {
+                match inputs {
+                    8 => input_gradient_tile::<L, 8>(l, w, dz, dx, i),
+                    4 => input_gradient_tile::<L, 4>(l, w, dz, dx, i),
+                    2 => input_gradient_tile::<L, 2>(l, w, dz, dx, i),
+                    _ => input_gradient_tile::<L, 1>(l, w, dz, dx, i),
+                }
+            }
+        },
+    );
+}
+
+/// N inputs, from `i` on.
+#[inline(always)]
+fn input_gradient_tile<L: Lanes, const N: usize>(
+    l: L,
+    w: &[L::Real],
+    dz: &[Lane<L::Real>],
+    dx: &mut [Lane<L::Real>],
+    i: usize,
+) {
+    let inputs = dx.len();
+    let mut sums = [l.splat(L::Real::ZERO); N];
+    for (o, d) in dz.iter().enumerate() {
+        let d = l.load(d);
+        let row = &w[o * inputs + i..][..N];
+        for j in 0..N {
+            sums[j] = l.mul_add(d, l.splat(row[j]), sums[j]);
+        }
+    }
+    for j in 0..N {
+        l.store(sums[j], &mut dx[i + j]);
+    }
+}
+
+/// dw[o][i] += Σ over images of dz[o] x[i], and db[o] += Σ dz[o]; x: [I], dz: [O], dw: [O][I], db: [O].
+///
+/// Here the sum runs over the lanes, so x is turned: `scratch` ([`scratch_len`] lanes) takes it as [image][I].
+pub fn parameter_gradient<L: Lanes>(
+    l: L,
+    x: &[Lane<L::Real>],
+    dz: &[Lane<L::Real>],
+    dw: &mut [L::Real],
+    db: &mut [L::Real],
+    scratch: &mut [Lane<L::Real>],
+) {
+    l.run(
+        #[inline(always)]
+        || {
+            let blocks = x.len().div_ceil(LANES);
+            let turned = &mut scratch[..scratch_len(x.len())];
+            turn(x, turned);
+            for (o, units) in register_tiles(dz.len(), 8) {
+                for block in 0..blocks {
+                    let columns = &turned[block..];
+                    match units {
+                        8 => weight_gradient_tile::<L, 8>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
+                        4 => weight_gradient_tile::<L, 4>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
+                        2 => weight_gradient_tile::<L, 2>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
+                        _ => weight_gradient_tile::<L, 1>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
+                    }
+                }
+            }
+            for (d, db) in dz.iter().zip(db) {
+                *db += l.sum(l.load(d));
+            }
+        },
+    );
+}
+
+/// Lanes of scratch memory that [`parameter_gradient`] needs for `inputs` inputs.
+pub fn scratch_len(inputs: usize) -> usize {
+    LANES * inputs.div_ceil(LANES)
+}
+
+/// From x: [I] lanes of sixteen images to [image][I / 16] lanes of sixteen inputs, the last filled up with zeros.
+#[inline(always)]
+fn turn<R: Real>(x: &[Lane<R>], turned: &mut [Lane<R>]) {
+    let blocks = x.len().div_ceil(LANES);
+    for (block, inputs) in x.chunks(LANES).enumerate() {
+        for image in 0..LANES {
+            let to = &mut turned[image * blocks + block];
+            *to = Lane::zero();
+            for (to, from) in to.0.iter_mut().zip(inputs) {
+                *to = from.0[image];
+            }
+        }
+    }
+}
+
+/// Gradients of O units by sixteen inputs, from `o` and `i` on; `columns` holds those inputs, `blocks` lanes an image.
+#[inline(always)]
+fn weight_gradient_tile<L: Lanes, const O: usize>(
+    l: L,
+    columns: &[Lane<L::Real>],
+    blocks: usize,
+    dz: &[Lane<L::Real>],
+    dw: &mut [L::Real],
+    [o, i, inputs]: [usize; 3],
+) {
+    let units = &dz[o..][..O];
+    let mut sums = [l.splat(L::Real::ZERO); O];
+    for image in 0..LANES {
+        let x = l.load(&columns[image * blocks]);
+        for j in 0..O {
+            sums[j] = l.mul_add(x, l.splat(units[j].0[image]), sums[j]);
+        }
+    }
+    for j in 0..O {
+        let row = &mut dw[(o + j) * inputs..][..inputs][i..];
+        if let Some(row) = row.get_mut(..LANES) {
+            l.store_slice(l.add(l.load_slice(row), sums[j]), row);
+        } else {
+            let mut rest = Lane::zero();
+            l.store(sums[j], &mut rest);
+            for (dw, sum) in row.iter_mut().zip(rest.0) {
+                *dw += sum;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::finite_differences::{Numbers, check, flat, lanes, weighted_sum};
+    use crate::simd::Float64;
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for (inputs, units) in [(1, 1), (15, 3), (16, 8), (17, 10), (40, 21), (3, 16)] {
+            let mut numbers = Numbers::new();
+            let (x, w, b) = (numbers.lanes(inputs), numbers.vec(inputs * units), numbers.vec(units));
+            let dz = numbers.lanes(units);
+            let (mut dx, mut dw, mut db) = (x.clone(), vec![0.0; w.len()], vec![0.0; units]);
+            input_gradient(Float64, &w, &dz, &mut dx);
+            let mut scratch = vec![Lane::splat(f64::NAN); scratch_len(inputs)];
+            parameter_gradient(Float64, &x, &dz, &mut dw, &mut db, &mut scratch);
+            let loss = |x: &[Lane<f64>], w: &[f64], b: &[f64]| {
+                let mut z = vec![Lane::zero(); units];
+                forward(Float64, x, w, b, &mut z);
+                weighted_sum(&z, &dz)
+            };
+            check(&format!("dx of {inputs} to {units}"), &flat(&x), &flat(&dx), |x| loss(&lanes(x), &w, &b));
+            check(&format!("dw of {inputs} to {units}"), &w, &dw, |w| loss(&x, w, &b));
+            check(&format!("db of {inputs} to {units}"), &b, &db, |b| loss(&x, &w, b));
+        }
+    }
+
+    #[test]
+    fn parameter_gradients_add_up() {
+        let (x, dz) = ([Lane::splat(2.0)], [Lane::splat(1.0)]);
+        let (mut dw, mut db) = ([1.0], [1.0]);
+        parameter_gradient(Float64, &x, &dz, &mut dw, &mut db, &mut [Lane::zero(); 16]);
+        assert_eq!((dw, db), ([33.0], [17.0]));
+    }
+}

@@ -1,0 +1,34 @@
+//! What is counted while images pass: loss and correct answers.
+
+use std::ops::AddAssign;
+
+/// Sums over images; the means are what people read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Metrics {
+    /// Sum of the losses, in nats.
+    pub loss: f64,
+    /// Images whose largest logit is their label's.
+    pub correct: u64,
+    /// Images counted.
+    pub count: u64,
+}
+
+impl Metrics {
+    /// Loss an image; NaN for no images.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss / self.count as f64
+    }
+
+    /// Share of images answered correctly, 0 to 1; NaN for no images.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.count as f64
+    }
+}
+
+impl AddAssign for Metrics {
+    fn add_assign(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.count += other.count;
+    }
+}

@@ -1,0 +1,314 @@
+//! A network as data: its layers, and what follows from the shape of its input.
+//!
+//! ```
+//! use candlewick::network::{Activation, Layer, Network};
+//!
+//! let layers = [
+//!     Layer::Conv2d { channels: 6, kernel_size: [5, 5], strides: [1, 1], padding: [0, 0], activation: Activation::Sigmoid },
+//!     Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] },
+//!     Layer::Dense { units: 10, activation: Activation::None },
+//! ];
+//! let network = Network::new(&layers, [1, 28, 28])?;
+//! assert_eq!(network.layers[1].name, "pool0");
+//! assert_eq!(network.layers[1].output_shape, [6, 12, 12]);
+//! assert_eq!(network.parameters[2].shape, [10, 864]); // dense0.weight
+//! # Ok::<(), candlewick::Error>(())
+//! ```
+
+use crate::error::{Code, Error, Result};
+use std::ops::Range;
+
+/// The function at the end of a layer; all of them are applied element by element and never decrease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// The identity.
+    None,
+    /// 1 / (1 + e⁻ˣ)
+    Sigmoid,
+    /// max(x, 0)
+    Relu,
+    /// (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)
+    Tanh,
+}
+
+/// One layer as its user writes it. Pairs are (vertical, horizontal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Cross-correlation of (C, H, W) with `channels` kernels of (C, kernel_size), plus a bias a channel.
+    Conv2d {
+        /// Channels of the output.
+        channels: usize,
+        /// Height and width of the kernel.
+        kernel_size: [usize; 2],
+        /// Steps between windows.
+        strides: [usize; 2],
+        /// Rows and columns of zeros on each side.
+        padding: [usize; 2],
+        /// Applied to the output.
+        activation: Activation,
+    },
+    /// The largest value of each window.
+    MaxPool2d {
+        /// Height and width of a window.
+        pool_size: [usize; 2],
+        /// Steps between windows.
+        strides: [usize; 2],
+    },
+    /// The mean of each window.
+    AvgPool2d {
+        /// Height and width of a window.
+        pool_size: [usize; 2],
+        /// Steps between windows.
+        strides: [usize; 2],
+    },
+    /// x Wᵀ + b, after flattening the input.
+    Dense {
+        /// Length of the output.
+        units: usize,
+        /// Applied to the output.
+        activation: Activation,
+    },
+}
+
+/// A layer in its place: named, with shapes without the batch axis, (C, H, W) or (units).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedLayer {
+    /// `conv0`, `pool0`, `dense0`: the kind and a count per kind.
+    pub name: String,
+    /// As the user wrote it.
+    pub layer: Layer,
+    /// Shape of one image's input.
+    pub input_shape: Vec<usize>,
+    /// Shape of one image's output.
+    pub output_shape: Vec<usize>,
+    /// Where the layer's weight and bias are in [`Network::parameters`]; empty for pools.
+    pub parameters: Range<usize>,
+}
+
+impl PlacedLayer {
+    /// Weights and biases together.
+    pub fn parameter_count(&self, network: &Network) -> usize {
+        network.parameters[self.parameters.clone()].iter().map(|p| p.range.len()).sum()
+    }
+}
+
+/// A weight or bias.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// `conv0.weight`, `dense2.bias`.
+    pub name: String,
+    /// Weights are (out, in, kernel height, kernel width) or (out, in); biases are (out).
+    pub shape: Vec<usize>,
+    /// Its place among all the network's parameters laid end to end.
+    pub range: Range<usize>,
+}
+
+/// Layers in their places, for one input shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Shape of one image, (C, H, W).
+    pub input_shape: [usize; 3],
+    /// In the order an image passes them.
+    pub layers: Vec<PlacedLayer>,
+    /// In the order of the layers, weight before bias.
+    pub parameters: Vec<Parameter>,
+}
+
+impl Network {
+    /// Infers every shape.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for no layers or a size of zero, `InvalidShape` where a layer does not fit what reaches it.
+    pub fn new(layers: &[Layer], input_shape: [usize; 3]) -> Result<Self> {
+        if layers.is_empty() {
+            return Err(Error::new(Code::InvalidArgument, "a network needs at least one layer, but there are none"));
+        }
+        if input_shape.contains(&0) {
+            let shape = show(&input_shape);
+            return Err(invalid_shape(format!("an input of shape {shape} holds nothing; every size must be at least 1")));
+        }
+        let mut network = Self { input_shape, layers: Vec::new(), parameters: Vec::new() };
+        for layer in layers {
+            network.place(*layer)?;
+        }
+        Ok(network)
+    }
+
+    /// Number of values that an image holds.
+    pub fn image_len(&self) -> usize {
+        self.input_shape.iter().product()
+    }
+
+    /// Length of the last layer's output: one logit a class.
+    pub fn classes(&self) -> usize {
+        self.output_shape().iter().product()
+    }
+
+    /// Number of weights and biases.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters.last().map_or(0, |p| p.range.end)
+    }
+
+    fn output_shape(&self) -> &[usize] {
+        self.layers.last().map_or(&self.input_shape, |l| &l.output_shape)
+    }
+
+    fn place(&mut self, layer: Layer) -> Result<()> {
+        let input_shape = self.output_shape().to_vec();
+        let kind = kind(layer);
+        let count = self.layers.iter().filter(|l| self::kind(l.layer) == kind).count();
+        let name = format!("{kind}{count}");
+        let first = self.parameters.len();
+        let output_shape = match layer {
+            Layer::Conv2d { channels, kernel_size, strides, padding, .. } => {
+                let [c, h, w] = image(&name, &input_shape)?;
+                require_positive(&name, &[channels, strides[0], strides[1]], "channels and strides")?;
+                let height = windows(&name, "height", h, kernel_size[0], strides[0], padding[0])?;
+                let width = windows(&name, "width", w, kernel_size[1], strides[1], padding[1])?;
+                self.add_parameter(&name, "weight", vec![channels, c, kernel_size[0], kernel_size[1]])?;
+                self.add_parameter(&name, "bias", vec![channels])?;
+                vec![channels, height, width]
+            }
+            Layer::MaxPool2d { pool_size, strides } | Layer::AvgPool2d { pool_size, strides } => {
+                let [c, h, w] = image(&name, &input_shape)?;
+                require_positive(&name, &strides, "strides")?;
+                let height = windows(&name, "height", h, pool_size[0], strides[0], 0)?;
+                let width = windows(&name, "width", w, pool_size[1], strides[1], 0)?;
+                vec![c, height, width]
+            }
+            Layer::Dense { units, .. } => {
+                require_positive(&name, &[units], "units")?;
+                self.add_parameter(&name, "weight", vec![units, input_shape.iter().product()])?;
+                self.add_parameter(&name, "bias", vec![units])?;
+                vec![units]
+            }
+        };
+        let parameters = first..self.parameters.len();
+        self.layers.push(PlacedLayer { name, layer, input_shape, output_shape, parameters });
+        Ok(())
+    }
+
+    fn add_parameter(&mut self, layer: &str, kind: &str, shape: Vec<usize>) -> Result<()> {
+        let start = self.parameter_count();
+        let end = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).and_then(|n| n.checked_add(start));
+        // 2³² float32 are 16 GiB; beyond that the shape is a mistake.
+        match end.filter(|end| *end <= u32::MAX as usize) {
+            Some(end) => {
+                self.parameters.push(Parameter { name: format!("{layer}.{kind}"), shape, range: start..end });
+                Ok(())
+            }
+            None => Err(invalid_shape(format!(
+                "{layer}.{kind} of shape {} takes the network over 2^32 parameters; make the layer smaller",
+                show(&shape)
+            ))),
+        }
+    }
+}
+
+fn kind(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Conv2d { .. } => "conv",
+        Layer::MaxPool2d { .. } | Layer::AvgPool2d { .. } => "pool",
+        Layer::Dense { .. } => "dense",
+    }
+}
+
+fn invalid_shape(message: String) -> Error {
+    Error::new(Code::InvalidShape, message)
+}
+
+/// A shape as d2l prints it: `(1, 28, 28)`.
+pub fn show(shape: &[usize]) -> String {
+    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    format!("({})", sizes.join(", "))
+}
+
+fn image(name: &str, shape: &[usize]) -> Result<[usize; 3]> {
+    shape.try_into().map_err(|_| {
+        let shape = show(shape);
+        invalid_shape(format!("{name} needs images of shape (C, H, W), but {shape} reaches it; put it before the dense layers"))
+    })
+}
+
+fn require_positive(name: &str, sizes: &[usize], what: &str) -> Result<()> {
+    if sizes.contains(&0) {
+        return Err(Error::new(Code::InvalidArgument, format!("{name} has {what} of 0; they must be at least 1")));
+    }
+    Ok(())
+}
+
+/// Number of windows along one side: ⌊(n + 2 padding - window) / stride⌋ + 1.
+fn windows(name: &str, side: &str, n: usize, window: usize, stride: usize, padding: usize) -> Result<usize> {
+    if window == 0 {
+        return Err(Error::new(Code::InvalidArgument, format!("{name} has a window of {side} 0; it must be at least 1")));
+    }
+    match padding.checked_mul(2).and_then(|p| p.checked_add(n)).and_then(|padded| padded.checked_sub(window)) {
+        Some(room) => Ok(room / stride + 1),
+        None => Err(invalid_shape(format!(
+            "{name} has a window of {side} {window}, larger than its input of {side} {n} with {padding} of padding on each \
+             side; make the window smaller or the padding larger"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
+        Layer::Conv2d {
+            channels,
+            kernel_size: [kernel; 2],
+            strides: [stride; 2],
+            padding: [padding; 2],
+            activation: Activation::Sigmoid,
+        }
+    }
+
+    fn pool(size: usize, stride: usize) -> Layer {
+        Layer::MaxPool2d { pool_size: [size; 2], strides: [stride; 2] }
+    }
+
+    fn dense(units: usize) -> Layer {
+        Layer::Dense { units, activation: Activation::None }
+    }
+
+    #[test]
+    fn lenet_has_the_shapes_of_the_d2l_text() {
+        let layers = [conv(6, 5, 1, 0), pool(2, 2), conv(16, 5, 1, 0), pool(2, 2), dense(120), dense(84), dense(10)];
+        let network = Network::new(&layers, [1, 28, 28]).unwrap();
+        let shapes: Vec<_> = network.layers.iter().map(|l| format!("{} {}", l.name, show(&l.output_shape))).collect();
+        assert_eq!(
+            shapes,
+            [
+                "conv0 (6, 24, 24)",
+                "pool0 (6, 12, 12)",
+                "conv1 (16, 8, 8)",
+                "pool1 (16, 4, 4)",
+                "dense0 (120)",
+                "dense1 (84)",
+                "dense2 (10)"
+            ]
+        );
+        assert_eq!(network.parameter_count(), 44_426);
+        assert_eq!(network.classes(), 10);
+    }
+
+    #[test]
+    fn strides_and_padding_round_down() {
+        let network = Network::new(&[conv(3, 5, 2, 2), pool(3, 2)], [1, 28, 28]).unwrap();
+        assert_eq!(network.layers[0].output_shape, [3, 14, 14]);
+        assert_eq!(network.layers[1].output_shape, [3, 6, 6]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let message = |layers: &[Layer], input| Network::new(layers, input).unwrap_err().message;
+        assert!(message(&[conv(6, 29, 1, 0)], [1, 28, 28]).contains("conv0 has a window of height 29"));
+        assert!(message(&[dense(10), conv(6, 5, 1, 0)], [1, 28, 28]).contains("conv0 needs images of shape (C, H, W), but (10)"));
+        assert!(message(&[conv(6, 5, 0, 0)], [1, 28, 28]).contains("at least 1"));
+        assert!(message(&[], [1, 28, 28]).contains("at least one layer"));
+        assert!(message(&[dense(usize::MAX)], [1, 28, 28]).contains("2^32"));
+        assert!(message(&[dense(1)], [1, 0, 28]).contains("(1, 0, 28)"));
+    }
+}

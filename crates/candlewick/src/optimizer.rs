@@ -1,0 +1,91 @@
+//! Stochastic gradient descent, with PyTorch's definition of momentum and weight decay:
+//!
+//! ```text
+//!   g ← g + weight_decay · w        v ← momentum · v + g        w ← w - learning_rate · v
+//! ```
+
+use crate::error::{Code, Error, Result};
+
+/// The settings of the optimiser; its state, the velocity, is kept by the engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// Positive or zero.
+    pub learning_rate: f32,
+    /// 0 (none) to below 1.
+    pub momentum: f32,
+    /// Positive or zero.
+    pub weight_decay: f32,
+}
+
+impl Sgd {
+    /// Plain descent.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a learning rate that is negative or not finite.
+    pub fn new(learning_rate: f32) -> Result<Self> {
+        Self { learning_rate, momentum: 0.0, weight_decay: 0.0 }.validated()
+    }
+
+    /// Itself, if its settings make sense.
+    ///
+    /// # Errors
+    /// `InvalidArgument` names the setting that does not.
+    pub fn validated(self) -> Result<Self> {
+        let reject = |name: &str, value: f32, expected: &str| {
+            Err(Error::new(Code::InvalidArgument, format!("{name} is {value}; it must be {expected}")))
+        };
+        if !(self.learning_rate.is_finite() && self.learning_rate >= 0.0) {
+            return reject("the learning rate", self.learning_rate, "a finite number of at least 0");
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return reject("the momentum", self.momentum, "at least 0 and below 1");
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return reject("the weight decay", self.weight_decay, "a finite number of at least 0");
+        }
+        Ok(self)
+    }
+
+    /// Moves `parameters` down `gradient`. `velocity` is as long as they are, or empty while momentum is 0.
+    pub fn step(&self, parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
+        let decayed = |w: f32, g: f32| if self.weight_decay > 0.0 { self.weight_decay * w + g } else { g };
+        if self.momentum > 0.0 {
+            for ((w, g), v) in parameters.iter_mut().zip(gradient).zip(velocity) {
+                *v = self.momentum * *v + decayed(*w, *g);
+                *w -= self.learning_rate * *v;
+            }
+        } else {
+            for (w, g) in parameters.iter_mut().zip(gradient) {
+                *w -= self.learning_rate * decayed(*w, *g);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_steps_by_hand() {
+        let sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.25 };
+        let (mut w, mut v) = ([2.0], [0.0]);
+        sgd.step(&mut w, &[1.0], &mut v);
+        assert_eq!((w, v), ([1.25], [1.5])); // g = 1 + 0.5, w = 2 - 0.75
+        sgd.step(&mut w, &[1.0], &mut v);
+        assert_eq!((w, v), ([0.21875], [2.0625])); // g = 1.3125, v = 0.75 + 1.3125
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_named() {
+        let plain = Sgd { learning_rate: 0.1, momentum: 0.0, weight_decay: 0.0 };
+        for (sgd, named) in [
+            (Sgd { learning_rate: f32::NAN, ..plain }, "learning rate is NaN"),
+            (Sgd { learning_rate: -0.1, ..plain }, "learning rate is -0.1"),
+            (Sgd { momentum: 1.0, ..plain }, "momentum is 1"),
+            (Sgd { weight_decay: f32::INFINITY, ..plain }, "weight decay is inf"),
+        ] {
+            assert!(sgd.validated().unwrap_err().message.contains(named));
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Lanes of float32 on any instruction set: one AVX-512 register, two of AVX2, four of NEON.
+//!
+//! `fearless_simd` chooses the instructions; this file chooses those of its operations whose result is the same on all of
+//! them: the fused multiply-add (`mul_add_precise`), comparisons and selects instead of `max`, sums in an order of our own,
+//! and [`exp`](Float32::exp) and [`ln`](Float32::ln) made of these, as a platform's libm differs from the next.
+
+use super::{LANES, Lane, Lanes};
+use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x16, i32x16, u32x16};
+
+/// Sixteen float32 on the instruction set `S`.
+#[derive(Clone, Copy, Debug)]
+pub struct Float32<S: Simd>(pub S);
+
+impl<S: Simd> Float32<S> {
+    /// c₀ + c₁ x + c₂ x² + ..., by Horner's rule; `coefficients` from the highest power down.
+    #[inline(always)]
+    fn polynomial(self, x: f32x16<S>, coefficients: &[f32]) -> f32x16<S> {
+        let mut sum = self.splat(coefficients[0]);
+        for &c in &coefficients[1..] {
+            sum = self.mul_add(sum, x, self.splat(c));
+        }
+        sum
+    }
+}
+
+impl<S: Simd> Lanes for Float32<S> {
+    type Real = f32;
+    type Vector = f32x16<S>;
+
+    #[inline(always)]
+    fn run<R>(self, kernel: impl FnOnce() -> R) -> R {
+        self.0.vectorize(kernel)
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32x16<S> {
+        f32x16::splat(self.0, x)
+    }
+    #[inline(always)]
+    fn load(self, from: &Lane<f32>) -> f32x16<S> {
+        f32x16::load_array_ref(self.0, &from.0)
+    }
+    #[inline(always)]
+    fn store(self, v: f32x16<S>, to: &mut Lane<f32>) {
+        v.store_array(&mut to.0);
+    }
+    #[inline(always)]
+    fn load_slice(self, from: &[f32]) -> f32x16<S> {
+        f32x16::from_slice(self.0, &from[..LANES])
+    }
+    #[inline(always)]
+    fn store_slice(self, v: f32x16<S>, to: &mut [f32]) {
+        v.store_slice(&mut to[..LANES]);
+    }
+    #[inline(always)]
+    fn add(self, a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
+        a + b
+    }
+    #[inline(always)]
+    fn sub(self, a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
+        a - b
+    }
+    #[inline(always)]
+    fn mul(self, a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
+        a * b
+    }
+    #[inline(always)]
+    fn div(self, a: f32x16<S>, b: f32x16<S>) -> f32x16<S> {
+        a / b
+    }
+    #[inline(always)]
+    fn mul_add(self, a: f32x16<S>, b: f32x16<S>, c: f32x16<S>) -> f32x16<S> {
+        self.0.mul_add_precise_f32x16(a, b, c)
+    }
+    #[inline(always)]
+    fn where_gt(self, a: f32x16<S>, b: f32x16<S>, yes: f32x16<S>, no: f32x16<S>) -> f32x16<S> {
+        self.0.simd_gt_f32x16(a, b).select(yes, no)
+    }
+    #[inline(always)]
+    fn where_eq(self, a: f32x16<S>, b: f32x16<S>, yes: f32x16<S>, no: f32x16<S>) -> f32x16<S> {
+        self.0.simd_eq_f32x16(a, b).select(yes, no)
+    }
+
+    /// eˣ = 2ⁿ eʳ with n = round(x / ln 2), r = x - n ln 2 and |r| ≤ ln 2 / 2, where a polynomial of degree 7 serves
+    /// (the coefficients of Cephes' `expf`). Within two units in the last place; beyond ±87 the value at ±87, and NaN for NaN.
+    #[inline(always)]
+    fn exp(self, v: f32x16<S>) -> f32x16<S> {
+        let limit = self.splat(87.0);
+        let x = self.where_gt(v, limit, limit, v);
+        let x = self.where_gt(self.splat(-87.0), x, self.splat(-87.0), x);
+        // Adding 1.5 · 2²³ leaves round(x / ln 2) in the low bits of the float: no conversion, the same on all machines.
+        let shifter = self.splat(12_582_912.0);
+        let shifted = self.mul_add(x, self.splat(std::f32::consts::LOG2_E), shifter);
+        let n = shifted - shifter;
+        let r = self.mul_add(n, self.splat(-0.693_359_4), x); // ln 2 in two parts, the first of few bits
+        let r = self.mul_add(n, self.splat(2.121_944_4e-4), r);
+        let p = self.polynomial(
+            r,
+            &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
+        );
+        let e_r = self.mul_add(p * r, r, r) + self.splat(1.0);
+        let exponent: u32x16<S> = shifted.bitcast();
+        let two_n: f32x16<S> = ((exponent << 23) + u32x16::splat(self.0, 0x3f80_0000)).bitcast();
+        e_r * two_n
+    }
+
+    /// ln x = e ln 2 + ln m with x = 2ᵉ m and m in [√½, √2), where a polynomial of degree 9 in m - 1 serves
+    /// (the coefficients of Cephes' `logf`).
+    #[inline(always)]
+    fn ln(self, v: f32x16<S>) -> f32x16<S> {
+        // The bits of √½: subtracting them makes the exponent field the e that puts m into [√½, √2).
+        let sqrt_half = u32x16::splat(self.0, 0x3f35_04f3);
+        let bits: u32x16<S> = v.bitcast();
+        let offset: i32x16<S> = (bits - sqrt_half).bitcast();
+        let exponent = offset >> 23;
+        let e = self.0.cvt_f32_i32x16(exponent);
+        let mantissa: u32x16<S> = bits - (exponent << 23).bitcast::<u32x16<S>>();
+        let m = mantissa.bitcast::<f32x16<S>>() - self.splat(1.0);
+        let p = self.polynomial(
+            m,
+            &[
+                7.037_683_6e-2,
+                -1.151_461e-1,
+                1.167_699_84e-1,
+                -1.242_014_1e-1,
+                1.424_932_3e-1,
+                -1.666_805_7e-1,
+                2.000_071_5e-1,
+                -2.499_999_4e-1,
+                3.333_333e-1,
+            ],
+        );
+        let m2 = m * m;
+        let y = self.mul_add(e, self.splat(-2.121_944_4e-4), p * m * m2);
+        let y = self.mul_add(m2, self.splat(-0.5), y);
+        self.mul_add(e, self.splat(0.693_359_4), m + y)
+    }
+
+    #[inline(always)]
+    fn sum(self, v: f32x16<S>) -> f32 {
+        let (a, b) = self.0.split_f32x16(v);
+        let (a, b) = self.0.split_f32x8(a + b);
+        let quarter = a + b;
+        let q = quarter.as_array();
+        (q[0] + q[2]) + (q[1] + q[3])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{InstructionSet, Kernel};
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    enum Function {
+        Exp,
+        Ln,
+        Sum,
+    }
+
+    struct Apply(Function, [f32; LANES]);
+
+    impl Kernel for Apply {
+        type Output = [f32; LANES];
+        fn run<L: Lanes<Real = f32>>(self, l: L) -> [f32; LANES] {
+            let x = l.load(&Lane(self.1));
+            let mut out = Lane::zero();
+            l.store(
+                match self.0 {
+                    Function::Exp => l.exp(x),
+                    Function::Ln => l.ln(x),
+                    Function::Sum => l.splat(l.sum(x)),
+                },
+                &mut out,
+            );
+            out.0
+        }
+    }
+
+    /// Holds `function` against float64 and all instruction sets against each other.
+    fn check(function: Function, inputs: impl Iterator<Item = f32>, expected: fn(f64) -> f64) {
+        let inputs: Vec<f32> = inputs.collect();
+        for x in inputs.as_chunks::<LANES>().0 {
+            let best = InstructionSet::best().run(Apply(function, *x));
+            for other in InstructionSet::available() {
+                assert_eq!(best.map(f32::to_bits), other.run(Apply(function, *x)).map(f32::to_bits), "{}", other.name());
+            }
+            for (x, y) in x.iter().zip(best) {
+                let expected = expected(f64::from(*x));
+                let error = (f64::from(y) - expected).abs() / expected.abs();
+                assert!(error < 2.4e-7, "f({x}) = {y}, expected {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn exp_is_within_two_units_of_the_true_value() {
+        check(Function::Exp, (-8700..8700).map(|i| i as f32 / 100.0), f64::exp);
+    }
+
+    #[test]
+    fn ln_is_within_two_units_of_the_true_value() {
+        check(Function::Ln, (1..16_000).filter(|i| *i != 100).map(|i| i as f32 / 100.0), f64::ln);
+        assert_eq!(InstructionSet::best().run(Apply(Function::Ln, [1.0; LANES])), [0.0; LANES]);
+    }
+
+    #[test]
+    fn not_a_number_stays_so() {
+        assert!(InstructionSet::best().run(Apply(Function::Exp, [f32::NAN; LANES])).iter().all(|y| y.is_nan()));
+    }
+
+    #[test]
+    fn sums_are_a_fixed_tree() {
+        let x: [f32; LANES] = std::array::from_fn(|i| 1.0 / (i as f32 + 1.3) - 0.2);
+        let mut tree = x;
+        for half in [8, 4, 2, 1] {
+            for i in 0..half {
+                tree[i] += tree[i + half];
+            }
+        }
+        for set in InstructionSet::available() {
+            assert_eq!(set.run(Apply(Function::Sum, x))[0].to_bits(), tree[0].to_bits(), "{}", set.name());
+        }
+    }
+}

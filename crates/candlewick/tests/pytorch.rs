@@ -1,0 +1,151 @@
+//! Holds the engine against trajectories that PyTorch computed in float64 (`fixtures/make.py` made them).
+
+mod fashion_mnist;
+
+use candle_core::{DType, Device, Tensor};
+use candlewick::engine::lanes::LanesEngine;
+use candlewick::engine::{Engine, Progress};
+use candlewick::network::{Activation, Layer, Network};
+use candlewick::optimizer::Sgd;
+use std::collections::HashMap;
+use std::path::Path;
+
+const STEPS: usize = 60;
+
+struct Case {
+    layers: Vec<Layer>,
+    batch_size: usize,
+    sgd: Sgd,
+    tensors: HashMap<String, Tensor>,
+}
+
+fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, activation: Activation) -> Layer {
+    Layer::Conv2d { channels, kernel_size: [kernel; 2], strides: [stride; 2], padding: [padding; 2], activation }
+}
+
+fn tensors(name: &str) -> HashMap<String, Tensor> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+/// `fixtures/lenet.json`
+fn lenet() -> Case {
+    let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
+    let dense = |units, activation| Layer::Dense { units, activation };
+    Case {
+        layers: vec![
+            conv(6, 5, 1, 0, Activation::Sigmoid),
+            pool,
+            conv(16, 5, 1, 0, Activation::Sigmoid),
+            pool,
+            dense(120, Activation::Sigmoid),
+            dense(84, Activation::Sigmoid),
+            dense(10, Activation::None),
+        ],
+        batch_size: 256,
+        sgd: Sgd { learning_rate: 0.9, momentum: 0.0, weight_decay: 0.0 },
+        tensors: tensors("lenet.safetensors"),
+    }
+}
+
+/// `fixtures/relu.json`: padding, stride, ReLU, tanh, overlapping mean pooling, momentum and weight decay.
+fn relu() -> Case {
+    Case {
+        layers: vec![
+            conv(8, 3, 1, 1, Activation::Relu),
+            Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] },
+            conv(20, 5, 2, 2, Activation::Tanh),
+            Layer::AvgPool2d { pool_size: [3, 3], strides: [2, 2] },
+            Layer::Dense { units: 50, activation: Activation::Relu },
+            Layer::Dense { units: 10, activation: Activation::None },
+        ],
+        batch_size: 100,
+        sgd: Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005 },
+        tensors: tensors("relu.safetensors"),
+    }
+}
+
+impl Case {
+    fn engine(&self) -> LanesEngine {
+        let network = Network::new(&self.layers, [1, 28, 28]).unwrap();
+        let zeros = vec![0.0; network.parameter_count()];
+        let mut engine = LanesEngine::new(network, zeros, Some(2)).unwrap();
+        let ours: Vec<String> = engine.network().parameters.iter().map(|p| p.name.clone()).collect();
+        let own = self.tensors.iter().filter(|(name, _)| ours.contains(name));
+        engine.set_parameters(&own.map(|(name, tensor)| (name.clone(), tensor.clone())).collect()).unwrap();
+        engine
+    }
+
+    fn expect(&self, name: &str) -> Vec<f64> {
+        values(&self.tensors[name])
+    }
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Greatest difference, relative to the greatest expected value.
+fn relative_error(actual: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(actual.len(), expected.len());
+    let largest = expected.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let difference = actual.iter().zip(expected).fold(0.0f64, |m, (a, e)| m.max((a - e).abs()));
+    difference / largest
+}
+
+fn hold(case: &Case) {
+    let (mut engine, n) = (case.engine(), case.batch_size);
+    let dataset = fashion_mnist::train(STEPS * n);
+    let first = Tensor::from_slice(&dataset.pixels()[..n * 784], (n, 1, 28, 28), &Device::Cpu).unwrap();
+    let logits = relative_error(&values(&engine.predict(&first).unwrap()), &case.expect("logits"));
+    assert!(logits < 1e-5, "logits are off by {logits:e}");
+
+    let order: Vec<u32> = (0..dataset.len() as u32).collect();
+    let mut losses = Vec::new();
+    for (step, batch) in order.chunks(n).enumerate() {
+        let metrics = engine.train(&dataset, batch, n, &case.sgd, &Progress::default()).unwrap();
+        losses.push(metrics.mean_loss());
+        if step == 0 {
+            for (name, gradient) in engine.gradients().unwrap() {
+                let error = relative_error(&values(&gradient), &case.expect(&format!("grad.{name}")));
+                assert!(error < 1e-5, "the gradient of {name} is off by {error:e}");
+            }
+        }
+    }
+    for (step, (loss, expected)) in losses.iter().zip(case.expect("losses")).enumerate() {
+        assert!((loss - expected).abs() < 1e-4 * expected, "loss {step} is {loss}, expected {expected}");
+    }
+    for (name, tensor) in engine.parameters().unwrap() {
+        let error = relative_error(&values(&tensor), &case.expect(&format!("after.{name}")));
+        assert!(error < 1e-3, "after {STEPS} steps {name} is off by {error:e}");
+    }
+}
+
+#[test]
+fn lenet_follows_pytorch() {
+    hold(&lenet());
+}
+
+#[test]
+fn other_layers_and_momentum_follow_pytorch() {
+    hold(&relu());
+}
+
+#[test]
+fn a_hand_made_batch_is_a_step_like_any_other() {
+    let case = lenet();
+    let dataset = fashion_mnist::train(256);
+    let floats: Vec<f32> = dataset.pixels().iter().map(|p| f32::from(*p) / 255.0).collect();
+    let images = Tensor::from_vec(floats, (256, 1, 28, 28), &Device::Cpu).unwrap();
+    let labels: Vec<u32> = dataset.labels().iter().map(|l| u32::from(*l)).collect();
+    let mut engine = case.engine();
+    let metrics = engine.step(&images, &labels, &case.sgd).unwrap();
+    assert!((metrics.mean_loss() - case.expect("losses")[0]).abs() < 1e-5);
+    let mut other = case.engine();
+    let order: Vec<u32> = (0..256).collect();
+    assert_eq!(other.train(&dataset, &order, 256, &case.sgd, &Progress::default()).unwrap(), metrics);
+    let bits = |engine: &LanesEngine| {
+        engine.parameters().unwrap().iter().flat_map(|(_, t)| values(t)).map(f64::to_bits).collect::<Vec<_>>()
+    };
+    assert_eq!(bits(&engine), bits(&other));
+}
