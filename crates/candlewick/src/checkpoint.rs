@@ -13,7 +13,10 @@ use std::path::Path;
 /// `SaveFailed` with the system's reason.
 pub fn save(parameters: &[(String, Tensor)], path: &Path) -> Result<()> {
     let failed = |reason: std::io::Error| {
-        let message = format!("cannot save parameters to {}: {reason}; choose a folder that exists and can be written", path.display());
+        let message = format!(
+            "cannot save parameters to {}: {reason}; choose a folder that exists and can be written",
+            path.display()
+        );
         Error::new(Code::SaveFailed, message)
     };
     let views = parameters.iter().map(|(name, tensor)| (name.as_str(), tensor));
@@ -77,14 +80,19 @@ pub fn flatten(network: &Network, tensors: &HashMap<String, Tensor>, ignore_extr
     for parameter in &network.parameters {
         let (name, expected) = (&parameter.name, show(&parameter.shape));
         let Some(tensor) = tensors.get(name) else {
-            return Err(invalid(format!("tensor {name} of shape {expected} is missing; was the file saved from another network?")));
+            return Err(invalid(format!(
+                "tensor {name} of shape {expected} is missing; was the file saved from another network?"
+            )));
         };
         if tensor.dims() != parameter.shape {
             let shape = show(tensor.dims());
             return Err(invalid(format!("tensor {name} has shape {shape}, but this network's is {expected}")));
         }
         if !tensor.dtype().is_float() {
-            return Err(invalid(format!("tensor {name} holds {}, but parameters are float32", tensor.dtype().as_str())));
+            return Err(invalid(format!(
+                "tensor {name} holds {}, but parameters are float32",
+                tensor.dtype().as_str()
+            )));
         }
         parameters.extend(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
     }
@@ -144,7 +152,8 @@ mod tests {
     fn a_file_of_another_network_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
-        let load_with = |change: &dyn Fn(&mut Vec<(String, Tensor)>), ignore_extra| {
+        type Tensors = Vec<(String, Tensor)>;
+        let load_with = |change: &dyn Fn(&mut Tensors), ignore_extra| {
             let mut tensors = named(&network(), &VALUES).unwrap();
             change(&mut tensors);
             save(&tensors, &path).unwrap();

@@ -48,7 +48,8 @@ impl Dataset {
     pub fn check(&self, indices: &[u32], classes: usize) -> Result<()> {
         for &index in indices {
             let Some(&label) = self.labels.get(index as usize) else {
-                let message = format!("the order names image {index}, but there are {}; use 0 to {}", self.len(), self.len() - 1);
+                let message =
+                    format!("the order names image {index}, but there are {}; use 0 to {}", self.len(), self.len() - 1);
                 return Err(Error::new(Code::InvalidArgument, message));
             };
             check_label(label.into(), index as usize, classes)?;
@@ -103,7 +104,10 @@ impl DatasetBuilder {
     pub fn push_pixels(&mut self, pixels: &[u8]) -> Result<()> {
         let room = self.1 * self.0.image_len() - self.0.pixels.len();
         if pixels.len() > room {
-            return Err(Error::new(Code::DataMismatch, format!("{} pixels came, but only {room} are left to fill", pixels.len())));
+            return Err(Error::new(
+                Code::DataMismatch,
+                format!("{} pixels came, but only {room} are left to fill", pixels.len()),
+            ));
         }
         self.0.pixels.extend_from_slice(pixels);
         Ok(())
@@ -116,7 +120,10 @@ impl DatasetBuilder {
     pub fn push_labels(&mut self, labels: &[u8]) -> Result<()> {
         let room = self.1 - self.0.labels.len();
         if labels.len() > room {
-            return Err(Error::new(Code::DataMismatch, format!("{} labels came, but only {room} are left to fill", labels.len())));
+            return Err(Error::new(
+                Code::DataMismatch,
+                format!("{} labels came, but only {room} are left to fill", labels.len()),
+            ));
         }
         self.0.labels.extend_from_slice(labels);
         Ok(())

@@ -1,3 +1,41 @@
-//! x
-pub mod error; pub mod simd; pub mod network; pub mod layers; pub mod metrics; pub mod loss; pub mod init; pub mod optimizer; pub mod dataset; pub mod device; pub mod checkpoint; pub mod engine;
+//! candlewick trains small convolutional networks at native speed.
+//!
+//! A [`network::Network`] is data: layers with shapes. An [`engine::Engine`] holds its parameters and runs it; the one for
+//! the CPU is [`engine::lanes::LanesEngine`]. candle's `Tensor` is what goes in and out.
+//!
+//! ```
+//! use candle_core::{Device, Tensor};
+//! use candlewick::engine::{Engine, lanes::LanesEngine};
+//! use candlewick::{init::Init, network::{Activation, Layer, Network}, optimizer::Sgd};
+//!
+//! let layers = [
+//!     Layer::Conv2d { channels: 4, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation: Activation::Relu },
+//!     Layer::Dense { units: 2, activation: Activation::None },
+//! ];
+//! let network = Network::new(&layers, [1, 6, 6])?;
+//! let parameters = Init::Xavier.parameters(&network, 1)?;
+//! let mut engine = LanesEngine::new(network, parameters, None)?;
+//! let images = Tensor::rand(0f32, 1.0, (2, 1, 6, 6), &Device::Cpu)?;
+//! let sgd = Sgd::new(0.1)?;
+//! let first = engine.step(&images, &[0, 1], &sgd)?;
+//! for _ in 0..20 {
+//!     engine.step(&images, &[0, 1], &sgd)?;
+//! }
+//! assert!(engine.step(&images, &[0, 1], &sgd)?.mean_loss() < first.mean_loss());
+//! # Ok::<(), candlewick::Error>(())
+//! ```
+
+pub mod checkpoint;
+pub mod dataset;
+pub mod device;
+pub mod engine;
+pub mod error;
+pub mod init;
+pub mod layers;
+pub mod loss;
+pub mod metrics;
+pub mod network;
+pub mod optimizer;
+pub mod simd;
+
 pub use error::{Code, Error, Result};

@@ -2,8 +2,22 @@
 //!
 //! Before the exponential the largest logit is subtracted, which changes nothing but the overflow.
 
+use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::simd::{LANES, Lane, Lanes, Real};
+use candle_core::{D, Tensor};
+
+/// The probabilities (N, classes) of logits (N, classes): eᶻ / Σ eᶻ.
+///
+/// # Errors
+/// `Internal`, if candle fails.
+pub fn softmax(logits: &Tensor) -> Result<Tensor> {
+    if logits.elem_count() == 0 {
+        return Ok(logits.clone());
+    }
+    let e = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
+    Ok(e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?)
+}
 
 /// The loss of a tile. `logits` and `gradient`: [classes]; one label for each image, fewer than sixteen in a last tile,
 /// whose other lanes count for nothing. `gradient` receives the gradient of the images' losses times `scale`.

@@ -125,7 +125,9 @@ impl Network {
         }
         if input_shape.contains(&0) {
             let shape = show(&input_shape);
-            return Err(invalid_shape(format!("an input of shape {shape} holds nothing; every size must be at least 1")));
+            return Err(invalid_shape(format!(
+                "an input of shape {shape} holds nothing; every size must be at least 1"
+            )));
         }
         let mut network = Self { input_shape, layers: Vec::new(), parameters: Vec::new() };
         for layer in layers {
@@ -226,7 +228,9 @@ pub fn show(shape: &[usize]) -> String {
 fn image(name: &str, shape: &[usize]) -> Result<[usize; 3]> {
     shape.try_into().map_err(|_| {
         let shape = show(shape);
-        invalid_shape(format!("{name} needs images of shape (C, H, W), but {shape} reaches it; put it before the dense layers"))
+        invalid_shape(format!(
+            "{name} needs images of shape (C, H, W), but {shape} reaches it; put it before the dense layers"
+        ))
     })
 }
 
@@ -240,7 +244,10 @@ fn require_positive(name: &str, sizes: &[usize], what: &str) -> Result<()> {
 /// Number of windows along one side: ⌊(n + 2 padding - window) / stride⌋ + 1.
 fn windows(name: &str, side: &str, n: usize, window: usize, stride: usize, padding: usize) -> Result<usize> {
     if window == 0 {
-        return Err(Error::new(Code::InvalidArgument, format!("{name} has a window of {side} 0; it must be at least 1")));
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("{name} has a window of {side} 0; it must be at least 1"),
+        ));
     }
     match padding.checked_mul(2).and_then(|p| p.checked_add(n)).and_then(|padded| padded.checked_sub(window)) {
         Some(room) => Ok(room / stride + 1),
@@ -305,7 +312,10 @@ mod tests {
     fn what_does_not_fit_is_named() {
         let message = |layers: &[Layer], input| Network::new(layers, input).unwrap_err().message;
         assert!(message(&[conv(6, 29, 1, 0)], [1, 28, 28]).contains("conv0 has a window of height 29"));
-        assert!(message(&[dense(10), conv(6, 5, 1, 0)], [1, 28, 28]).contains("conv0 needs images of shape (C, H, W), but (10)"));
+        assert!(
+            message(&[dense(10), conv(6, 5, 1, 0)], [1, 28, 28])
+                .contains("conv0 needs images of shape (C, H, W), but (10)")
+        );
         assert!(message(&[conv(6, 5, 0, 0)], [1, 28, 28]).contains("at least 1"));
         assert!(message(&[], [1, 28, 28]).contains("at least one layer"));
         assert!(message(&[dense(usize::MAX)], [1, 28, 28]).contains("2^32"));

@@ -46,12 +46,7 @@ pub fn backward<L: Lanes>(
 }
 
 #[inline(always)]
-fn map<L: Lanes>(
-    l: L,
-    x: &[Lane<L::Real>],
-    y: &mut [Lane<L::Real>],
-    f: impl Fn(L, L::Vector) -> L::Vector,
-) {
+fn map<L: Lanes>(l: L, x: &[Lane<L::Real>], y: &mut [Lane<L::Real>], f: impl Fn(L, L::Vector) -> L::Vector) {
     for (x, y) in x.iter().zip(y) {
         l.store(f(l, l.load(x)), y);
     }

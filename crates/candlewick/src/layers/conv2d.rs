@@ -433,7 +433,9 @@ mod tests {
                                 let y = (oy * conv.strides[0] + ky).wrapping_sub(conv.padding[0]);
                                 let column = (ox * conv.strides[1] + kx).wrapping_sub(conv.padding[1]);
                                 if y < conv.input[0] && column < conv.input[1] {
-                                    let tap = ((o * conv.in_channels + c) * conv.kernel_size[0] + ky) * conv.kernel_size[1] + kx;
+                                    let tap = ((o * conv.in_channels + c) * conv.kernel_size[0] + ky)
+                                        * conv.kernel_size[1]
+                                        + kx;
                                     let pixel = x[(c * conv.input[0] + y) * conv.input[1] + column].0;
                                     for (sum, pixel) in sum.iter_mut().zip(pixel) {
                                         *sum += w[tap] * pixel;
@@ -469,7 +471,8 @@ mod tests {
             let w = numbers.vec(conv.out_channels * conv.in_channels * conv.kernel_size[0] * conv.kernel_size[1]);
             let b = numbers.vec(conv.out_channels);
             let dz = numbers.lanes(conv.out_channels * conv.output[0] * conv.output[1]);
-            let (mut dw, mut db, mut dx) = (vec![0.0; w.len()], vec![0.0; b.len()], vec![Lane::splat(f64::NAN); x.len()]);
+            let (mut dw, mut db, mut dx) =
+                (vec![0.0; w.len()], vec![0.0; b.len()], vec![Lane::splat(f64::NAN); x.len()]);
             let gradients = Gradients { weight: &mut dw, bias: &mut db, input: Some(&mut dx) };
             let mut scratch = vec![Lane::splat(f64::NAN); conv.scratch_len()];
             conv.backward(Float64, &x, &w, &dz, gradients, &mut scratch);

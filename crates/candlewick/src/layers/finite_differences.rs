@@ -54,6 +54,10 @@ pub fn check(what: &str, point: &[f64], gradient: &[f64], loss: impl Fn(&[f64]) 
         moved[i] = point[i] - h;
         let difference = (above - loss(&moved)) / (2.0 * h);
         let error = (gradient[i] - difference).abs();
-        assert!(error < 1e-6 * difference.abs().max(1.0), "{what}[{i}]: gradient {} but difference {difference}", gradient[i]);
+        assert!(
+            error < 1e-6 * difference.abs().max(1.0),
+            "{what}[{i}]: gradient {} but difference {difference}",
+            gradient[i]
+        );
     }
 }

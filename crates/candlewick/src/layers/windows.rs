@@ -46,8 +46,11 @@ impl Windows {
 pub(super) mod examples {
     use super::Windows;
 
+    /// Channels, size of the input, size of a window, strides.
+    type Shape = (usize, [usize; 2], [usize; 2], [usize; 2]);
+
     /// Edges: one channel, a window as large as the input, windows apart, touching and overlapping, inputs left over.
-    pub const SHAPES: [(usize, [usize; 2], [usize; 2], [usize; 2]); 7] = [
+    pub const SHAPES: [Shape; 7] = [
         (1, [2, 2], [2, 2], [1, 1]),
         (1, [1, 1], [1, 1], [1, 1]),
         (3, [4, 6], [2, 2], [2, 2]),
@@ -57,7 +60,7 @@ pub(super) mod examples {
         (2, [3, 4], [3, 4], [5, 5]),
     ];
 
-    pub fn windows((channels, input, pool_size, strides): (usize, [usize; 2], [usize; 2], [usize; 2])) -> Windows {
+    pub fn windows((channels, input, pool_size, strides): Shape) -> Windows {
         let output = std::array::from_fn(|i| (input[i] - pool_size[i]) / strides[i] + 1);
         Windows { channels, input, output, pool_size, strides }
     }

@@ -93,10 +93,8 @@ impl<S: Simd> Lanes for Float32<S> {
         let n = shifted - shifter;
         let r = self.mul_add(n, self.splat(-0.693_359_4), x); // ln 2 in two parts, the first of few bits
         let r = self.mul_add(n, self.splat(2.121_944_4e-4), r);
-        let p = self.polynomial(
-            r,
-            &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
-        );
+        let p =
+            self.polynomial(r, &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
         let e_r = self.mul_add(p * r, r, r) + self.splat(1.0);
         let exponent: u32x16<S> = shifted.bitcast();
         let two_n: f32x16<S> = ((exponent << 23) + u32x16::splat(self.0, 0x3f80_0000)).bitcast();
@@ -182,7 +180,12 @@ mod tests {
         for x in inputs.as_chunks::<LANES>().0 {
             let best = InstructionSet::best().run(Apply(function, *x));
             for other in InstructionSet::available() {
-                assert_eq!(best.map(f32::to_bits), other.run(Apply(function, *x)).map(f32::to_bits), "{}", other.name());
+                assert_eq!(
+                    best.map(f32::to_bits),
+                    other.run(Apply(function, *x)).map(f32::to_bits),
+                    "{}",
+                    other.name()
+                );
             }
             for (x, y) in x.iter().zip(best) {
                 let expected = expected(f64::from(*x));

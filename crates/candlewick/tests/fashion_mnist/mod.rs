@@ -17,7 +17,9 @@ fn read(name: &str, header: usize, len: usize) -> Vec<u8> {
     let folders = [std::env::var("FASHION_MNIST_DIR").unwrap_or_default(), "/usr/share/datasets/fashion-mnist".into()];
     let paths = folders.iter().map(|folder| PathBuf::from(folder).join(format!("{name}.gz")));
     let path = paths.into_iter().find(|path| path.exists()).unwrap_or_else(|| {
-        panic!("{name}.gz is in neither of {folders:?}; `npm test` sees to it, or: apt-get install dataset-fashion-mnist")
+        panic!(
+            "{name}.gz is in neither of {folders:?}; `npm test` sees to it, or: apt-get install dataset-fashion-mnist"
+        )
     });
     let mut bytes = vec![0; header + len];
     GzDecoder::new(std::fs::File::open(path).unwrap()).read_exact(&mut bytes).unwrap();

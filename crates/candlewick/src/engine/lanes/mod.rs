@@ -57,16 +57,12 @@ impl LanesEngine {
     ///
     /// # Errors
     /// As [`LanesEngine::new`].
-    pub fn on(
-        set: InstructionSet,
-        network: Network,
-        parameters: Vec<f32>,
-        threads: Option<usize>,
-    ) -> Result<Self> {
+    pub fn on(set: InstructionSet, network: Network, parameters: Vec<f32>, threads: Option<usize>) -> Result<Self> {
         let program = Program::new(&network);
         let threads = Threads::new(threads, &program, network.parameter_count())?;
         let gradient = vec![0.0; network.parameter_count()];
-        let mut engine = Self { network, program, set, threads, parameters: Vec::new(), gradient, velocity: Vec::new() };
+        let mut engine =
+            Self { network, program, set, threads, parameters: Vec::new(), gradient, velocity: Vec::new() };
         engine.set_flat_parameters(parameters)?;
         Ok(engine)
     }
@@ -79,11 +75,16 @@ impl LanesEngine {
     fn step_on(&mut self, images: Images<'_>, labels: &[u32], sgd: &Sgd) -> Metrics {
         let scale = 1.0 / labels.len() as f32;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
-        let metrics = self.threads.for_each_tile(labels.len(), |chunk| chunk.gradient.fill(0.0), |scratch, chunk, range| {
-            pack::pack(&images, range.clone(), &mut scratch.values[0]);
-            let labels = &labels[range];
-            chunk.metrics += set.run(Train { program, parameters, labels, scale, scratch, gradient: &mut chunk.gradient });
-        });
+        let metrics = self.threads.for_each_tile(
+            labels.len(),
+            |chunk| chunk.gradient.fill(0.0),
+            |scratch, chunk, range| {
+                pack::pack(&images, range.clone(), &mut scratch.values[0]);
+                let labels = &labels[range];
+                chunk.metrics +=
+                    set.run(Train { program, parameters, labels, scale, scratch, gradient: &mut chunk.gradient });
+            },
+        );
         self.threads.sum_gradients(&mut self.gradient);
         if sgd.momentum > 0.0 {
             self.velocity.resize(self.parameters.len(), 0.0);
@@ -161,10 +162,14 @@ impl Engine for LanesEngine {
         for indices in indices.chunks(EVALUATION_BATCH) {
             let images = Images::Indexed(dataset.pixels(), indices);
             let labels: Vec<u32> = indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])).collect();
-            metrics += self.threads.for_each_tile(indices.len(), |_| (), |scratch, chunk, range| {
-                pack::pack(&images, range.clone(), &mut scratch.values[0]);
-                chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
-            });
+            metrics += self.threads.for_each_tile(
+                indices.len(),
+                |_| (),
+                |scratch, chunk, range| {
+                    pack::pack(&images, range.clone(), &mut scratch.values[0]);
+                    chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
+                },
+            );
             progress.advance(indices.len())?;
         }
         Ok(metrics)
@@ -176,11 +181,15 @@ impl Engine for LanesEngine {
         let logits = pack::Rows::new(n, classes);
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
         with_images(images, |images| {
-            self.threads.for_each_tile(n, |_| (), |scratch, _, range| {
-                pack::pack(&images, range.clone(), &mut scratch.values[0]);
-                set.run(Predict { program, parameters, scratch });
-                logits.write(range, scratch.output());
-            });
+            self.threads.for_each_tile(
+                n,
+                |_| (),
+                |scratch, _, range| {
+                    pack::pack(&images, range.clone(), &mut scratch.values[0]);
+                    set.run(Predict { program, parameters, scratch });
+                    logits.write(range, scratch.output());
+                },
+            );
         })?;
         Ok(Tensor::from_vec(logits.into_values(), (n, classes), &Device::Cpu)?)
     }

@@ -65,7 +65,11 @@ pub fn with_images<R>(images: &Tensor, f: impl FnOnce(Images<'_>) -> R) -> Resul
         Storage::Cpu(CpuStorage::U8(values)) => Ok(f(Images::Bytes(&values[range]))),
         _ => Err(Error::new(
             Code::InvalidArgument,
-            format!("images hold {} on {:?}; give float32 or bytes on the CPU", images.dtype().as_str(), images.device()),
+            format!(
+                "images hold {} on {:?}; give float32 or bytes on the CPU",
+                images.dtype().as_str(),
+                images.device()
+            ),
         )),
     }
 }

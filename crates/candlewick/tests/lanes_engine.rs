@@ -1,0 +1,155 @@
+//! What the CPU engine promises besides right numbers: the same bits however it is run, and errors that name what is wrong.
+
+use candle_core::{Device, Tensor};
+use candlewick::dataset::{Dataset, DatasetBuilder};
+use candlewick::engine::lanes::LanesEngine;
+use candlewick::engine::{Engine, Progress};
+use candlewick::init::Init;
+use candlewick::network::{Activation, Layer, Network};
+use candlewick::optimizer::Sgd;
+use candlewick::simd::InstructionSet;
+use candlewick::{Code, Result};
+
+fn network() -> Network {
+    let layers = [
+        Layer::Conv2d {
+            channels: 5,
+            kernel_size: [3, 3],
+            strides: [1, 1],
+            padding: [1, 1],
+            activation: Activation::Sigmoid,
+        },
+        Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] },
+        Layer::Dense { units: 13, activation: Activation::Tanh },
+        Layer::Dense { units: 4, activation: Activation::None },
+    ];
+    Network::new(&layers, [1, 8, 8]).unwrap()
+}
+
+fn dataset(count: usize) -> Dataset {
+    let mut builder = DatasetBuilder::new(count, [1, 8, 8]).unwrap();
+    let pixels: Vec<u8> = (0..count * 64).map(|i| (i * i % 251) as u8).collect();
+    builder.push_pixels(&pixels).unwrap();
+    builder.push_labels(&(0..count).map(|i| (i % 4) as u8).collect::<Vec<_>>()).unwrap();
+    builder.finish().unwrap()
+}
+
+fn engine(set: InstructionSet, threads: usize) -> LanesEngine {
+    let parameters = Init::Xavier.parameters(&network(), 1).unwrap();
+    LanesEngine::on(set, network(), parameters, Some(threads)).unwrap()
+}
+
+fn sgd() -> Sgd {
+    Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 }
+}
+
+fn bits(engine: &LanesEngine) -> Vec<u32> {
+    let tensors = engine.parameters().unwrap();
+    tensors.iter().flat_map(|(_, t)| t.flatten_all().unwrap().to_vec1::<f32>().unwrap()).map(f32::to_bits).collect()
+}
+
+#[test]
+fn the_bits_do_not_depend_on_threads_or_instruction_set() {
+    let dataset = dataset(700);
+    let order: Vec<u32> = (0..700).rev().collect();
+    // 17 leaves a tile of one image, 700 is more tiles than chunks.
+    for batch_size in [1, 15, 16, 17, 256, 700] {
+        let run = |set, threads| {
+            let mut engine = engine(set, threads);
+            let order = if batch_size < 15 { &order[..20] } else { &order[..] };
+            let metrics = engine.train(&dataset, order, batch_size, &sgd(), &Progress::default()).unwrap();
+            (bits(&engine), metrics.loss.to_bits(), metrics.correct)
+        };
+        let expected = run(InstructionSet::best(), 1);
+        for set in InstructionSet::available() {
+            for threads in [1, 2, 3, 8] {
+                assert!(run(set, threads) == expected, "batch {batch_size}, {} on {threads} threads", set.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn evaluation_counts_what_prediction_says() {
+    let dataset = dataset(1100);
+    let mut engine = engine(InstructionSet::best(), 2);
+    let images = Tensor::from_slice(dataset.pixels(), (1100, 1, 8, 8), &Device::Cpu).unwrap();
+    let logits = engine.predict(&images).unwrap().to_vec2::<f32>().unwrap();
+    let (mut loss, mut correct) = (0.0, 0);
+    for (z, &label) in logits.iter().zip(dataset.labels()) {
+        let z: Vec<f64> = z.iter().map(|z| f64::from(*z)).collect();
+        loss += z.iter().map(|z| z.exp()).sum::<f64>().ln() - z[label as usize];
+        correct += u64::from(z.iter().all(|other| *other <= z[label as usize]));
+    }
+    let metrics = engine.evaluate(&dataset, 0..1100, &Progress::default()).unwrap();
+    assert_eq!((metrics.count, metrics.correct), (1100, correct));
+    assert!((metrics.loss - loss).abs() < 1e-5 * loss);
+    let half = engine.evaluate(&dataset, 550..1100, &Progress::default()).unwrap();
+    assert_eq!(half.count, 550);
+}
+
+#[test]
+fn cancelling_stops_between_two_batches() {
+    let dataset = dataset(64);
+    let progress = Progress::default();
+    progress.cancel();
+    let mut engine = engine(InstructionSet::best(), 1);
+    let before = bits(&engine);
+    let order: Vec<u32> = (0..64).collect();
+    assert_eq!(engine.train(&dataset, &order, 16, &sgd(), &progress).unwrap_err().code, Code::Cancelled);
+    assert_eq!(engine.evaluate(&dataset, 0..64, &progress).unwrap_err().code, Code::Cancelled);
+    assert_eq!((bits(&engine), progress.images()), (before, 0));
+}
+
+fn code<T>(result: Result<T>) -> Code {
+    result.err().expect("an error").code
+}
+
+#[test]
+fn bad_input_is_refused_and_changes_nothing() {
+    let dataset = dataset(20);
+    let mut engine = engine(InstructionSet::best(), 2);
+    let before = bits(&engine);
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let one = zeros(&[1, 1, 8, 8]);
+    assert_eq!(code(engine.step(&one, &[4], &sgd())), Code::LabelOutOfRange);
+    assert_eq!(code(engine.step(&one, &[0, 1], &sgd())), Code::DataMismatch);
+    assert_eq!(code(engine.step(&zeros(&[0, 1, 8, 8]), &[], &sgd())), Code::InvalidArgument);
+    assert_eq!(code(engine.step(&zeros(&[1, 1, 8, 7]), &[0], &sgd())), Code::InvalidShape);
+    assert_eq!(code(engine.predict(&zeros(&[1, 64]))), Code::InvalidShape);
+    let doubles = one.to_dtype(candle_core::DType::F64).unwrap();
+    assert_eq!(code(engine.predict(&doubles)), Code::InvalidArgument);
+    let nan = Sgd { learning_rate: f32::NAN, ..sgd() };
+    let progress = Progress::default();
+    assert_eq!(code(engine.step(&one, &[0], &nan)), Code::InvalidArgument);
+    assert_eq!(code(engine.train(&dataset, &[0, 20], 16, &sgd(), &progress)), Code::InvalidArgument);
+    assert_eq!(code(engine.train(&dataset, &[0], 0, &sgd(), &progress)), Code::InvalidArgument);
+    assert_eq!(code(engine.set_flat_parameters(vec![0.0; 3])), Code::InvalidArgument);
+    assert_eq!(code(LanesEngine::new(network(), vec![], None)), Code::InvalidArgument);
+    let parameters = vec![0.0; network().parameter_count()];
+    assert_eq!(code(LanesEngine::new(network(), parameters, Some(0))), Code::InvalidArgument);
+    assert_eq!(bits(&engine), before);
+    assert_eq!(engine.predict(&zeros(&[0, 1, 8, 8])).unwrap().dims(), [0, 4]);
+}
+
+#[test]
+fn a_new_optimizer_starts_without_velocity() {
+    let dataset = dataset(32);
+    let order: Vec<u32> = (0..32).collect();
+    let step = |engine: &mut LanesEngine| engine.train(&dataset, &order, 32, &sgd(), &Progress::default()).unwrap();
+    let (mut kept, mut reset) = (engine(InstructionSet::best(), 1), engine(InstructionSet::best(), 1));
+    for engine in [&mut kept, &mut reset] {
+        step(engine);
+    }
+    reset.reset_optimizer();
+    let mut fresh = LanesEngine::new(network(), flat_parameters(&reset), Some(1)).unwrap();
+    for engine in [&mut kept, &mut reset, &mut fresh] {
+        step(engine);
+    }
+    assert_eq!(bits(&reset), bits(&fresh));
+    assert_ne!(bits(&kept), bits(&reset));
+}
+
+fn flat_parameters(engine: &LanesEngine) -> Vec<f32> {
+    bits(engine).into_iter().map(f32::from_bits).collect()
+}

@@ -1,0 +1,64 @@
+import { fashionMnist } from '../data/fashion-mnist.js'
+import { lenet } from '../lenet.js'
+import { formatDevice, formatEpoch, formatShape } from '../log.js'
+import { sgd } from '../optimizers.js'
+import { progressBar } from '../progress-bar.js'
+import { fit } from '../training.js'
+import { device, integer, parse, positive } from './usage.js'
+
+export async function trainCommand(args: string[], signal: AbortSignal): Promise<void> {
+  const { values } = parse(args, {
+    epochs: { type: 'string' },
+    'batch-size': { type: 'string' },
+    'learning-rate': { type: 'string' },
+    seed: { type: 'string' },
+    threads: { type: 'string' },
+    device: { type: 'string' },
+    data: { type: 'string' },
+    init: { type: 'string' },
+    'no-shuffle': { type: 'boolean' },
+    save: { type: 'string' },
+    json: { type: 'boolean' },
+  })
+  const epochs = integer('epochs', values.epochs, 1) ?? 5
+  const batchSize = integer('batch-size', values['batch-size'], 1) ?? 256
+  const learningRate = positive('learning-rate', values['learning-rate']) ?? 0.9
+  const place = settings(device(values.device), integer('threads', values.threads, 1, 1024))
+  const seed = integer('seed', values.seed, 0, 2 ** 32 - 1)
+
+  const { train, test } = await fashionMnist(values.data === undefined ? {} : { dir: values.data })
+  const net = lenet()
+  await net.initialize({ inputShape: train.imageShape, ...place, ...(seed === undefined ? {} : { seed }) })
+  if (values.init !== undefined) await net.loadParameters(values.init)
+  if (!values.json) {
+    console.log(`training on ${formatDevice(net.device)}`)
+    for (const { name, outputShape } of net.layers)
+      console.log(`${name} output shape: ${formatShape(outputShape ?? [])}`)
+  }
+
+  const bar = values.json ? undefined : progressBar('training', process.stdout)
+  const optimizer = sgd({ learningRate })
+  const epochOf = (n: number, images: number, total: number) => (n - 1) * total + images
+  try {
+    for await (const epoch of fit(net, train, {
+      epochs,
+      batchSize,
+      optimizer,
+      test,
+      shuffle: !values['no-shuffle'],
+      signal,
+      onProgress: ({ epoch, images, total }) => bar?.update(epochOf(epoch, images, total), epochs * total),
+    })) {
+      bar?.stop()
+      console.log(values.json ? JSON.stringify(epoch) : formatEpoch(epoch))
+    }
+  } finally {
+    bar?.stop()
+  }
+  if (values.save !== undefined) await net.saveParameters(values.save)
+}
+
+/** What `initialize` takes, without what was not said. */
+export function settings(device: ReturnType<typeof import('./usage.js').device>, threads: number | undefined) {
+  return { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) }
+}

@@ -1,0 +1,71 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import type { Device } from '../devices.js'
+
+export const usage = `candlewick: train LeNet on Fashion-MNIST
+
+  candlewick train           train and print the figures of each epoch
+    --epochs 5               times through the training images
+    --batch-size 256         images of a step
+    --learning-rate 0.9
+    --seed N                 decides weights and shuffling; drawn at random by default
+    --init FILE.safetensors  start from these parameters
+    --no-shuffle             take the images in the order of the file
+    --save FILE.safetensors  write the parameters after the last epoch
+  candlewick evaluate FILE   loss and accuracy of saved parameters on the test images
+  candlewick summary         layers, output shapes and parameter counts
+  candlewick devices         what there is to run on
+
+  --device auto|cpu|cuda:0   (train, evaluate) auto takes a GPU if there is one
+  --threads N                (train, evaluate) CPU threads; all processors by default
+  --data DIR                 (train, evaluate) a folder with the four IDX files of Fashion-MNIST, MNIST or the like
+  --json                     one JSON object a line instead of text
+
+CANDLEWICK_DEBUG=1 prints the stack of an error. Exit codes: 0 done, 1 failure, 2 bad usage, 130 after Ctrl-C.`
+
+/** A command line that cannot be understood. */
+export class UsageError extends Error {}
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+/** The options that this command knows and up to `most` other arguments. */
+export function parse<T extends Options>(args: string[], options: T, most = 0) {
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
+    const extra = positionals[most]
+    if (extra !== undefined) throw new UsageError(`Unexpected argument "${extra}".`)
+    return { values, positionals }
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    // Node adds advice on how to pass values that begin with a dash.
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split('. ')
+    throw new UsageError(`${sentence?.replace(/\.$/, '')}.`)
+  }
+}
+
+/** `--name value` as an integer of at least `least`. */
+export function integer(
+  name: string,
+  value: string | undefined,
+  least: number,
+  most = 2 ** 31 - 1,
+): number | undefined {
+  if (value === undefined) return undefined
+  const number = Number(value)
+  if (/^\d+$/.test(value) && number >= least && number <= most) return number
+  throw new UsageError(`Expected an integer from ${least} to ${most} for --${name}, but received "${value}".`)
+}
+
+/** `--name value` as a finite number of at least 0. */
+export function positive(name: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  const number = Number(value)
+  if (value.trim() !== '' && Number.isFinite(number) && number >= 0) return number
+  throw new UsageError(`Expected a number of at least 0 for --${name}, but received "${value}".`)
+}
+
+/** `--device`, or undefined for the best there is. */
+export function device(value: string | undefined): Device | undefined {
+  if (value === undefined || value === 'auto') return undefined
+  if (value === 'cpu' || /^cuda:\d+$/.test(value)) return value as Device
+  throw new UsageError(`Expected auto, cpu or cuda: and a number for --device, but received "${value}".`)
+}

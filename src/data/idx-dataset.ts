@@ -1,0 +1,95 @@
+import { access, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatasetBuilder } from '../../index.js'
+import { CandlewickError, native } from '../errors.js'
+import { expectOptions, expectString } from '../expect.js'
+import { Dataset } from './dataset.js'
+import { openIdx } from './idx.js'
+
+/** The names that MNIST gave its files and its relatives kept; `.gz` may follow. */
+export const idxNames = {
+  train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte' },
+  test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte' },
+} as const
+
+/** Training and test images. */
+export interface TrainAndTest {
+  train: Dataset
+  test: Dataset
+}
+
+/** Reads a folder of IDX files with MNIST's names, plain or in gzip: MNIST, Fashion-MNIST, KMNIST, ... */
+export async function idxDataset(options: { dir: string }): Promise<TrainAndTest> {
+  expectOptions('idxDataset', options, ['dir'])
+  const dir = expectString('dir', options.dir)
+  const [train, test] = await Promise.all([readPart(dir, 'train'), readPart(dir, 'test')])
+  return { train, test }
+}
+
+/** The first of the four files that `dir` does not have, or undefined for a complete folder. */
+export async function missingFile(dir: string): Promise<string | undefined> {
+  for (const { images, labels } of Object.values(idxNames)) {
+    for (const name of [images, labels]) {
+      if (!(await findFile(dir, name))) return name
+    }
+  }
+  return undefined
+}
+
+async function readPart(dir: string, part: keyof typeof idxNames): Promise<Dataset> {
+  const [imagesPath, labelsPath] = await Promise.all([
+    requireFile(dir, idxNames[part].images),
+    requireFile(dir, idxNames[part].labels),
+  ])
+  const labels = await readLabels(labelsPath)
+  const images = await openIdx(imagesPath, [3, 4])
+  const [count, ...shape] = images.dimensions as [number, ...number[]]
+  const [channels, height, width] = (shape.length === 3 ? shape : [1, ...shape]) as [number, number, number]
+  if (count !== labels.length) {
+    await images.pieces[Symbol.asyncIterator]().return?.()
+    const message = `${imagesPath} holds ${count} images, but ${labelsPath} holds ${labels.length} labels; they must be of one data set.`
+    throw new CandlewickError('DATA_MISMATCH', message)
+  }
+  const builder = native(() => new DatasetBuilder(count, channels, height, width))
+  native(() => builder.pushLabels(labels))
+  for await (const piece of images.pieces) native(() => builder.pushPixels(piece))
+  return new Dataset(
+    native(() => builder.finish()),
+    0,
+    count,
+  )
+}
+
+async function readLabels(path: string): Promise<Buffer> {
+  const { pieces } = await openIdx(path, [1])
+  const labels: Buffer[] = []
+  for await (const piece of pieces) labels.push(piece)
+  return Buffer.concat(labels)
+}
+
+async function requireFile(dir: string, name: string): Promise<string> {
+  const path = await findFile(dir, name)
+  if (path) return path
+  const isFolder = await stat(dir).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+  const message = isFolder
+    ? `There is no ${name}.gz (or ${name}) in ${dir}; put the four IDX files of the data set there.`
+    : `There is no folder ${dir}; name one that holds ${name}.gz and the other IDX files of the data set.`
+  throw new CandlewickError('DATA_NOT_FOUND', message)
+}
+
+async function findFile(dir: string, name: string): Promise<string | undefined> {
+  for (const path of [join(dir, `${name}.gz`), join(dir, name)]) {
+    if (await isThere(path)) return path
+  }
+  return undefined
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,14 @@
+import { type DeviceReport, devices as nativeDevices } from '../index.js'
+
+/** `'cpu'`, or an NVIDIA GPU: `'cuda:0'`, `'cuda:1'`, ... */
+export type Device = 'cpu' | `cuda:${number}`
+
+/** The processor and every other kind of device that candlewick knows, with the reason where it cannot be used. */
+export function devices(): DeviceReport[] {
+  return nativeDevices()
+}
+
+/** The first GPU, if there is one; else the CPU. */
+export function tryGpu(): Device {
+  return devices().some((device) => device.name === 'cuda' && device.available) ? 'cuda:0' : 'cpu'
+}

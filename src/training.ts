@@ -1,0 +1,172 @@
+import { type MetricsReport, Progress } from '../index.js'
+import { Dataset } from './data/dataset.js'
+import { CandlewickError, fromNative, nativeAsync } from './errors.js'
+import { expectBoolean, expectInteger, expectOptions, unexpected } from './expect.js'
+import { checkImages, checkLabels, type Images } from './images.js'
+import { Sequential } from './network.js'
+import { checkOptimizer, type Optimizer } from './optimizers.js'
+import { inOrder, shuffler } from './shuffle.js'
+
+/** One epoch's figures. */
+export interface Epoch {
+  /** Counts from 1. */
+  epoch: number
+  /** Mean training loss of an image, in nats, over the epoch, each batch before its step. */
+  loss: number
+  /** Share of training images answered correctly over the epoch. */
+  trainAcc: number
+  /** Share of test images answered correctly after the epoch; only with `test`. */
+  testAcc?: number
+  /** Seconds of training. */
+  trainSeconds: number
+  /** Seconds of evaluation; only with `test`. */
+  evalSeconds?: number
+}
+
+/** How far an epoch is. */
+export interface EpochProgress {
+  epoch: number
+  /** Training images done, and in all. */
+  images: number
+  total: number
+}
+
+export interface FitOptions {
+  epochs: number
+  /** Images of a step; the last step of an epoch may have fewer. */
+  batchSize: number
+  optimizer: Optimizer
+  /** Evaluated after each epoch. */
+  test?: Dataset
+  /** Whether each epoch takes the images in a new random order; true by default. */
+  shuffle?: boolean
+  /** 0 to 2³² - 1: decides the orders of this fit. By default they go on from the network's seed. */
+  seed?: number
+  /** Stops the training within a batch; the loop then throws the signal's reason. */
+  signal?: AbortSignal
+  /** Called about ten times a second. */
+  onProgress?: (progress: EpochProgress) => void
+}
+
+export interface Evaluation {
+  /** Mean loss of an image, in nats. */
+  loss: number
+  /** Share of images answered correctly. */
+  accuracy: number
+  correct: number
+  count: number
+}
+
+const progressInterval = 100 // ms
+
+/** Trains for some epochs and yields the figures of each. Training runs off the event loop. */
+export async function* fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
+  const { epochs, batchSize, optimizer, test, shuffle, signal, onProgress } = checkFit(net, train, options)
+  const release = net.occupy()
+  try {
+    signal?.throwIfAborted()
+    const engine = await net.engine(train.imageShape)
+    const nextOrder = shuffle ? (options.seed === undefined ? net.shuffler : shuffler(options.seed)) : inOrder
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      const order = nextOrder(train.length).map((i) => train.start + i)
+      const settings = { ...optimizer, fresh: net.isFresh(optimizer) }
+      const report = (images: number) => onProgress?.({ epoch, images, total: train.length })
+      const start = performance.now()
+      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, settings, p))
+      const trainSeconds = (performance.now() - start) / 1000
+      const figures: Epoch = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count, trainSeconds }
+      if (test) {
+        const start = performance.now()
+        figures.testAcc = (await evaluate(net, test, signal ? { signal } : {})).accuracy
+        figures.evalSeconds = (performance.now() - start) / 1000
+      }
+      yield figures
+    }
+  } finally {
+    release()
+  }
+}
+
+/** One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. */
+export async function step(
+  net: Sequential,
+  images: Images,
+  labels: ArrayLike<number>,
+  optimizer: Optimizer,
+): Promise<{ loss: number; correct: number }> {
+  checkNetwork(net)
+  const { data, shape } = checkImages(images)
+  const checked = checkLabels(labels, shape[0] as number)
+  checkOptimizer(optimizer)
+  const engine = await net.engine(shape.slice(1))
+  const settings = { ...optimizer, fresh: net.isFresh(optimizer) }
+  const { loss, correct } = await nativeAsync(() => engine.step(data, [...shape], checked, settings))
+  return { loss, correct }
+}
+
+/** Loss and accuracy on a dataset; changes nothing. */
+export async function evaluate(
+  net: Sequential,
+  dataset: Dataset,
+  options: { signal?: AbortSignal } = {},
+): Promise<Evaluation> {
+  checkNetwork(net)
+  checkDataset('dataset', dataset)
+  expectOptions('evaluate', options, ['signal'])
+  options.signal?.throwIfAborted()
+  const engine = await net.engine(dataset.imageShape)
+  const { native, start, length } = dataset
+  const report = await abortable(options.signal, undefined, (p) => engine.evaluate(native, start, start + length, p))
+  return { loss: report.loss, accuracy: report.correct / report.count, correct: report.correct, count: report.count }
+}
+
+/** Runs native work that an AbortSignal can stop, and says about ten times a second how far it is. */
+async function abortable(
+  signal: AbortSignal | undefined,
+  report: ((images: number) => void) | undefined,
+  work: (progress: Progress) => Promise<MetricsReport>,
+): Promise<MetricsReport> {
+  signal?.throwIfAborted()
+  const progress = new Progress()
+  const cancel = () => progress.cancel()
+  signal?.addEventListener('abort', cancel, { once: true })
+  const timer = report && setInterval(() => report(progress.images), progressInterval)
+  try {
+    return await work(progress)
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw fromNative(error)
+  } finally {
+    clearInterval(timer)
+    signal?.removeEventListener('abort', cancel)
+  }
+}
+
+function checkFit(net: Sequential, train: Dataset, options: FitOptions) {
+  checkNetwork(net)
+  checkDataset('train', train)
+  const known = ['epochs', 'batchSize', 'optimizer', 'test', 'shuffle', 'seed', 'signal', 'onProgress']
+  expectOptions('fit', options, known)
+  const { test, seed, signal, onProgress } = options
+  if (test !== undefined) checkDataset('test', test)
+  if (seed !== undefined) expectInteger('seed', seed, 0, 2 ** 32 - 1)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw unexpected('signal', 'an AbortSignal', signal)
+  return {
+    epochs: expectInteger('epochs', options.epochs, 1),
+    batchSize: expectInteger('batchSize', options.batchSize, 1),
+    optimizer: checkOptimizer(options.optimizer),
+    shuffle: expectBoolean('shuffle', options.shuffle ?? true),
+    test,
+    signal,
+    onProgress,
+  }
+}
+
+function checkNetwork(net: Sequential): void {
+  if (!(net instanceof Sequential)) throw unexpected('net', 'a Sequential', net)
+}
+
+function checkDataset(name: string, dataset: Dataset): void {
+  if (!(dataset instanceof Dataset)) throw unexpected(name, 'a Dataset, as from fashionMnist(),', dataset)
+  if (dataset.length === 0) throw new CandlewickError('INVALID_ARGUMENT', `The ${name} dataset has no images.`)
+}
