@@ -48,7 +48,12 @@ export class CandlewickError extends Error {
 export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(error.message) ?? []
-  return code && message ? new CandlewickError(code as ErrorCode, message) : error
+  return code && message ? new CandlewickError(code as ErrorCode, sentence(message)) : error
+}
+
+/** Rust's errors begin small and end without a full stop; a leading name such as `conv0` stays as it is. */
+function sentence(message: string): string {
+  return `${message.replace(/^[a-z]+(?= )/, (word) => word.charAt(0).toUpperCase() + word.slice(1))}.`
 }
 
 /** Calls the addon. */

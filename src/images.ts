@@ -8,6 +8,11 @@ export interface Images {
   shape: readonly number[]
 }
 
+/** Images of bytes, as datasets hold them. */
+export interface ByteImages extends Images {
+  data: Uint8Array
+}
+
 /** @internal */
 export function checkImages(images: Images): Images {
   const { data, shape } = images ?? {}

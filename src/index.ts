@@ -6,7 +6,7 @@ export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'
 export { idxDataset, type TrainAndTest } from './data/idx-dataset.js'
 export { type Device, devices, tryGpu } from './devices.js'
 export { CandlewickError, type ErrorCode } from './errors.js'
-export type { Images } from './images.js'
+export type { ByteImages, Images } from './images.js'
 export { type Initializer, normal, uniform, xavier, zeros } from './initializers.js'
 export {
   type Activation,

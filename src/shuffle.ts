@@ -1,16 +1,20 @@
+import { setImmediate } from 'node:timers/promises'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 
-/** Draws one random order of `0 ... length - 1` after the other. */
-export type Shuffler = (length: number) => Uint32Array
+/** Draws one random order of `start ... start + length - 1` after the other; lets the event loop run in between. */
+export type Shuffler = (length: number, start: number) => Promise<Uint32Array>
+
+const turnLength = 1 << 14 // swaps, about a millisecond of them
 
 /** The orders that follow from a seed, the same on every machine. */
 export function shuffler(seed: number): Shuffler {
   const generator = xoroshiro128plus(seed)
-  return (length) => {
-    const order = inOrder(length)
+  return async (length, start) => {
+    const order = inOrder(length, start)
     // Fisher and Yates
     for (let i = length - 1; i > 0; i--) {
+      if (i % turnLength === 0) await setImmediate()
       const j = uniformInt(generator, 0, i)
       const swapped = order[i] as number
       order[i] = order[j] as number
@@ -20,9 +24,11 @@ export function shuffler(seed: number): Shuffler {
   }
 }
 
-/** `0 ... length - 1` */
-export function inOrder(length: number): Uint32Array {
-  return Uint32Array.from({ length }, (_, i) => i)
+/** `start ... start + length - 1` */
+export function inOrder(length: number, start: number): Uint32Array {
+  const order = new Uint32Array(length)
+  for (let i = 0; i < length; i++) order[i] = start + i
+  return order
 }
 
 /** A seed that nobody chose. */

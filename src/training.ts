@@ -68,19 +68,20 @@ export async function* fit(net: Sequential, train: Dataset, options: FitOptions)
     const engine = await net.engine(train.imageShape)
     const nextOrder = shuffle ? (options.seed === undefined ? net.shuffler : shuffler(options.seed)) : inOrder
     for (let epoch = 1; epoch <= epochs; epoch++) {
-      const order = nextOrder(train.length).map((i) => train.start + i)
+      const order = await nextOrder(train.length, train.start)
       const settings = { ...optimizer, fresh: net.isFresh(optimizer) }
       const report = (images: number) => onProgress?.({ epoch, images, total: train.length })
       const start = performance.now()
       const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, settings, p))
       const trainSeconds = (performance.now() - start) / 1000
-      const figures: Epoch = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count, trainSeconds }
-      if (test) {
-        const start = performance.now()
-        figures.testAcc = (await evaluate(net, test, signal ? { signal } : {})).accuracy
-        figures.evalSeconds = (performance.now() - start) / 1000
+      const trainFigures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
+      if (!test) {
+        yield { ...trainFigures, trainSeconds }
+        continue
       }
-      yield figures
+      const evalStart = performance.now()
+      const { accuracy: testAcc } = await evaluate(net, test, signal ? { signal } : {})
+      yield { ...trainFigures, testAcc, trainSeconds, evalSeconds: (performance.now() - evalStart) / 1000 }
     }
   } finally {
     release()

@@ -4,7 +4,7 @@ import { formatDevice, formatEpoch, formatShape } from '../log.js'
 import { sgd } from '../optimizers.js'
 import { progressBar } from '../progress-bar.js'
 import { fit } from '../training.js'
-import { device, integer, parse, positive } from './usage.js'
+import { dataFolder, integer, parse, placement, positive, runOptions } from './usage.js'
 
 export async function trainCommand(args: string[], signal: AbortSignal): Promise<void> {
   const { values } = parse(args, {
@@ -12,21 +12,18 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
     'batch-size': { type: 'string' },
     'learning-rate': { type: 'string' },
     seed: { type: 'string' },
-    threads: { type: 'string' },
-    device: { type: 'string' },
-    data: { type: 'string' },
     init: { type: 'string' },
     'no-shuffle': { type: 'boolean' },
     save: { type: 'string' },
-    json: { type: 'boolean' },
+    ...runOptions,
   })
   const epochs = integer('epochs', values.epochs, 1) ?? 5
   const batchSize = integer('batch-size', values['batch-size'], 1) ?? 256
   const learningRate = positive('learning-rate', values['learning-rate']) ?? 0.9
-  const place = settings(device(values.device), integer('threads', values.threads, 1, 1024))
+  const place = placement(values)
   const seed = integer('seed', values.seed, 0, 2 ** 32 - 1)
 
-  const { train, test } = await fashionMnist(values.data === undefined ? {} : { dir: values.data })
+  const { train, test } = await fashionMnist(dataFolder(values))
   const net = lenet()
   await net.initialize({ inputShape: train.imageShape, ...place, ...(seed === undefined ? {} : { seed }) })
   if (values.init !== undefined) await net.loadParameters(values.init)
@@ -56,9 +53,4 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
     bar?.stop()
   }
   if (values.save !== undefined) await net.saveParameters(values.save)
-}
-
-/** What `initialize` takes, without what was not said. */
-export function settings(device: ReturnType<typeof import('./usage.js').device>, threads: number | undefined) {
-  return { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) }
 }

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import type { Device } from '../devices.js'
+import type { InitializeOptions } from '../network.js'
 
 export const usage = `candlewick: train LeNet on Fashion-MNIST
 
@@ -25,10 +26,23 @@ CANDLEWICK_DEBUG=1 prints the stack of an error. Exit codes: 0 done, 1 failure, 
 /** A command line that cannot be understood. */
 export class UsageError extends Error {}
 
+/** Options of every command that runs a network. */
+export const runOptions = {
+  threads: { type: 'string' },
+  device: { type: 'string' },
+  data: { type: 'string' },
+  json: { type: 'boolean' },
+} as const
+
 type Options = NonNullable<ParseArgsConfig['options']>
+type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allowPositionals: true; strict: true }>>
 
 /** The options that this command knows and up to `most` other arguments. */
-export function parse<T extends Options>(args: string[], options: T, most = 0) {
+export function parse<T extends Options>(
+  args: string[],
+  options: T,
+  most = 0,
+): Pick<Parsed<T>, 'values' | 'positionals'> {
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
     const extra = positionals[most]
@@ -63,9 +77,19 @@ export function positive(name: string, value: string | undefined): number | unde
   throw new UsageError(`Expected a number of at least 0 for --${name}, but received "${value}".`)
 }
 
-/** `--device`, or undefined for the best there is. */
-export function device(value: string | undefined): Device | undefined {
-  if (value === undefined || value === 'auto') return undefined
-  if (value === 'cpu' || /^cuda:\d+$/.test(value)) return value as Device
+/** `--data`, as `fashionMnist` takes it. */
+export function dataFolder({ data }: { data?: string | undefined }): { dir?: string } {
+  return data === undefined ? {} : { dir: data }
+}
+
+/** `--device` and `--threads`, as `initialize` takes them. */
+export function placement(values: { device?: string | undefined; threads?: string | undefined }): InitializeOptions {
+  const threads = integer('threads', values.threads, 1, 1024)
+  return { ...device(values.device), ...(threads === undefined ? {} : { threads }) }
+}
+
+function device(value: string | undefined): { device?: Device } {
+  if (value === undefined || value === 'auto') return {}
+  if (value === 'cpu' || /^cuda:\d+$/.test(value)) return { device: value as Device }
   throw new UsageError(`Expected auto, cpu or cuda: and a number for --device, but received "${value}".`)
 }

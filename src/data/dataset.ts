@@ -1,7 +1,8 @@
 import { DatasetBuilder, type Dataset as NativeDataset } from '../../index.js'
 import { native } from '../errors.js'
 import { expectInteger, expectOptions, unexpected } from '../expect.js'
-import { checkImages, checkLabels, type Images } from '../images.js'
+import { type ByteImages, checkImages, checkLabels } from '../images.js'
+import { inOrder } from '../shuffle.js'
 
 /** Labelled images in native memory, one byte a pixel, held once however many datasets are sliced from them. */
 export class Dataset {
@@ -21,7 +22,7 @@ export class Dataset {
   }
 
   /** Copies of the images `start` to `end` (excluded; the length by default). */
-  images(start = 0, end = this.length): Images {
+  images(start = 0, end = this.length): ByteImages {
     return this.#pixels(this.#range(start, end))
   }
 
@@ -40,7 +41,7 @@ export class Dataset {
   *batches(options: {
     batchSize: number
     order?: ArrayLike<number>
-  }): Generator<{ images: Images; labels: Uint8Array }, void, void> {
+  }): Generator<{ images: ByteImages; labels: Uint8Array }, void, void> {
     expectOptions('batches', options, ['batchSize', 'order'])
     const batchSize = expectInteger('batchSize', options.batchSize, 1)
     const { order } = options
@@ -53,13 +54,13 @@ export class Dataset {
     }
   }
 
-  #pixels(indices: Uint32Array): Images {
+  #pixels(indices: Uint32Array): ByteImages {
     return { data: this.native.pixels(indices), shape: [indices.length, ...this.imageShape] }
   }
 
   #range(start: number, end: number): Uint32Array {
     this.#check(start, end)
-    return Uint32Array.from({ length: end - start }, (_, i) => this.start + start + i)
+    return inOrder(end - start, this.start + start)
   }
 
   #check(start: number, end: number): void {
@@ -76,10 +77,7 @@ export class Dataset {
 const pieceLength = 1 << 20 // bytes that the event loop copies at a time
 
 /** A dataset of images that are in memory already; each label is from 0 to 255. */
-export async function arrayDataset(options: {
-  images: { data: Uint8Array; shape: readonly number[] }
-  labels: ArrayLike<number>
-}): Promise<Dataset> {
+export async function arrayDataset(options: { images: ByteImages; labels: ArrayLike<number> }): Promise<Dataset> {
   expectOptions('arrayDataset', options, ['images', 'labels'])
   const { data, shape } = checkImages(options.images)
   if (!(data instanceof Uint8Array)) throw unexpected('images.data', 'a Uint8Array', data)

@@ -19,7 +19,7 @@ pub fn softmax(logits: &Tensor) -> Result<Tensor> {
     Ok(e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?)
 }
 
-/// The loss of a tile. `logits` and `gradient`: [classes]; one label for each image, fewer than sixteen in a last tile,
+/// The loss of a tile. `logits` and `gradient`: `[classes]`; one label for each image, fewer than sixteen in a last tile,
 /// whose other lanes count for nothing. `gradient` receives the gradient of the images' losses times `scale`.
 pub fn softmax_cross_entropy<L: Lanes>(
     l: L,

@@ -13,7 +13,7 @@
 use crate::network::Activation;
 use crate::simd::{Lane, Lanes, Real};
 
-/// y = f(x); `x` and `y`: [n].
+/// y = f(x); `x` and `y`: `[n]`.
 pub fn forward<L: Lanes>(l: L, activation: Activation, x: &[Lane<L::Real>], y: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]
@@ -26,7 +26,7 @@ pub fn forward<L: Lanes>(l: L, activation: Activation, x: &[Lane<L::Real>], y: &
     );
 }
 
-/// dx = dy f'(x); `y`, `dy` and `dx`: [n].
+/// dx = dy f'(x); `y`, `dy` and `dx`: `[n]`.
 pub fn backward<L: Lanes>(
     l: L,
     activation: Activation,

@@ -1,4 +1,4 @@
-//! Average pooling: y[c][oy][ox] = mean over the window of x[c][oy·sy + ky][ox·sx + kx].
+//! Average pooling: `y[c][oy][ox]` = mean over the window of `x[c][oy·sy + ky][ox·sx + kx]`.
 
 use super::windows::Windows;
 use crate::simd::{Lane, Lanes, Real};
@@ -9,7 +9,7 @@ fn share<L: Lanes>(l: L, windows: &Windows) -> L::Vector {
     l.splat(L::Real::ONE / L::Real::from_f64((height * width) as f64))
 }
 
-/// x: [C][H][W], y: [C][OH][OW].
+/// x: `[C][H][W]`, y: `[C][OH][OW]`.
 pub fn forward<L: Lanes>(l: L, windows: &Windows, x: &[Lane<L::Real>], y: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]
@@ -31,7 +31,7 @@ pub fn forward<L: Lanes>(l: L, windows: &Windows, x: &[Lane<L::Real>], y: &mut [
     );
 }
 
-/// dx: [C][H][W], dy: [C][OH][OW].
+/// dx: `[C][H][W]`, dy: `[C][OH][OW]`.
 pub fn backward<L: Lanes>(l: L, windows: &Windows, dy: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]

@@ -30,11 +30,11 @@ pub struct Conv2d {
 
 /// What a backward pass is given and what it fills, besides the activations.
 pub struct Gradients<'a, R> {
-    /// [OC][C][KH][KW], added to.
+    /// `[OC][C][KH][KW]`, added to.
     pub weight: &'a mut [R],
-    /// [OC], added to.
+    /// `[OC]`, added to.
     pub bias: &'a mut [R],
-    /// [C][H][W], overwritten; `None` for the first layer, whose input is data.
+    /// `[C][H][W]`, overwritten; `None` for the first layer, whose input is data.
     pub input: Option<&'a mut [Lane<R>]>,
 }
 
@@ -45,7 +45,7 @@ impl Conv2d {
         self.padded_len() + self.out_channels * height * width
     }
 
-    /// z = conv(x, w) + b; x: [C][H][W], w: [OC][C][KH][KW], b: [OC], z: [OC][OH][OW].
+    /// z = conv(x, w) + b; x: `[C][H][W]`, w: `[OC][C][KH][KW]`, b: `[OC]`, z: `[OC][OH][OW]`.
     pub fn forward<L: Lanes>(
         &self,
         l: L,
@@ -129,7 +129,7 @@ impl Conv2d {
         }
     }
 
-    /// From dz: [OC][OH][OW], the gradients of the parameters and, if asked for, of x: [C][H][W].
+    /// From dz: `[OC][OH][OW]`, the gradients of the parameters and, if asked for, of x: `[C][H][W]`.
     pub fn backward<L: Lanes>(
         &self,
         l: L,
@@ -148,7 +148,7 @@ impl Conv2d {
         }
     }
 
-    /// db[o] += Σ dz[o][oy][ox]
+    /// `db[o] += Σ dz[o][oy][ox]`
     fn bias_gradient<L: Lanes>(&self, l: L, dz: &[Lane<L::Real>], db: &mut [L::Real]) {
         l.run(
             #[inline(always)]
@@ -164,7 +164,7 @@ impl Conv2d {
         );
     }
 
-    /// dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]. A tap is one (c, ky, kx), counted through.
+    /// `dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]`. A tap is one (c, ky, kx), counted through.
     fn weight_gradient<L: Lanes>(&self, l: L, x: &[Lane<L::Real>], dz: &[Lane<L::Real>], dw: &mut [L::Real]) {
         l.run(
             #[inline(always)]
@@ -240,7 +240,7 @@ impl Conv2d {
         }
     }
 
-    /// dx[c][y][x], gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output
+    /// `dx[c][y][x]`, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output
     /// row (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a small convolution of dz.
     /// `dz` has zeros around it, so that no tap needs a bound.
     fn input_gradient<L: Lanes>(&self, l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
@@ -339,7 +339,7 @@ impl Conv2d {
         })
     }
 
-    /// [C][H][W] with zeros around it, in `scratch`; the input itself where there is no padding.
+    /// `[C][H][W]` with zeros around it, in `scratch`; the input itself where there is no padding.
     #[inline(always)]
     fn pad_input<'a, R: Real>(&self, x: &'a [Lane<R>], scratch: &'a mut [Lane<R>]) -> &'a [Lane<R>] {
         if self.padding == [0, 0] {

@@ -1,4 +1,4 @@
-//! A fully connected layer: z[o] = b[o] + Σ w[o][i] x[i].
+//! A fully connected layer: `z[o] = b[o] + Σ w[o][i] x[i]`.
 //!
 //! ```
 //! use candlewick::layers::dense;
@@ -11,7 +11,7 @@
 
 use crate::simd::{LANES, Lane, Lanes, Real, register_tiles};
 
-/// z = x wᵀ + b; x: [I], w: [O][I], b: [O], z: [O].
+/// z = x wᵀ + b; x: `[I]`, w: `[O][I]`, b: `[O]`, z: `[O]`.
 pub fn forward<L: Lanes>(l: L, x: &[Lane<L::Real>], w: &[L::Real], b: &[L::Real], z: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]
@@ -55,7 +55,7 @@ fn forward_tile<L: Lanes, const O: usize>(
     }
 }
 
-/// dx[i] = Σ w[o][i] dz[o]; w: [O][I], dz: [O], dx: [I].
+/// `dx[i] = Σ w[o][i] dz[o]`; w: `[O][I]`, dz: `[O]`, dx: `[I]`.
 pub fn input_gradient<L: Lanes>(l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]
@@ -95,9 +95,9 @@ fn input_gradient_tile<L: Lanes, const N: usize>(
     }
 }
 
-/// dw[o][i] += Σ over images of dz[o] x[i], and db[o] += Σ dz[o]; x: [I], dz: [O], dw: [O][I], db: [O].
+/// `dw[o][i] += Σ dz[o] x[i]` over the images, and `db[o] += Σ dz[o]`; x: `[I]`, dz: `[O]`, dw: `[O][I]`, db: `[O]`.
 ///
-/// Here the sum runs over the lanes, so x is turned: `scratch` ([`scratch_len`] lanes) takes it as [image][I].
+/// Here the sum runs over the lanes, so x is turned: `scratch` ([`scratch_len`] lanes) takes it as `[image][I]`.
 pub fn parameter_gradient<L: Lanes>(
     l: L,
     x: &[Lane<L::Real>],
@@ -135,7 +135,7 @@ pub fn scratch_len(inputs: usize) -> usize {
     LANES * inputs.div_ceil(LANES)
 }
 
-/// From x: [I] lanes of sixteen images to [image][I / 16] lanes of sixteen inputs, the last filled up with zeros.
+/// From x: `[I]` lanes of sixteen images to `[image][I / 16]` lanes of sixteen inputs, the last filled up with zeros.
 #[inline(always)]
 fn turn<R: Real>(x: &[Lane<R>], turned: &mut [Lane<R>]) {
     let blocks = x.len().div_ceil(LANES);

@@ -1,4 +1,4 @@
-//! Max pooling: y[c][oy][ox] = max over the window of x[c][oy·sy + ky][ox·sx + kx].
+//! Max pooling: `y[c][oy][ox]` = max over the window of `x[c][oy·sy + ky][ox·sx + kx]`.
 //!
 //! The gradient goes to the first of the window's largest values, as in PyTorch, and is found again by comparing: no index
 //! is kept. Where windows overlap, gradients add up.
@@ -6,7 +6,7 @@
 use super::windows::Windows;
 use crate::simd::{Lane, Lanes, Real};
 
-/// x: [C][H][W], y: [C][OH][OW].
+/// x: `[C][H][W]`, y: `[C][OH][OW]`.
 pub fn forward<L: Lanes>(l: L, windows: &Windows, x: &[Lane<L::Real>], y: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]
@@ -30,7 +30,7 @@ pub fn forward<L: Lanes>(l: L, windows: &Windows, x: &[Lane<L::Real>], y: &mut [
     );
 }
 
-/// x and dx: [C][H][W], y and dy: [C][OH][OW].
+/// x and dx: `[C][H][W]`, y and dy: `[C][OH][OW]`.
 pub fn backward<L: Lanes>(
     l: L,
     windows: &Windows,

@@ -27,7 +27,7 @@ const BRIGHTNESS: [f32; 256] = {
     table
 };
 
-/// Puts the images `range` of the batch, at most sixteen, into the lanes of `tile`: [C][H][W]. Lanes left over are zero.
+/// Puts the images `range` of the batch, at most sixteen, into the lanes of `tile`: `[C][H][W]`. Lanes left over are zero.
 pub fn pack(images: &Images<'_>, range: Range<usize>, tile: &mut [Lane<f32>]) {
     let len = tile.len();
     if range.len() < LANES {
@@ -86,7 +86,7 @@ impl Rows {
         Self { tiles: (0..n.div_ceil(LANES)).map(|_| Mutex::default()).collect(), classes }
     }
 
-    /// Takes the rows `range`, at most sixteen and from a multiple of sixteen on, out of the lanes of `tile`: [classes].
+    /// Takes the rows `range`, at most sixteen and from a multiple of sixteen on, out of the lanes of `tile`: `[classes]`.
     pub fn write(&self, range: Range<usize>, tile: &[Lane<f32>]) {
         let rows = (0..range.len()).flat_map(|lane| tile.iter().map(move |z| z.0[lane]));
         *self.tiles[range.start / LANES].lock().unwrap_or_else(PoisonError::into_inner) = rows.collect();

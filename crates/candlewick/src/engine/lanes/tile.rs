@@ -7,7 +7,7 @@ use crate::simd::{Kernel, Lane, Lanes, Real};
 
 /// The memory that a tile needs; a thread makes it once.
 pub struct Scratch<R> {
-    /// `values[i]` goes into operation i and `values[i + 1]` comes out: [C][H][W] or [units].
+    /// `values[i]` goes into operation i and `values[i + 1]` comes out: `[C][H][W]` or `[units]`.
     pub values: Vec<Vec<Lane<R>>>,
     /// Gradients by the values on both sides of an operation, in turn.
     gradients: [Vec<Lane<R>>; 2],
@@ -25,7 +25,7 @@ impl<R: Real> Scratch<R> {
         }
     }
 
-    /// The logits: [classes].
+    /// The logits: `[classes]`.
     pub fn output(&self) -> &[Lane<R>] {
         &self.values[self.values.len() - 1]
     }

@@ -1,0 +1,88 @@
+/**
+ * Makes a checkout ready to run: installs npm packages, builds the addon and the TypeScript, looks for the data. Does only
+ * what is not done already, and explains what it cannot do.
+ *
+ *   node scripts/ready.js
+ */
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+process.chdir(root)
+
+checkNode()
+if (isOlder('node_modules/.package-lock.json', ['package.json', 'package-lock.json'])) {
+  console.error('Installing npm packages ...')
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+}
+if (isOlder(addon(), ['Cargo.toml', 'Cargo.lock', 'crates', 'package.json'])) {
+  checkRust()
+  console.error('Building the addon (two minutes the first time) ...')
+  run('npm', ['run', '--silent', 'build:native'])
+}
+if (isOlder('dist/.tsbuildinfo', ['tsconfig.json', 'package.json', 'index.d.ts', 'src'])) {
+  run('npm', ['run', '--silent', 'build:ts'])
+}
+await lookForData()
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > 20 || (major === 20 && minor >= 19)) return
+  giveUp(`candlewick needs Node 20.19 or later, but this is ${process.version}.`)
+}
+
+function checkRust() {
+  if (!works('cargo', ['--version'])) {
+    const { workspace } = /rust-version = "(?<workspace>[^"]+)"/.exec(readFileSync('Cargo.toml', 'utf8'))?.groups ?? {}
+    giveUp(
+      `Building candlewick needs Rust ${workspace} or later, but there is no cargo here; install Rust with rustup.`,
+    )
+  }
+  if (!works('cc', ['--version'])) {
+    giveUp('Building candlewick needs a C linker, but there is no cc here; on Debian, apt-get install build-essential.')
+  }
+}
+
+/** Debian has Fashion-MNIST in a package. Where that can't be had, candlewick downloads it or says what to do. */
+async function lookForData() {
+  const { findFashionMnist } = await import('../dist/data/fashion-mnist.js')
+  if (process.env.FASHION_MNIST_DIR || (await findFashionMnist())) return
+  if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) return
+  console.error('Installing the Debian package dataset-fashion-mnist ...')
+  const install = ['install', '-y', '-qq', 'dataset-fashion-mnist']
+  if (!works('apt-get', install)) works('apt-get', ['update', '-qq']) && works('apt-get', install)
+}
+
+function addon() {
+  return readdirSync('.').find((name) => name.endsWith('.node')) ?? 'candlewick.node'
+}
+
+/** Whether `product` is missing or older than one of its sources. */
+function isOlder(product, sources) {
+  if (!existsSync(product)) return true
+  const made = statSync(product).mtimeMs
+  return sources.some((source) => existsSync(source) && newest(source) > made)
+}
+
+function newest(path) {
+  const found = statSync(path)
+  if (!found.isDirectory()) return found.mtimeMs
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))))
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+  if (status !== 0) giveUp(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}.`)
+}
+
+function works(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore', shell: process.platform === 'win32' }).status === 0
+}
+
+function giveUp(explanation) {
+  console.error(explanation)
+  process.exit(1)
+}

@@ -1,0 +1,14 @@
+/** Runs all tests on the real data, wherever that is: cargo's, then ava's. */
+
+import { spawnSync } from 'node:child_process'
+import { fetchFashionMnist, findFashionMnist } from '../dist/data/fashion-mnist.js'
+
+const folder = process.env.FASHION_MNIST_DIR || (await findFashionMnist()) || (await fetchFashionMnist())
+const env = { ...process.env, FASHION_MNIST_DIR: folder }
+for (const [command, ...args] of [
+  ['cargo', 'test', '--workspace', '--locked', '--quiet'],
+  ['npx', 'ava', ...process.argv.slice(2)],
+]) {
+  const { status } = spawnSync(command, args, { stdio: 'inherit', env, shell: process.platform === 'win32' })
+  if (status !== 0) process.exit(status ?? 1)
+}

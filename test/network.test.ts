@@ -1,0 +1,204 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  avgPool2d,
+  conv2d,
+  dense,
+  formatShape,
+  type InitializeOptions,
+  lenet,
+  maxPool2d,
+  normal,
+  Sequential,
+  sgd,
+  step,
+  tryGpu,
+  uniform,
+  xavier,
+  zeros,
+} from 'candlewick'
+import { temporaryFolder } from './idx-folder.js'
+
+const inputShape = [1, 28, 28] as const
+const gray = (n: number) => ({ data: new Uint8Array(n * 784).fill(100), shape: [n, 1, 28, 28] })
+
+function small(): Sequential {
+  return new Sequential([conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 3 })])
+}
+
+async function initialized(options: InitializeOptions = {}): Promise<Sequential> {
+  const net = small()
+  await net.initialize({ inputShape, device: 'cpu', seed: 1, ...options })
+  return net
+}
+
+test('LeNet has the shapes of the d2l text and its parameters the names', async (t) => {
+  const net = lenet()
+  await net.initialize({ inputShape, init: xavier(), device: tryGpu(), seed: 1 })
+  t.deepEqual(
+    net.layers.map(({ name, outputShape }) => `${name} output shape: ${formatShape(outputShape ?? [])}`),
+    [
+      'conv0 output shape: (1, 6, 24, 24)',
+      'pool0 output shape: (1, 6, 12, 12)',
+      'conv1 output shape: (1, 16, 8, 8)',
+      'pool1 output shape: (1, 16, 4, 4)',
+      'dense0 output shape: (1, 120)',
+      'dense1 output shape: (1, 84)',
+      'dense2 output shape: (1, 10)',
+    ],
+  )
+  const parameters = await net.parameters()
+  t.deepEqual(
+    Object.entries(parameters).map(([name, { shape }]) => `${name} ${formatShape(shape)}`),
+    [
+      'conv0.weight (6, 1, 5, 5)',
+      'conv0.bias (6)',
+      'conv1.weight (16, 6, 5, 5)',
+      'conv1.bias (16)',
+      'dense0.weight (120, 256)',
+      'dense0.bias (120)',
+      'dense1.weight (84, 120)',
+      'dense1.bias (84)',
+      'dense2.weight (10, 84)',
+      'dense2.bias (10)',
+    ],
+  )
+  t.true(Object.values(parameters).every(({ shape, data }) => data.length === shape.reduce((a, b) => a * b, 1)))
+})
+
+test('pairs, padding and both pools count in the shapes', (t) => {
+  const net = new Sequential([
+    conv2d({ channels: 4, kernelSize: [3, 5], strides: [2, 1], padding: [1, 2], activation: 'relu' }),
+    maxPool2d({ poolSize: 2 }),
+    avgPool2d({ poolSize: [2, 3], strides: 1 }),
+    dense({ units: 5, activation: 'tanh' }),
+  ])
+  t.deepEqual(
+    net.layers.map(({ name, outputShape }) => [name, outputShape]),
+    [
+      ['conv0', null],
+      ['pool0', null],
+      ['pool1', null],
+      ['dense0', null],
+    ],
+  )
+  t.deepEqual(
+    net.describe([3, 20, 21]).map(({ outputShape }) => outputShape),
+    [
+      [1, 4, 10, 21],
+      [1, 4, 5, 10],
+      [1, 4, 4, 8],
+      [1, 5],
+    ],
+  )
+  t.deepEqual(
+    net.describe([3, 20, 21]).map(({ parameterCount }) => parameterCount),
+    [4 * 45 + 4, 0, 0, 5 * 128 + 5],
+  )
+})
+
+test('a seed decides every initialiser', async (t) => {
+  const weights = async (options: InitializeOptions) => {
+    const { data } = (await (await initialized(options)).parameters())['dense0.weight'] ?? {}
+    return Array.from(data ?? [])
+  }
+  for (const init of [xavier(), uniform(0.5), normal(0.5)]) {
+    t.deepEqual(await weights({ init, seed: 7 }), await weights({ init, seed: 7 }))
+    t.notDeepEqual(await weights({ init, seed: 7 }), await weights({ init, seed: 8 }))
+  }
+  t.true((await weights({ init: zeros() })).every((w) => w === 0))
+  t.true((await weights({ init: uniform(0.5) })).every((w) => Math.abs(w) <= 0.5))
+})
+
+test('initialising again must be asked for', async (t) => {
+  const net = await initialized({ init: zeros() })
+  await t.throwsAsync(net.initialize({ inputShape }), { code: 'ALREADY_INITIALIZED', message: /forceReinit/ })
+  await net.initialize({ inputShape, init: normal(1), seed: 3, forceReinit: true })
+  t.not((await net.parameters())['dense0.weight']?.data[0], 0)
+  t.is(net.seed, 3)
+})
+
+test('parameters wait for the shape of the first images', async (t) => {
+  const net = small()
+  await net.initialize({ device: 'cpu', seed: 1 })
+  await t.throwsAsync(net.parameters(), { code: 'NOT_INITIALIZED', message: /shape of its first images/ })
+  t.is(net.layers[0]?.outputShape, null)
+  // Images that cannot fit leave it waiting.
+  await t.throwsAsync(net.predict({ data: new Uint8Array(4), shape: [1, 1, 2, 2] }), { code: 'INVALID_SHAPE' })
+  const [first, second] = await Promise.all([net.predict(gray(1)), net.predict(gray(1))])
+  t.deepEqual(first, second)
+  t.deepEqual(net.layers[0]?.outputShape, [1, 2, 26, 26])
+  t.deepEqual(await net.parameters(), await (await initialized()).parameters())
+})
+
+test('a network without parameters says so', async (t) => {
+  const net = small()
+  const expected = { code: 'NOT_INITIALIZED', message: /net\.initialize/ }
+  await t.throwsAsync(net.predict(gray(1)), expected)
+  await t.throwsAsync(net.parameters(), expected)
+  await t.throwsAsync(net.saveParameters('x'), expected)
+  await t.throwsAsync(step(net, gray(1), [0], sgd({ learningRate: 1 })), expected)
+})
+
+test('predictions are probabilities and the label is their largest', async (t) => {
+  const net = await initialized()
+  const { shape, logits, probabilities, labels } = await net.predict(gray(17))
+  t.deepEqual(shape, [17, 3])
+  t.is(logits.length, 51)
+  const row = Array.from(probabilities.slice(48))
+  t.true(Math.abs(row.reduce((a, b) => a + b) - 1) < 1e-6)
+  t.is(labels[16], row.indexOf(Math.max(...row)))
+  t.deepEqual((await net.predict(gray(0))).shape, [0, 3])
+})
+
+test('bytes count as 0 to 1, float32 as it is', async (t) => {
+  const net = await initialized()
+  const floats = { data: new Float32Array(784).fill(100 / 255), shape: [1, 1, 28, 28] }
+  t.deepEqual(await net.predict(floats), await net.predict(gray(1)))
+})
+
+test('saved parameters are loaded again, into another network too', async (t) => {
+  const path = join(await temporaryFolder(t), 'net.safetensors')
+  const net = await initialized()
+  await net.saveParameters(path)
+  const other = await initialized({ seed: 2 })
+  t.notDeepEqual(await other.parameters(), await net.parameters())
+  await other.loadParameters(path)
+  t.deepEqual(await other.parameters(), await net.parameters())
+})
+
+test('a file of another network changes nothing', async (t) => {
+  const dir = await temporaryFolder(t)
+  const path = join(dir, 'net.safetensors')
+  const net = await initialized()
+  const before = await net.parameters()
+  const save = async (layers: ConstructorParameters<typeof Sequential>[0]) => {
+    const other = new Sequential(layers)
+    await other.initialize({ inputShape, device: 'cpu' })
+    await other.saveParameters(path)
+  }
+  const invalid = (message: RegExp) => ({ code: 'CHECKPOINT_INVALID', message })
+  await save([conv2d({ channels: 2, kernelSize: 3 })])
+  await t.throwsAsync(net.loadParameters(path), invalid(/dense0\.weight of shape \(3, 1352\) is missing/))
+  await save([conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 3 }), dense({ units: 3 })])
+  await t.throwsAsync(net.loadParameters(path), invalid(/dense1\.(weight|bias) and 1 more belongs to no parameter/))
+  await save([conv2d({ channels: 2, kernelSize: 5 }), dense({ units: 3 })])
+  await t.throwsAsync(net.loadParameters(path), invalid(/conv0\.weight has shape \(2, 1, 5, 5\)/))
+  await t.throwsAsync(net.loadParameters(join(dir, 'none')), { code: 'CHECKPOINT_NOT_FOUND' })
+  await t.throwsAsync(net.loadParameters(import.meta.filename), invalid(/not a safetensors file/))
+  t.deepEqual(await net.parameters(), before)
+  await save([conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 3 }), dense({ units: 3 })])
+  await net.loadParameters(path, { ignoreExtra: true })
+  t.notDeepEqual(await net.parameters(), before)
+})
+
+test('a path that cannot be written is named and nothing is left there', async (t) => {
+  const dir = await temporaryFolder(t)
+  const net = await initialized()
+  for (const path of [join(dir, 'missing', 'net.safetensors'), dir, '/proc/net.safetensors']) {
+    const error = await t.throwsAsync(net.saveParameters(path), { code: 'SAVE_FAILED' })
+    t.true(error?.message.includes(path))
+  }
+  t.deepEqual(await readdir(dir), [])
+})
