@@ -41,6 +41,8 @@ export declare class Engine {
   train(dataset: Dataset, order: Uint32Array, batchSize: number, sgd: SgdOptions, progress: Progress): Promise<MetricsReport>
   /** Loss and correct answers over the images `start` to `end` (excluded) of `dataset`. */
   evaluate(dataset: Dataset, start: number, end: number, progress: Progress): Promise<MetricsReport>
+  /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network. */
+  check(dataset: Dataset, start: number, end: number): Promise<void>
   /** Logits, probabilities and labels of images. */
   predict(pixels: Uint8Array | Float32Array, shape: Array<number>): Promise<Prediction>
   /** Copies of all parameters, in the network's order. */
@@ -87,6 +89,9 @@ export interface InitOptions {
   /** uniform and normal */
   scale?: number
 }
+
+/** The names of layers, which need no shape. */
+export declare function layerNames(layers: Array<LayerOptions>): Array<string>
 
 /** A layer; which fields count depends on `kind`: conv2d, maxPool2d, avgPool2d or dense. Pairs are (vertical, horizontal). */
 export interface LayerOptions {
@@ -140,6 +145,8 @@ export interface ParameterReport {
 
 /** Answers to images, in their order. */
 export interface Prediction {
+  /** Length of a row. */
+  classes: number
   /** (n, classes) */
   logits: Float32Array
   /** (n, classes) */

@@ -23,15 +23,18 @@ if (isOlder(addon(), ['Cargo.toml', 'Cargo.lock', 'crates', 'package.json'])) {
   console.error('Building the addon (two minutes the first time) ...')
   run('npm', ['run', '--silent', 'build:native'])
 }
-if (isOlder('dist/.tsbuildinfo', ['tsconfig.json', 'package.json', 'index.d.ts', 'src'])) {
+if (
+  !existsSync('dist/cli.js') ||
+  isOlder('build/test/.tsbuildinfo', ['tsconfig.json', 'package.json', 'index.d.ts', 'src', 'test'])
+) {
   run('npm', ['run', '--silent', 'build:ts'])
 }
 await lookForData()
 
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  if (major > 20 || (major === 20 && minor >= 19)) return
-  giveUp(`candlewick needs Node 20.19 or later, but this is ${process.version}.`)
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) return
+  giveUp(`candlewick needs Node 20.19 or later of 20, or 22.12 or later, but this is ${process.version}.`)
 }
 
 function checkRust() {

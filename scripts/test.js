@@ -9,6 +9,7 @@ for (const [command, ...args] of [
   ['cargo', 'test', '--workspace', '--locked', '--quiet'],
   ['npx', 'ava', ...process.argv.slice(2)],
 ]) {
-  const { status } = spawnSync(command, args, { stdio: 'inherit', env, shell: process.platform === 'win32' })
+  const { status, error } = spawnSync(command, args, { stdio: 'inherit', env, shell: process.platform === 'win32' })
+  if (error) console.error(`Cannot run ${command}: ${error.message}. The tests need Rust, with cargo on the path.`)
   if (status !== 0) process.exit(status ?? 1)
 }

@@ -43,14 +43,20 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-// A reader that has seen enough, such as head, is no error.
+const args = process.argv.slice(2)
+
+// A reader that has seen enough, such as head, is no error; but what was to be saved still is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? exitCode.done : exitCode.failure)
+  if (error.code !== 'EPIPE') {
+    console.error(`candlewick: cannot print: ${error.message}.`)
+    process.exit(exitCode.failure)
+  }
+  if (!args.some((argument) => argument.startsWith('--save'))) process.exit(exitCode.done)
 })
 
 const signal = interruption()
 try {
-  process.exitCode = await main(process.argv.slice(2), signal)
+  process.exitCode = await main(args, signal)
 } catch (error) {
   if (signal.aborted) {
     console.error('Interrupted.')

@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'CHECKPOINT_INVALID'
   /** A checkpoint could not be written; what stood at its path before is untouched. */
   | 'SAVE_FAILED'
+  /** A network is larger than memory. */
+  | 'OUT_OF_MEMORY'
   /** The device asked for is not there. */
   | 'DEVICE_UNAVAILABLE'
   /** A defect of candlewick. */

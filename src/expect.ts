@@ -60,6 +60,11 @@ export function expectBoolean(name: string, value: unknown): boolean {
   throw unexpected(name, 'true or false', value)
 }
 
+export function expectSignal(value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  throw unexpected('signal', 'an AbortSignal', value)
+}
+
 /** An options object whose keys are all known, so that a typo is not silently ignored. */
 export function expectOptions(name: string, value: unknown, keys: readonly string[]): void {
   if (typeof value !== 'object' || value === null) throw unexpected(name, 'an object of options', value)

@@ -19,7 +19,7 @@ export function checkImages(images: Images): Images {
   if (!(data instanceof Uint8Array || data instanceof Float32Array)) {
     throw unexpected('images.data', 'a Uint8Array or Float32Array', data)
   }
-  if (!Array.isArray(shape) || shape.length !== 4 || !shape.every((d) => Number.isInteger(d) && d >= 0)) {
+  if (!Array.isArray(shape) || shape.length !== 4 || !shape.every(isSize)) {
     throw unexpected('images.shape', '[n, channels, height, width]', shape)
   }
   const length = shape.reduce((product, size) => product * size, 1)
@@ -29,6 +29,10 @@ export function checkImages(images: Images): Images {
   return images
 }
 
+function isSize(size: unknown): boolean {
+  return Number.isInteger(size) && (size as number) >= 0 && (size as number) < 2 ** 31
+}
+
 /** @internal */
 export function checkLabels(labels: ArrayLike<number>, count: number): Uint32Array {
   if (typeof labels?.length !== 'number' || labels.length !== count) {
@@ -36,7 +40,7 @@ export function checkLabels(labels: ArrayLike<number>, count: number): Uint32Arr
   }
   for (let i = 0; i < count; i++) {
     const label = labels[i] as number
-    if (!Number.isInteger(label) || label < 0) throw unexpected(`labels[${i}]`, 'an integer of at least 0', label)
+    if (!isSize(label)) throw unexpected(`labels[${i}]`, 'an integer of at least 0', label)
   }
   return Uint32Array.from(labels)
 }

@@ -1,4 +1,4 @@
-import { expectNumber } from './expect.js'
+import { expectNumber, unexpected } from './expect.js'
 
 /** How weights are drawn; biases start at zero. */
 export interface Initializer {
@@ -24,4 +24,23 @@ export function normal(sigma = 0.01): Initializer {
 /** Zero. */
 export function zeros(): Initializer {
   return { kind: 'zeros' }
+}
+
+/**
+ * An initializer that may not come from the functions above, checked as they check it.
+ * @internal
+ */
+export function checkInitializer(init: Initializer): Initializer {
+  switch (init?.kind) {
+    case 'xavier':
+      return xavier()
+    case 'uniform':
+      return uniform(init.scale)
+    case 'normal':
+      return normal(init.scale)
+    case 'zeros':
+      return zeros()
+    default:
+      throw unexpected('init', 'an initializer, such as xavier(),', init)
+  }
 }

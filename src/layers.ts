@@ -1,5 +1,5 @@
 import type { LayerOptions } from '../index.js'
-import { expectInteger, expectOneOf, expectOptions, expectPair } from './expect.js'
+import { expectInteger, expectOneOf, expectOptions, expectPair, unexpected } from './expect.js'
 
 /** A number for both directions, or [vertical, horizontal]. */
 export type Size = number | readonly [number, number]
@@ -66,6 +66,25 @@ export function avgPool2d(options: Pool2dOptions): Layer {
 export function dense(options: DenseOptions): Layer {
   expectOptions('dense', options, ['units', 'activation'])
   return { kind: 'dense', units: expectInteger('units', options.units, 1), ...activation(options.activation) }
+}
+
+/**
+ * A layer that may not come from the functions above, checked as they check it.
+ * @internal
+ */
+export function checkLayer(name: string, layer: Layer): Layer {
+  const { kind, ...options } = (layer ?? {}) as { kind?: unknown }
+  switch (kind) {
+    case 'conv2d':
+      return conv2d(options as Conv2dOptions)
+    case 'maxPool2d':
+    case 'avgPool2d':
+      return pool(kind, options as Pool2dOptions)
+    case 'dense':
+      return dense(options as DenseOptions)
+    default:
+      throw unexpected(name, 'a layer, such as dense({ units: 10 }),', layer)
+  }
 }
 
 function pool(kind: string, options: Pool2dOptions): Layer {

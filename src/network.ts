@@ -1,10 +1,17 @@
-import { createEngine, describe, type Engine, type ParameterReport } from '../index.js'
+import {
+  createEngine,
+  describe,
+  type Engine,
+  layerNames,
+  type Prediction as NativePrediction,
+  type ParameterReport,
+} from '../index.js'
 import { type Device, tryGpu } from './devices.js'
 import { CandlewickError, native, nativeAsync } from './errors.js'
 import { expectBoolean, expectInteger, expectOptions, expectString, unexpected } from './expect.js'
 import { checkImages, type Images } from './images.js'
-import { type Initializer, xavier } from './initializers.js'
-import type { Layer } from './layers.js'
+import { checkInitializer, type Initializer, xavier } from './initializers.js'
+import { checkLayer, type Layer } from './layers.js'
 import type { Optimizer } from './optimizers.js'
 import { randomSeed, type Shuffler, shuffler } from './shuffle.js'
 
@@ -57,6 +64,8 @@ interface Settings {
   threads: number | undefined
 }
 
+const pieceLength = 1 << 21 // values
+
 /** Layers one after the other, with their parameters. */
 export class Sequential {
   readonly #layers: readonly Layer[]
@@ -68,55 +77,46 @@ export class Sequential {
   #busy = false
 
   constructor(layers: readonly Layer[]) {
-    if (!Array.isArray(layers) || layers.length === 0)
+    if (!Array.isArray(layers) || layers.length === 0) {
       throw unexpected('layers', 'an array of at least one layer', layers)
-    layers.forEach((layer, i) => {
-      if (typeof layer?.kind !== 'string')
-        throw unexpected(`layers[${i}]`, 'a layer, such as dense({ units: 10 })', layer)
-    })
-    this.#layers = [...layers]
+    }
+    this.#layers = layers.map((layer, i) => checkLayer(`layers[${i}]`, layer))
   }
 
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
   async initialize(options: InitializeOptions = {}): Promise<void> {
     expectOptions('initialize', options, ['inputShape', 'init', 'device', 'seed', 'threads', 'forceReinit'])
     const settings: Settings = {
-      init: options.init ?? xavier(),
+      init: checkInitializer(options.init ?? xavier()),
       device: options.device === undefined ? tryGpu() : (expectString('device', options.device) as Device),
       seed: options.seed === undefined ? randomSeed() : expectInteger('seed', options.seed, 0, 2 ** 32 - 1),
       threads: options.threads === undefined ? undefined : expectInteger('threads', options.threads, 1, 1024),
     }
-    if (typeof settings.init?.kind !== 'string')
-      throw unexpected('init', 'an initializer, such as xavier()', options.init)
     const inputShape = options.inputShape === undefined ? undefined : checkInputShape(options.inputShape)
-    if (this.#settings && !expectBoolean('forceReinit', options.forceReinit ?? false)) {
+    const forceReinit = expectBoolean('forceReinit', options.forceReinit ?? false)
+    if (this.#settings && !forceReinit) {
       const message = 'The network is initialized already; pass forceReinit: true to replace its parameters.'
       throw new CandlewickError('ALREADY_INITIALIZED', message)
     }
-    this.#requireIdle()
-    if (inputShape) {
-      const engine = this.#create(settings, inputShape)
+    const release = this.occupy()
+    try {
+      const engine = inputShape && this.#create(settings, inputShape)
       await engine // a failure leaves the network as it was
       this.#engine = engine
-    } else {
-      this.#engine = undefined
+      this.#inputShape = inputShape
+      this.#settings = settings
+      this.#shuffler = shuffler(settings.seed)
+      this.#optimizer = undefined
+    } finally {
+      release()
     }
-    this.#inputShape = inputShape
-    this.#settings = settings
-    this.#shuffler = shuffler(settings.seed)
-    this.#optimizer = undefined
   }
 
   /** The layers in their order. */
   get layers(): LayerDescription[] {
     if (this.#inputShape) return this.describe(this.#inputShape)
-    const counts = new Map<string, number>()
-    return this.#layers.map(({ kind }) => {
-      const name = kind.endsWith('Pool2d') ? 'pool' : kind.replace('2d', '')
-      const count = counts.get(name) ?? 0
-      counts.set(name, count + 1)
-      return { name: `${name}${count}`, outputShape: null, parameterCount: null }
-    })
+    const names = native(() => layerNames([...this.#layers]))
+    return names.map((name) => ({ name, outputShape: null, parameterCount: null }))
   }
 
   /** What the layers would be for images of (channels, height, width); needs no parameters. */
@@ -139,10 +139,17 @@ export class Sequential {
   async predict(images: Images): Promise<Prediction> {
     const { data, shape } = checkImages(images)
     const engine = await this.engine(shape.slice(1))
-    const prediction = await nativeAsync(() => engine.predict(data, [...shape]))
-    const n = shape[0] as number
-    const classes = this.layers.at(-1)?.outputShape?.reduce((product, size) => product * size, 1) ?? 0
-    return { shape: [n, classes], ...prediction }
+    const [n, ...imageShape] = shape as [number, number, number, number]
+    const length = imageShape.reduce((product, size) => product * size, 1)
+    // A call copies its images while the event loop waits, so it gets few enough.
+    const most = Math.max(1, Math.floor(pieceLength / Math.max(1, length)))
+    const parts: NativePrediction[] = []
+    for (let start = 0; start === 0 || start < n; start += most) {
+      const count = Math.min(most, n - start)
+      const images = data.subarray(start * length, (start + count) * length)
+      parts.push(await nativeAsync(() => engine.predict(images, [count, ...imageShape])))
+    }
+    return joined(n, parts)
   }
 
   /** Copies of all parameters by name, `conv0.weight`, `conv0.bias`, ..., in the order of the layers. */
@@ -160,7 +167,7 @@ export class Sequential {
     expectString('path', path)
     expectOptions('loadParameters', options, ['ignoreExtra'])
     const ignoreExtra = expectBoolean('ignoreExtra', options.ignoreExtra ?? false)
-    this.#requireIdle()
+    this.requireIdle()
     const engine = await this.engine()
     await nativeAsync(() => engine.loadParameters(path, ignoreExtra))
   }
@@ -218,11 +225,21 @@ export class Sequential {
    * @internal
    */
   occupy(): () => void {
-    this.#requireIdle()
+    this.requireIdle()
     this.#busy = true
     return () => {
       this.#busy = false
     }
+  }
+
+  /**
+   * Throws while the network is occupied.
+   * @internal
+   */
+  requireIdle(): void {
+    if (!this.#busy) return
+    const message = 'The network is busy with a fit or an initialize that has not ended; wait for it, or abort it.'
+    throw new CandlewickError('BUSY', message)
   }
 
   #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
@@ -235,12 +252,25 @@ export class Sequential {
     const message = 'The network is not initialized; call await net.initialize({ inputShape: [1, 28, 28] }) first.'
     throw new CandlewickError('NOT_INITIALIZED', message)
   }
+}
 
-  #requireIdle(): void {
-    if (!this.#busy) return
-    const message = 'The network is being trained by a fit that has not ended; wait for it, or abort it.'
-    throw new CandlewickError('BUSY', message)
+/** The predictions of one part after the other, as one. */
+function joined(n: number, parts: NativePrediction[]): Prediction {
+  const classes = parts[0]?.classes ?? 0
+  const whole: Prediction = {
+    shape: [n, classes],
+    logits: new Float32Array(n * classes),
+    probabilities: new Float32Array(n * classes),
+    labels: new Uint32Array(n),
   }
+  let start = 0
+  for (const { logits, probabilities, labels } of parts) {
+    whole.logits.set(logits, start * classes)
+    whole.probabilities.set(probabilities, start * classes)
+    whole.labels.set(labels, start)
+    start += labels.length
+  }
+  return whole
 }
 
 function checkInputShape(shape: readonly number[]): readonly number[] {

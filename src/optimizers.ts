@@ -29,7 +29,10 @@ export function sgd(options: SgdOptions): Optimizer {
   }
 }
 
-/** For optimisers that did not come from {@link sgd}. */
+/**
+ * An optimiser that may not come from {@link sgd}, checked as that checks it.
+ * @internal
+ */
 export function checkOptimizer(optimizer: Optimizer): Optimizer {
   expectOptions('optimizer', optimizer, ['learningRate', 'momentum', 'weightDecay'])
   sgd(optimizer)

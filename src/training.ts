@@ -1,7 +1,7 @@
 import { type MetricsReport, Progress } from '../index.js'
 import { Dataset } from './data/dataset.js'
 import { CandlewickError, fromNative, nativeAsync } from './errors.js'
-import { expectBoolean, expectInteger, expectOptions, unexpected } from './expect.js'
+import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from './expect.js'
 import { checkImages, checkLabels, type Images } from './images.js'
 import { Sequential } from './network.js'
 import { checkOptimizer, type Optimizer } from './optimizers.js'
@@ -44,7 +44,7 @@ export interface FitOptions {
   seed?: number
   /** Stops the training within a batch; the loop then throws the signal's reason. */
   signal?: AbortSignal
-  /** Called about ten times a second. */
+  /** Called about ten times a second; what it throws ends the training. */
   onProgress?: (progress: EpochProgress) => void
 }
 
@@ -59,13 +59,17 @@ export interface Evaluation {
 
 const progressInterval = 100 // ms
 
-/** Trains for some epochs and yields the figures of each. Training runs off the event loop. */
+/**
+ * Trains for some epochs and yields the figures of each. Training runs off the event loop. The network is busy until the
+ * loop has ended; who takes epochs by hand and stops early must call `return()`, as `for await` does.
+ */
 export async function* fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
   const { epochs, batchSize, optimizer, test, shuffle, signal, onProgress } = checkFit(net, train, options)
   const release = net.occupy()
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
+    if (test) await nativeAsync(() => engine.check(test.native, test.start, test.start + test.length))
     const nextOrder = shuffle ? (options.seed === undefined ? net.shuffler : shuffler(options.seed)) : inOrder
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const order = await nextOrder(train.length, train.start)
@@ -99,6 +103,7 @@ export async function step(
   const { data, shape } = checkImages(images)
   const checked = checkLabels(labels, shape[0] as number)
   checkOptimizer(optimizer)
+  net.requireIdle()
   const engine = await net.engine(shape.slice(1))
   const settings = { ...optimizer, fresh: net.isFresh(optimizer) }
   const { loss, correct } = await nativeAsync(() => engine.step(data, [...shape], checked, settings))
@@ -114,10 +119,10 @@ export async function evaluate(
   checkNetwork(net)
   checkDataset('dataset', dataset)
   expectOptions('evaluate', options, ['signal'])
-  options.signal?.throwIfAborted()
+  const signal = expectSignal(options.signal)
   const engine = await net.engine(dataset.imageShape)
   const { native, start, length } = dataset
-  const report = await abortable(options.signal, undefined, (p) => engine.evaluate(native, start, start + length, p))
+  const report = await abortable(signal, undefined, (p) => engine.evaluate(native, start, start + length, p))
   return { loss: report.loss, accuracy: report.correct / report.count, correct: report.correct, count: report.count }
 }
 
@@ -131,12 +136,21 @@ async function abortable(
   const progress = new Progress()
   const cancel = () => progress.cancel()
   signal?.addEventListener('abort', cancel, { once: true })
-  const timer = report && setInterval(() => report(progress.images), progressInterval)
+  let failure: { error: unknown } | undefined
+  const tell = () => {
+    try {
+      report?.(progress.images)
+    } catch (error) {
+      failure ??= { error }
+      cancel()
+    }
+  }
+  const timer = report && setInterval(tell, progressInterval)
   try {
     return await work(progress)
   } catch (error) {
     signal?.throwIfAborted()
-    throw fromNative(error)
+    throw failure ? failure.error : fromNative(error)
   } finally {
     clearInterval(timer)
     signal?.removeEventListener('abort', cancel)
@@ -148,17 +162,18 @@ function checkFit(net: Sequential, train: Dataset, options: FitOptions) {
   checkDataset('train', train)
   const known = ['epochs', 'batchSize', 'optimizer', 'test', 'shuffle', 'seed', 'signal', 'onProgress']
   expectOptions('fit', options, known)
-  const { test, seed, signal, onProgress } = options
+  const { test, seed, onProgress } = options
   if (test !== undefined) checkDataset('test', test)
   if (seed !== undefined) expectInteger('seed', seed, 0, 2 ** 32 - 1)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw unexpected('signal', 'an AbortSignal', signal)
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw unexpected('onProgress', 'a function', onProgress)
   return {
     epochs: expectInteger('epochs', options.epochs, 1),
     batchSize: expectInteger('batchSize', options.batchSize, 1),
     optimizer: checkOptimizer(options.optimizer),
     shuffle: expectBoolean('shuffle', options.shuffle ?? true),
+    signal: expectSignal(options.signal),
     test,
-    signal,
     onProgress,
   }
 }

@@ -92,6 +92,32 @@ const cases: [what: string, act: () => unknown, code: ErrorCode, message: RegExp
   ['images of other sizes', () => net.predict({ ...sizes, shape: [1, 1, 2, 8] }), 'INVALID_SHAPE', /\(1, 1, 2, 8\)/],
   ['a label too many', () => step(net, sizes, [0, 1], optimizer), 'INVALID_ARGUMENT', /1 numbers/],
   ['a label of 3', () => step(net, sizes, [3], optimizer), 'LABEL_OUT_OF_RANGE', /label 3/],
+  ['a label of 2^32', () => step(net, sizes, [2 ** 32], optimizer), 'INVALID_ARGUMENT', /labels\[0\].* 4294967296/],
+  [
+    'a size of 2^32',
+    () => net.predict({ data: new Uint8Array(0), shape: [0, 2 ** 32, 4, 4] }),
+    'INVALID_ARGUMENT',
+    /shape/,
+  ],
+  ['an unknown layer', () => new Sequential(wrong([{ kind: 'lstm' }])), 'INVALID_ARGUMENT', /layers\[0\].*lstm/],
+  ['a layer of words', () => new Sequential(wrong([{ kind: 'dense', units: '3' }])), 'INVALID_ARGUMENT', /units/],
+  ['an unknown initializer', () => initialize({ init: { kind: 'he' } }), 'INVALID_ARGUMENT', /init.*he/],
+  ['an initializer of words', () => initialize({ init: { kind: 'normal', scale: 'x' } }), 'INVALID_ARGUMENT', /sigma/],
+  ['a forceReinit of words', () => initialize({ forceReinit: 'yes' }), 'INVALID_ARGUMENT', /forceReinit/],
+  ['a signal that is none', () => evaluate(net, dataset, { signal: wrong(5) }), 'INVALID_ARGUMENT', /signal/],
+  ['an onProgress that is none', fitWith({ onProgress: wrong(5) }), 'INVALID_ARGUMENT', /onProgress/],
+  [
+    'padding beyond all memory',
+    () => describe({ padding: 2 ** 31 - 1 }),
+    'INVALID_SHAPE',
+    /conv0's padded input.*2\^32/,
+  ],
+  [
+    'more memory than addresses',
+    () => initialize({ inputShape: [1, 65_535, 65_535], threads: 16 }),
+    'OUT_OF_MEMORY',
+    /GiB/,
+  ],
   ['a label of 0.5', () => step(net, sizes, [0.5], optimizer), 'INVALID_ARGUMENT', /labels\[0\]/],
   [
     'an empty batch',
@@ -109,6 +135,10 @@ test.before(async () => {
 
 function initialize(options: object) {
   return new Sequential([dense({ units: 1 })]).initialize({ inputShape: [1, 2, 2], ...options })
+}
+
+function describe(options: { padding: number }) {
+  return new Sequential([conv2d({ channels: 1, kernelSize: 1, ...options })]).describe([1, 28, 28])
 }
 
 function tooLarge(inputShape: [number, number, number]) {

@@ -87,13 +87,16 @@ for (const [args, code, message] of [
   [['train', 'now'], 2, /Unexpected argument "now"/],
   [['train', '--seed'], 2, /--seed/],
   [['evaluate'], 2, /file of parameters/],
+  [['evaluate', ''], 2, /file of parameters/],
+  [['train', '--save', ''], 2, /--save, but received ""/],
+  [['train', '--data='], 2, /--data, but received ""/],
   [['train', '--data', '/nowhere'], 1, /no folder \/nowhere/],
   [['train', '--device', 'cuda:9999'], 1, /cuda:9999/],
   [['train', '--init', '/nowhere.safetensors'], 1, /\/nowhere\.safetensors/],
   [['evaluate', '/nowhere.safetensors'], 1, /\/nowhere\.safetensors/],
   [['train', '--epochs', '1', '--save', '/nowhere/net.safetensors'], 1, /\/nowhere\/net\.safetensors/],
 ] satisfies [string[], number, RegExp | undefined][]) {
-  test(`candlewick ${args.join(' ')} exits with ${code}`, async (t) => {
+  test(`candlewick ${JSON.stringify(args)} exits with ${code}`, async (t) => {
     const outcome = await candlewick(...args)
     t.is(outcome.code, code)
     if (message) {
@@ -130,6 +133,20 @@ test('a reader that goes away is no failure', async (t) => {
   )
   t.deepEqual([outcome.code, outcome.stderr], [0, ''])
   t.is(JSON.parse(outcome.stdout).epoch, 1)
+})
+
+test('without a reader, what was to be saved still is', async (t) => {
+  const file = join(await temporaryFolder(t), 'net.safetensors')
+  const command = `"${process.execPath}" ${program} train --epochs 3 --json --save ${file} | head -n 1`
+  const { stderr } = await finish(spawn('sh', ['-c', command]))
+  t.is(stderr, '')
+  await t.notThrowsAsync(access(file))
+})
+
+test('output that cannot be written is a failure', async (t) => {
+  const outcome = await finish(spawn('sh', ['-c', `"${process.execPath}" ${program} summary > /dev/full`]))
+  t.is(outcome.code, 1)
+  t.regex(outcome.stderr, /^candlewick: cannot print: ENOSPC.*\n$/)
 })
 
 test('a terminal sees a progress bar', async (t) => {

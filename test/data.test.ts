@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import test from 'ava'
 import { arrayDataset, fashionMnist, idxDataset } from 'candlewick'
@@ -106,7 +108,13 @@ for (const [what, changes, code, message] of [
   ['a count too small', { [trainImages]: idx([20, 2, 3], bytes(121)) }, 'DATA_CORRUPT', /more than 120/],
   ['too few labels', { [trainLabels]: idx([20], bytes(19)) }, 'DATA_CORRUPT', /20 = 20 values, but holds only 19/],
   ['labels of other images', { [trainLabels]: idx([19], bytes(19)) }, 'DATA_MISMATCH', /20 images.*19 labels/],
-  ['a size of zero', { [trainImages]: idx([20, 0, 3], bytes(0)) }, 'INVALID_SHAPE', /\(1, 0, 3\)/],
+  ['a size of zero', { [trainImages]: idx([20, 0, 3], bytes(0)) }, 'DATA_CORRUPT', /images of 0 x 3 pixels/],
+  [
+    'an absurd size',
+    { [trainImages]: idx([20, 2 ** 31, 2 ** 31], bytes(0)) },
+    'DATA_CORRUPT',
+    /do not fit into memory/,
+  ],
 ] as const) {
   test(`${what} is named`, async (t) => {
     const dir = await idxFolder(t, changes)
@@ -119,4 +127,34 @@ test('a missing folder is named, and no other is taken instead', async (t) => {
   for (const load of [idxDataset, fashionMnist]) {
     await t.throwsAsync(load({ dir: '/nowhere' }), { code: 'DATA_NOT_FOUND', message: /no folder \/nowhere/ })
   }
+})
+
+test.serial('files that cannot be used are closed', async (t) => {
+  const unusable = await Promise.all(
+    [
+      { [trainLabels]: idx([19], bytes(19)) },
+      { [trainImages]: idx([20, 2, 3], bytes(121)) },
+      { [trainImages]: idx([20, 0, 3], bytes(0)) },
+      { [trainImages]: idx([20, 2 ** 31, 2 ** 31], bytes(0)) },
+      { [trainImages]: gz.subarray(0, gz.length - 9) },
+      { [trainImages]: idx([20], bytes(20)) },
+    ].map((changes) => idxFolder(t, changes)),
+  )
+  const failAll = async () => {
+    for (const dir of unusable) await t.throwsAsync(idxDataset({ dir }), { name: 'CandlewickError' })
+    await sleep(50) // closing takes a turn
+    return (await readdir('/proc/self/fd')).length
+  }
+  const before = await failAll()
+  for (let i = 0; i < 5; i++) await failAll()
+  t.true((await failAll()) <= before + 4)
+})
+
+test('loading can be aborted', async (t) => {
+  const reason = new Error('enough')
+  await t.throwsAsync(fashionMnist({ signal: AbortSignal.abort(reason) }), { is: reason })
+  const controller = new AbortController()
+  const loading = fashionMnist({ signal: controller.signal })
+  setTimeout(() => controller.abort(reason), 20)
+  await t.throwsAsync(loading, { is: reason })
 })

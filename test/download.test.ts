@@ -22,7 +22,8 @@ test('a file arrives whole, with its progress', async (t) => {
   const url = await serve(t, (_, response) => response.end(content))
   const dir = join(await temporaryFolder(t), 'new', 'folder')
   const seen: [number, number][] = []
-  await download(url, [file, { ...file, name: 'b.gz' }], dir, (done, total) => seen.push([done, total]))
+  const onBytes = (done: number, total: number) => seen.push([done, total])
+  await download(url, [file, { ...file, name: 'b.gz' }], dir, { onBytes })
   t.deepEqual((await readdir(dir)).sort(), ['a.gz', 'b.gz'])
   t.deepEqual(await readFile(join(dir, 'b.gz')), content)
   t.deepEqual(seen.at(-1), [600_000, 600_000])
@@ -57,7 +58,7 @@ test.serial('without a network, the error says what to do', async (t) => {
     if (before === undefined) delete process.env.XDG_CACHE_HOME
     else process.env.XDG_CACHE_HOME = before
   })
-  const error = await t.throwsAsync(fetchFashionMnist('http://127.0.0.1:1/'), { code: 'DOWNLOAD_FAILED' })
+  const error = await t.throwsAsync(fetchFashionMnist({ baseUrl: 'http://127.0.0.1:1/' }), { code: 'DOWNLOAD_FAILED' })
   t.regex(error?.message ?? '', /ECONNREFUSED|bad port/)
   t.regex(error?.message ?? '', /apt-get install dataset-fashion-mnist/)
 })

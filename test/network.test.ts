@@ -132,6 +132,17 @@ test('parameters wait for the shape of the first images', async (t) => {
   t.deepEqual(await net.parameters(), await (await initialized()).parameters())
 })
 
+test('one initialisation at a time, and none while another network is made of it', async (t) => {
+  const net = small()
+  const first = net.initialize({ inputShape, device: 'cpu', seed: 1 })
+  await t.throwsAsync(net.initialize({ inputShape }), { code: 'BUSY' })
+  await first
+  const again = net.initialize({ inputShape, forceReinit: true })
+  await t.throwsAsync(step(net, gray(1), [0], sgd({ learningRate: 1 })), { code: 'BUSY' })
+  await again
+  t.is((await step(net, gray(1), [0], sgd({ learningRate: 1 }))).loss > 0, true)
+})
+
 test('a network without parameters says so', async (t) => {
   const net = small()
   const expected = { code: 'NOT_INITIALIZED', message: /net\.initialize/ }
@@ -150,6 +161,18 @@ test('predictions are probabilities and the label is their largest', async (t) =
   t.true(Math.abs(row.reduce((a, b) => a + b) - 1) < 1e-6)
   t.is(labels[16], row.indexOf(Math.max(...row)))
   t.deepEqual((await net.predict(gray(0))).shape, [0, 3])
+})
+
+test('an array that is given away while it is predicted on costs the answer, not the process', async (t) => {
+  const net = await initialized()
+  for (const n of [1, 4000]) {
+    const { data, shape } = gray(n)
+    const answer = net.predict({ data, shape })
+    structuredClone(data, { transfer: [data.buffer as ArrayBuffer] })
+    await t.throwsAsync(answer)
+    const running = net.predict(gray(n))
+    t.is((await running).labels.length, n)
+  }
 })
 
 test('bytes count as 0 to 1, float32 as it is', async (t) => {

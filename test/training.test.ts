@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { text } from 'node:stream/consumers'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import {
+  arrayDataset,
   type Dataset,
   dense,
   type Epoch,
@@ -138,6 +140,7 @@ test('a network is trained by one fit at a time', async (t) => {
   await t.throwsAsync(fit(net, train, options).next(), { code: 'BUSY' })
   await t.throwsAsync(net.loadParameters('x'), { code: 'BUSY' })
   await t.throwsAsync(net.initialize({ forceReinit: true }), { code: 'BUSY' })
+  await t.throwsAsync(step(net, train.images(0, 1), [0], options.optimizer), { code: 'BUSY' })
   await t.notThrowsAsync(evaluate(net, testData.slice(0, 10)), 'between two epochs, others may look')
   await first.return()
   t.false((await fit(net, train.slice(0, 100), options).next()).done)
@@ -180,26 +183,59 @@ test.serial('the event loop runs on while images load and a network trains', asy
   t.true(longest < 150, `the loop once waited ${longest} ms`)
 })
 
-test('a worker thread can train, and can be ended while it does', async (t) => {
-  const program = (epochs: number) => `
-    import { parentPort } from 'node:worker_threads'
-    import { dense, fashionMnist, fit, Sequential, sgd } from 'candlewick'
-    const { train } = await fashionMnist()
-    const net = new Sequential([dense({ units: 10 })])
-    await net.initialize({ device: 'cpu', seed: 1 })
-    const options = { epochs: ${epochs}, batchSize: 64, optimizer: sgd({ learningRate: 0.1 }) }
-    for await (const epoch of fit(net, train.slice(0, 1000), options)) parentPort.postMessage(epoch.loss)
-  `
-  const start = (epochs: number) => new Worker(program(epochs), { eval: true, execArgv: ['--input-type=module'] })
-  const [here] = await epochs(await linear(), train.slice(0, 1000))
-  const worker = start(1)
-  const loss = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+test('what onProgress throws ends the training, as does a test set that does not fit, before it', async (t) => {
+  const net = await ready()
+  const mine = new Error('mine')
+  const onProgress = () => {
+    throw mine
+  }
+  await t.throwsAsync(epochs(net, train, { epochs: 100, onProgress }), { is: mine })
+  const before = await net.parameters()
+  const images = { data: new Uint8Array(784), shape: [1, 1, 28, 28] }
+  const unfit = await arrayDataset({ images, labels: [10] })
+  await t.throwsAsync(epochs(net, train, { test: unfit }), { code: 'LABEL_OUT_OF_RANGE', message: /label 10/ })
+  t.deepEqual(await net.parameters(), before)
+})
+
+const programOfAWorker = `
+  import { parentPort } from 'node:worker_threads'
+  import { fashionMnist, fit, lenet, sgd } from 'candlewick'
+  const { train } = await fashionMnist()
+  const net = lenet()
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const options = { epochs: 1000000, batchSize: 256, optimizer: sgd({ learningRate: 0.1 }) }
+  setTimeout(() => parentPort.postMessage('training'), 100)
+  setInterval(() => net.predict(train.images(0, 1000)), 10)
+  for await (const epoch of fit(net, train, options)) parentPort.postMessage(epoch.loss)
+`
+
+test('a worker thread trains as the main thread does', async (t) => {
+  const [here] = await epochs(await ready(), train, { batchSize: 256 })
+  const worker = new Worker(programOfAWorker, { eval: true, execArgv: ['--input-type=module'] })
+  const loss = await new Promise((resolve, reject) => {
+    worker.on('message', (message) => message !== 'training' && resolve(message)).once('error', reject)
+  })
   t.is(loss, here?.loss)
-  const endless = start(1_000_000)
-  await new Promise((resolve, reject) => endless.once('message', resolve).once('error', reject))
-  t.is(await endless.terminate(), 1)
-  await sleep(50)
-  t.is((await epochs(await linear(), train.slice(0, 100))).length, 1, 'the process lives on')
+  t.is(await worker.terminate(), 1)
+})
+
+test('a worker thread can be ended while it trains, and its engine ends with it', async (t) => {
+  // In a process of its own, as what goes wrong here ends the process or prints to its standard error.
+  const program = `
+    import { Worker } from 'node:worker_threads'
+    const worker = () => new Worker(${JSON.stringify(programOfAWorker)}, { eval: true, execArgv: ['--input-type=module'] })
+    const workers = Array.from({ length: 4 }, worker)
+    await Promise.all(workers.map((w) => new Promise((resolve, reject) => w.once('message', resolve).once('error', reject))))
+    await Promise.all(workers.map((w) => w.terminate()))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const before = process.cpuUsage()
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    console.log(process.cpuUsage(before).user)
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program])
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  t.is(stderr, '')
+  t.true(stdout !== '' && Number(stdout) < 250_000, `${stdout} microseconds of work after the end`)
 })
 
 test('an epoch line reads as in the d2l text', (t) => {

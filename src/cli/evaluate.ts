@@ -6,11 +6,11 @@ import { dataFolder, parse, placement, runOptions, UsageError } from './usage.js
 export async function evaluateCommand(args: string[], signal: AbortSignal): Promise<void> {
   const { values, positionals } = parse(args, runOptions, 1)
   const [file] = positionals
-  if (file === undefined) {
+  if (!file) {
     throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
   }
   const place = placement(values)
-  const { test } = await fashionMnist(dataFolder(values))
+  const { test } = await fashionMnist({ ...dataFolder(values), signal })
   const net = lenet()
   await net.initialize({ inputShape: test.imageShape, ...place })
   await net.loadParameters(file)

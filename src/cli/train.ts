@@ -1,4 +1,7 @@
+import { access, constants } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fashionMnist } from '../data/fashion-mnist.js'
+import { CandlewickError } from '../errors.js'
 import { lenet } from '../lenet.js'
 import { formatDevice, formatEpoch, formatShape } from '../log.js'
 import { sgd } from '../optimizers.js'
@@ -23,7 +26,8 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
   const place = placement(values)
   const seed = integer('seed', values.seed, 0, 2 ** 32 - 1)
 
-  const { train, test } = await fashionMnist(dataFolder(values))
+  if (values.save !== undefined) await checkFolder(values.save)
+  const { train, test } = await fashionMnist({ ...dataFolder(values), signal })
   const net = lenet()
   await net.initialize({ inputShape: train.imageShape, ...place, ...(seed === undefined ? {} : { seed }) })
   if (values.init !== undefined) await net.loadParameters(values.init)
@@ -53,4 +57,13 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
     bar?.stop()
   }
   if (values.save !== undefined) await net.saveParameters(values.save)
+}
+
+/** Better before the training than after it. */
+async function checkFolder(path: string): Promise<void> {
+  const folder = dirname(path)
+  await access(folder, constants.W_OK).catch((cause) => {
+    const message = `Cannot save parameters to ${path}: the folder ${folder} is missing or cannot be written.`
+    throw new CandlewickError('SAVE_FAILED', message, { cause })
+  })
 }

@@ -47,6 +47,8 @@ export function parse<T extends Options>(
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
     const extra = positionals[most]
     if (extra !== undefined) throw new UsageError(`Unexpected argument "${extra}".`)
+    const empty = Object.entries(values).find(([, value]) => value === '')
+    if (empty) throw new UsageError(`Expected a value for --${empty[0]}, but received "".`)
     return { values, positionals }
   } catch (error) {
     if (error instanceof UsageError) throw error

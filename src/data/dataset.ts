@@ -21,7 +21,7 @@ export class Dataset {
     return this.native.imageShape as [number, number, number]
   }
 
-  /** Copies of the images `start` to `end` (excluded; the length by default). */
+  /** Copies of the images `start` to `end` (excluded; the length by default), made while the event loop waits. */
   images(start = 0, end = this.length): ByteImages {
     return this.#pixels(this.#range(start, end))
   }
@@ -70,7 +70,11 @@ export class Dataset {
 
   #checkOrder(order: ArrayLike<number>): void {
     if (typeof order?.length !== 'number') throw unexpected('order', 'an array of image numbers', order)
-    for (let i = 0; i < order.length; i++) expectInteger(`order[${i}]`, order[i], 0, this.length - 1)
+    for (let i = 0; i < order.length; i++) {
+      const image = order[i] as number
+      if (Number.isInteger(image) && image >= 0 && image < this.length) continue
+      throw unexpected(`order[${i}]`, `an integer from 0 to ${this.length - 1}`, image)
+    }
   }
 }
 

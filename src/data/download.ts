@@ -23,7 +23,7 @@ export async function download(
   baseUrl: string,
   files: readonly RemoteFile[],
   dir: string,
-  onBytes?: OnBytes,
+  options: { onBytes?: OnBytes; signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const total = files.reduce((sum, file) => sum + file.size, 0)
   let done = 0
@@ -31,19 +31,29 @@ export async function download(
     throw failed(`Cannot make the folder ${dir}`, cause)
   })
   for (const file of files) {
-    await fetchFile(new URL(file.name, baseUrl).href, file, dir, (bytes) => {
+    const onBytes = (bytes: number) => {
       done += bytes
-      onBytes?.(done, total)
-    })
+      options.onBytes?.(done, total)
+    }
+    await fetchFile(new URL(file.name, baseUrl).href, file, dir, onBytes, options.signal)
   }
 }
 
-async function fetchFile(url: string, file: RemoteFile, dir: string, onBytes: (bytes: number) => void): Promise<void> {
+async function fetchFile(
+  url: string,
+  file: RemoteFile,
+  dir: string,
+  onBytes: (bytes: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const partial = join(dir, `${file.name}.${process.pid}.part`)
   try {
-    await writeChecked(url, file, partial, onBytes)
+    const response = await fetch(url, signal ? { signal } : {})
+    if (!response.ok || !response.body) throw failed(`Cannot download ${url}`, `it answered ${response.status}`)
+    await writeChecked(url, response.body as AsyncIterable<Uint8Array>, file, partial, onBytes)
     await rename(partial, join(dir, file.name))
   } catch (cause) {
+    signal?.throwIfAborted()
     if (cause instanceof CandlewickError) throw cause
     throw failed(`Cannot download ${url}`, cause)
   } finally {
@@ -51,14 +61,18 @@ async function fetchFile(url: string, file: RemoteFile, dir: string, onBytes: (b
   }
 }
 
-async function writeChecked(url: string, file: RemoteFile, path: string, onBytes: (bytes: number) => void) {
-  const response = await fetch(url)
-  if (!response.ok || !response.body) throw failed(`Cannot download ${url}`, `it answered ${response.status}`)
+async function writeChecked(
+  url: string,
+  content: AsyncIterable<Uint8Array>,
+  file: RemoteFile,
+  path: string,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
   const hash = createHash('sha256')
   let size = 0
   const output = await open(path, 'w')
   try {
-    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    for await (const chunk of content) {
       hash.update(chunk)
       size += chunk.length
       if (size > file.size) break

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { CandlewickError } from '../errors.js'
-import { expectOptions, expectString } from '../expect.js'
+import { expectOptions, expectSignal, expectString } from '../expect.js'
 import { progressBar } from '../progress-bar.js'
 import { download, type OnBytes, type RemoteFile } from './download.js'
 import { idxDataset, missingFile, type TrainAndTest } from './idx-dataset.js'
@@ -55,10 +55,11 @@ const debianFolder = '/usr/share/datasets/fashion-mnist'
  * user's cache folder and where Debian's package `dataset-fashion-mnist` puts it, and at last downloads it (31 MB) into the
  * cache folder, with a progress bar where standard error is a terminal.
  */
-export async function fashionMnist(options: { dir?: string } = {}): Promise<TrainAndTest> {
-  expectOptions('fashionMnist', options, ['dir'])
+export async function fashionMnist(options: { dir?: string; signal?: AbortSignal } = {}): Promise<TrainAndTest> {
+  expectOptions('fashionMnist', options, ['dir', 'signal'])
+  const signal = expectSignal(options.signal)
   const dir = options.dir === undefined ? process.env.FASHION_MNIST_DIR : expectString('dir', options.dir)
-  return idxDataset({ dir: dir || (await findFashionMnist()) || (await fetchFashionMnist()) })
+  return idxDataset({ dir: dir || (await findFashionMnist()) || (await fetchFashionMnist({ signal })), signal })
 }
 
 /** The folder that has Fashion-MNIST, if one of the usual ones does. */
@@ -70,12 +71,14 @@ export async function findFashionMnist(): Promise<string | undefined> {
 }
 
 /** Downloads Fashion-MNIST into the cache folder and returns that. */
-export async function fetchFashionMnist(baseUrl = home): Promise<string> {
+export async function fetchFashionMnist(
+  options: { signal?: AbortSignal | undefined; baseUrl?: string } = {},
+): Promise<string> {
   const dir = cacheFolder()
   const bar = progressBar('downloading Fashion-MNIST', process.stderr)
   const onBytes: OnBytes = (done, total) => bar.update(done, total)
   try {
-    await download(baseUrl, files, dir, onBytes)
+    await download(options.baseUrl ?? home, files, dir, { onBytes, signal: options.signal })
   } catch (cause) {
     if (!(cause instanceof CandlewickError)) throw cause
     const advice = `On Debian or Ubuntu, apt-get install dataset-fashion-mnist; elsewhere, put the four files of ${home} into ${dir}.`

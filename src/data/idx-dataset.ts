@@ -2,9 +2,9 @@ import { access, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatasetBuilder } from '../../index.js'
 import { CandlewickError, native } from '../errors.js'
-import { expectOptions, expectString } from '../expect.js'
+import { expectOptions, expectSignal, expectString } from '../expect.js'
 import { Dataset } from './dataset.js'
-import { openIdx } from './idx.js'
+import { corrupt, openIdx } from './idx.js'
 
 /** The names that MNIST gave its files and its relatives kept; `.gz` may follow. */
 export const idxNames = {
@@ -19,10 +19,12 @@ export interface TrainAndTest {
 }
 
 /** Reads a folder of IDX files with MNIST's names, plain or in gzip: MNIST, Fashion-MNIST, KMNIST, ... */
-export async function idxDataset(options: { dir: string }): Promise<TrainAndTest> {
-  expectOptions('idxDataset', options, ['dir'])
+export async function idxDataset(options: { dir: string; signal?: AbortSignal | undefined }): Promise<TrainAndTest> {
+  expectOptions('idxDataset', options, ['dir', 'signal'])
   const dir = expectString('dir', options.dir)
-  const [train, test] = await Promise.all([readPart(dir, 'train'), readPart(dir, 'test')])
+  const signal = expectSignal(options.signal)
+  signal?.throwIfAborted()
+  const [train, test] = await Promise.all([readPart(dir, 'train', signal), readPart(dir, 'test', signal)])
   return { train, test }
 }
 
@@ -36,35 +38,58 @@ export async function missingFile(dir: string): Promise<string | undefined> {
   return undefined
 }
 
-async function readPart(dir: string, part: keyof typeof idxNames): Promise<Dataset> {
+async function readPart(dir: string, part: keyof typeof idxNames, signal: AbortSignal | undefined): Promise<Dataset> {
   const [imagesPath, labelsPath] = await Promise.all([
     requireFile(dir, idxNames[part].images),
     requireFile(dir, idxNames[part].labels),
   ])
   const labels = await readLabels(labelsPath)
   const images = await openIdx(imagesPath, [3, 4])
-  const [count, ...shape] = images.dimensions as [number, ...number[]]
+  try {
+    const builder = startDataset(imagesPath, images.dimensions, labelsPath, labels)
+    for await (const piece of images.pieces) {
+      signal?.throwIfAborted()
+      native(() => builder.pushPixels(piece))
+    }
+    return new Dataset(
+      native(() => builder.finish()),
+      0,
+      labels.length,
+    )
+  } finally {
+    images.close()
+  }
+}
+
+/** A dataset that has its labels and awaits its images. */
+function startDataset(imagesPath: string, dimensions: number[], labelsPath: string, labels: Buffer): DatasetBuilder {
+  const [count, ...shape] = dimensions as [number, ...number[]]
   const [channels, height, width] = (shape.length === 3 ? shape : [1, ...shape]) as [number, number, number]
+  if (shape.includes(0))
+    throw corrupt(imagesPath, `promises images of ${shape.join(' x ')} pixels; is it the right file?`)
   if (count !== labels.length) {
-    await images.pieces[Symbol.asyncIterator]().return?.()
     const message = `${imagesPath} holds ${count} images, but ${labelsPath} holds ${labels.length} labels; they must be of one data set.`
     throw new CandlewickError('DATA_MISMATCH', message)
   }
-  const builder = native(() => new DatasetBuilder(count, channels, height, width))
-  native(() => builder.pushLabels(labels))
-  for await (const piece of images.pieces) native(() => builder.pushPixels(piece))
-  return new Dataset(
-    native(() => builder.finish()),
-    0,
-    count,
-  )
+  try {
+    const builder = new DatasetBuilder(count, channels, height, width)
+    builder.pushLabels(labels)
+    return builder
+  } catch (error) {
+    const sizes = dimensions.join(' x ')
+    throw corrupt(imagesPath, `promises ${sizes} values, which do not fit into memory; is it the right file?`, error)
+  }
 }
 
 async function readLabels(path: string): Promise<Buffer> {
-  const { pieces } = await openIdx(path, [1])
-  const labels: Buffer[] = []
-  for await (const piece of pieces) labels.push(piece)
-  return Buffer.concat(labels)
+  const file = await openIdx(path, [1])
+  try {
+    const labels: Buffer[] = []
+    for await (const piece of file.pieces) labels.push(piece)
+    return Buffer.concat(labels)
+  } finally {
+    file.close()
+  }
 }
 
 async function requireFile(dir: string, name: string): Promise<string> {

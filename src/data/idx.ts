@@ -12,10 +12,11 @@ import { CandlewickError } from '../errors.js'
 const typeBytes = 0x08
 const pieceLength = 1 << 18 // small enough that copying a piece costs the event loop nothing
 
-/** Sizes of an IDX file's dimensions, and its values piece by piece. */
+/** Sizes of an IDX file's dimensions, and its values piece by piece. Close it, whether they were read or not. */
 export interface IdxFile {
   dimensions: number[]
   pieces: AsyncIterable<Buffer>
+  close(): void
 }
 
 /** Opens an IDX file of bytes with one of these numbers of dimensions. Its `pieces` throw if the file is not as promised. */
@@ -30,9 +31,10 @@ export async function openIdx(path: string, allowedDimensions: readonly number[]
     const count = checkMagic(path, start, allowedDimensions)
     const header = await readAtLeast(path, chunks, start, 4 + 4 * count)
     const dimensions = Array.from({ length: count }, (_, i) => header.readUInt32BE(4 + 4 * i))
-    return { dimensions, pieces: pieces(path, header.subarray(4 + 4 * count), chunks, dimensions) }
+    const values = pieces(path, header.subarray(4 + 4 * count), chunks, dimensions)
+    return { dimensions, pieces: values, close: () => file.destroy() }
   } catch (error) {
-    stream.destroy()
+    file.destroy()
     throw error
   }
 }
@@ -97,12 +99,11 @@ async function* explained(path: string, stream: Readable): AsyncGenerator<Buffer
     if (code === 'Z_BUF_ERROR') throw corrupt(path, 'is a gzip file that is cut short; fetch it again', error)
     if (code.startsWith('Z_')) throw corrupt(path, 'is a damaged gzip file; fetch it again', error)
     throw notReadable(path, error)
-  } finally {
-    stream.destroy()
   }
 }
 
-function corrupt(path: string, what: string, cause?: unknown): CandlewickError {
+/** What is wrong with the content of a file. */
+export function corrupt(path: string, what: string, cause?: unknown): CandlewickError {
   return new CandlewickError('DATA_CORRUPT', `${path} ${what}.`, { cause })
 }
 

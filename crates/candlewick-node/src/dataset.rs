@@ -3,7 +3,8 @@
 use crate::errors::to_js;
 use candlewick::dataset;
 use candlewick::{Code, Error};
-use napi::bindgen_prelude::{Uint8Array, Uint32Array};
+use napi::Env;
+use napi::bindgen_prelude::{ObjectFinalize, Uint8Array, Uint32Array};
 use napi_derive::napi;
 use std::sync::Arc;
 
@@ -34,12 +35,12 @@ impl DatasetBuilder {
 
     /// The dataset, if it is full.
     #[napi]
-    pub fn finish(&mut self) -> napi::Result<Dataset> {
-        self.open()?;
-        match self.0.take().map(dataset::DatasetBuilder::finish) {
-            Some(finished) => finished.map(|dataset| Dataset(Arc::new(dataset))).map_err(to_js),
-            None => Err(finished()),
-        }
+    pub fn finish(&mut self, env: &Env) -> napi::Result<Dataset> {
+        let builder = self.0.take().ok_or_else(finished)?;
+        let dataset = builder.finish().map_err(to_js)?;
+        // So that the garbage collector knows what a dataset weighs.
+        env.adjust_external_memory(dataset.pixels().len() as i64)?;
+        Ok(Dataset(Arc::new(dataset)))
     }
 
     fn open(&mut self) -> napi::Result<&mut dataset::DatasetBuilder> {
@@ -52,8 +53,21 @@ fn finished() -> napi::Error {
 }
 
 /// Labelled images in native memory, one byte a pixel.
-#[napi]
-pub struct Dataset(pub(crate) Arc<dataset::Dataset>);
+#[napi(custom_finalize)]
+pub struct Dataset(Arc<dataset::Dataset>);
+
+impl ObjectFinalize for Dataset {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        env.adjust_external_memory(-(self.0.pixels().len() as i64)).map(drop)
+    }
+}
+
+impl Dataset {
+    /// For an engine's thread.
+    pub fn shared(&self) -> Arc<dataset::Dataset> {
+        self.0.clone()
+    }
+}
 
 #[napi]
 impl Dataset {

@@ -1,17 +1,18 @@
 //! A network that runs: every method puts a job in line and returns a promise.
 
 use crate::dataset::Dataset;
-use crate::images::{Pixels, tensor};
+use crate::images::{Pixels, copy, tensor};
 use crate::layers::{LayerOptions, network};
 use crate::worker::Worker;
 use candle_core::{D, Tensor};
+use candlewick::engine::Engine as _;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::init::Init;
 use candlewick::metrics::Metrics;
 use candlewick::optimizer::Sgd;
 use candlewick::{Code, Error, Result, checkpoint, loss};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Object, Uint32Array};
+use napi::bindgen_prelude::{Float32Array, Object, ObjectFinalize, Uint32Array};
 use napi_derive::napi;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub struct MetricsReport {
 /// Answers to images, in their order.
 #[napi(object)]
 pub struct Prediction {
+    /// Length of a row.
+    pub classes: u32,
     /// (n, classes)
     pub logits: Float32Array,
     /// (n, classes)
@@ -98,97 +101,122 @@ impl Progress {
 }
 
 /// A network's parameters and the thread that runs it.
-#[napi]
-pub struct Engine(Worker);
+#[napi(custom_finalize)]
+pub struct Engine(Worker, i64);
+
+impl ObjectFinalize for Engine {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        env.adjust_external_memory(-self.1).map(drop)
+    }
+}
 
 /// Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default.
 #[napi(ts_return_type = "Promise<Engine>")]
-pub fn create_engine(
-    env: Env,
+pub fn create_engine<'env>(
+    env: &'env Env,
     layers: Vec<LayerOptions>,
     input_shape: Vec<u32>,
     init: InitOptions,
     seed: f64,
     device: String,
     threads: Option<u32>,
-) -> napi::Result<Object<'static>> {
+) -> napi::Result<Object<'env>> {
     let make = move || {
         candlewick::device::device(&device)?;
         let network = network(&layers, &input_shape)?;
-        let parameters = initializer(&init)?.parameters(&network, seed as u64)?;
-        LanesEngine::new(network, parameters, threads.map(|t| t as usize))
+        let mut engine = LanesEngine::new(network, threads.map(|t| t as usize))?;
+        engine.set_flat_parameters(initializer(&init)?.parameters(engine.network(), seed as u64)?)?;
+        Ok(engine)
     };
-    Worker::start(env, make, Engine)
+    let wrap = |env: Env, worker, size: usize| {
+        // So that the garbage collector knows what an engine weighs.
+        env.adjust_external_memory(size as i64)?;
+        Ok(Engine(worker, size as i64))
+    };
+    Worker::start(env, make, wrap, LanesEngine::size)
 }
 
 #[napi]
 impl Engine {
     /// One optimiser step on a batch.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
-    pub fn step(
+    pub fn step<'env>(
         &self,
-        env: Env,
+        env: &'env Env,
         #[napi(ts_arg_type = "Uint8Array | Float32Array")] pixels: Pixels,
         shape: Vec<u32>,
         labels: Uint32Array,
         sgd: SgdOptions,
-    ) -> napi::Result<Object<'static>> {
+    ) -> napi::Result<Object<'env>> {
+        let (pixels, labels) = (copy(&pixels), labels.to_vec());
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let settings = begin(engine, &sgd)?;
-            engine.step(&tensor(&pixels, &shape)?, &labels, &settings)
+            engine.step(&tensor(pixels, &shape)?, &labels, &settings)
         };
         self.0.submit(env, job, report)
     }
 
     /// Steps over the images of `dataset` that `order` names.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
-    pub fn train(
+    pub fn train<'env>(
         &self,
-        env: Env,
+        env: &'env Env,
         dataset: &Dataset,
         order: Uint32Array,
         batch_size: u32,
         sgd: SgdOptions,
         progress: &Progress,
-    ) -> napi::Result<Object<'static>> {
-        let (dataset, progress) = (dataset.0.clone(), progress.0.clone());
-        let job = move |engine: &mut dyn candlewick::engine::Engine| {
+    ) -> napi::Result<Object<'env>> {
+        let (dataset, order) = (dataset.shared(), order.to_vec());
+        let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
             let settings = begin(engine, &sgd)?;
-            engine.train(&dataset, &order, batch_size as usize, &settings, &progress)
+            engine.train(&dataset, &order, batch_size as usize, &settings, progress)
         };
-        self.0.submit(env, job, report)
+        self.0.submit_long(env, progress.0.clone(), job, report)
     }
 
     /// Loss and correct answers over the images `start` to `end` (excluded) of `dataset`.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
-    pub fn evaluate(
+    pub fn evaluate<'env>(
         &self,
-        env: Env,
+        env: &'env Env,
         dataset: &Dataset,
         start: u32,
         end: u32,
         progress: &Progress,
-    ) -> napi::Result<Object<'static>> {
-        let (dataset, progress) = (dataset.0.clone(), progress.0.clone());
-        let range = start as usize..end as usize;
-        self.0.submit(env, move |engine| engine.evaluate(&dataset, range, &progress), report)
+    ) -> napi::Result<Object<'env>> {
+        let dataset = dataset.shared();
+        let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
+            engine.evaluate(&dataset, start as usize..end as usize, progress)
+        };
+        self.0.submit_long(env, progress.0.clone(), job, report)
+    }
+
+    /// Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn check<'env>(&self, env: &'env Env, dataset: &Dataset, start: u32, end: u32) -> napi::Result<Object<'env>> {
+        let dataset = dataset.shared();
+        self.0.submit(env, move |engine| engine.check(&dataset, start as usize..end as usize).map(drop), |()| ())
     }
 
     /// Logits, probabilities and labels of images.
     #[napi(ts_return_type = "Promise<Prediction>")]
-    pub fn predict(
+    pub fn predict<'env>(
         &self,
-        env: Env,
+        env: &'env Env,
         #[napi(ts_arg_type = "Uint8Array | Float32Array")] pixels: Pixels,
         shape: Vec<u32>,
-    ) -> napi::Result<Object<'static>> {
+    ) -> napi::Result<Object<'env>> {
+        let pixels = copy(&pixels);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            let logits = engine.predict(&tensor(&pixels, &shape)?)?;
+            let logits = engine.predict(&tensor(pixels, &shape)?)?;
             let labels =
                 if logits.elem_count() == 0 { Vec::new() } else { logits.argmax(D::Minus1)?.to_vec1::<u32>()? };
-            Ok((values(&logits)?, values(&loss::softmax(&logits)?)?, labels))
+            let classes = engine.network().classes() as u32;
+            Ok((classes, values(&logits)?, values(&loss::softmax(&logits)?)?, labels))
         };
-        self.0.submit(env, job, |(logits, probabilities, labels)| Prediction {
+        self.0.submit(env, job, |(classes, logits, probabilities, labels)| Prediction {
+            classes,
             logits: logits.into(),
             probabilities: probabilities.into(),
             labels: labels.into(),
@@ -197,7 +225,7 @@ impl Engine {
 
     /// Copies of all parameters, in the network's order.
     #[napi(ts_return_type = "Promise<ParameterReport[]>")]
-    pub fn parameters(&self, env: Env) -> napi::Result<Object<'static>> {
+    pub fn parameters<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         let copy = |(name, tensor): (String, Tensor)| Ok((name, tensor.dims().to_vec(), values(&tensor)?));
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             engine.parameters()?.into_iter().map(copy).collect::<Result<Vec<_>>>()
@@ -214,7 +242,12 @@ impl Engine {
 
     /// Replaces all parameters by those of a safetensors file.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn load_parameters(&self, env: Env, path: String, ignore_extra: bool) -> napi::Result<Object<'static>> {
+    pub fn load_parameters<'env>(
+        &self,
+        env: &'env Env,
+        path: String,
+        ignore_extra: bool,
+    ) -> napi::Result<Object<'env>> {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let parameters = checkpoint::load(engine.network(), &PathBuf::from(path), ignore_extra)?;
             engine.set_flat_parameters(parameters)
@@ -224,7 +257,7 @@ impl Engine {
 
     /// Writes all parameters to a safetensors file, all or nothing.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn save_parameters(&self, env: Env, path: String) -> napi::Result<Object<'static>> {
+    pub fn save_parameters<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
         self.0.submit(env, move |engine| checkpoint::save(&engine.parameters()?, &PathBuf::from(path)), |()| ())
     }
 }

@@ -49,6 +49,13 @@ pub fn describe(layers: Vec<LayerOptions>, input_shape: Vec<u32>) -> napi::Resul
     Ok(network.layers.iter().map(report).collect())
 }
 
+/// The names of layers, which need no shape.
+#[napi]
+pub fn layer_names(layers: Vec<LayerOptions>) -> napi::Result<Vec<String>> {
+    let layers: Result<Vec<Layer>> = layers.iter().map(layer).collect();
+    Ok(candlewick::network::names(&layers.map_err(to_js)?))
+}
+
 /// The network of these layers.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use crate::network::{Network, show};
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `parameters` to `path`, all or nothing: beside it first, then synced, then renamed over it.
 ///
@@ -22,15 +22,24 @@ pub fn save(parameters: &[(String, Tensor)], path: &Path) -> Result<()> {
     let views = parameters.iter().map(|(name, tensor)| (name.as_str(), tensor));
     let bytes = safetensors::serialize(views, None)
         .map_err(|e| Error::new(Code::Internal, format!("the parameters cannot be serialised: {e}")))?;
+    let path = &target(path).map_err(failed)?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.is_dir() {
-        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
-    }
     let mut file = beside(folder).map_err(failed)?;
     file.write_all(&bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
     Ok(())
+}
+
+/// Where a path leads: a link is followed, so that it stays one; what is no ordinary file is left alone.
+fn target(path: &Path) -> std::io::Result<PathBuf> {
+    match std::fs::canonicalize(path) {
+        Ok(target) if target.is_file() => Ok(target),
+        Ok(target) if target.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        Ok(_) => Err(std::io::Error::other("it is no ordinary file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 /// A new file with the rights of an ordinary one; a temporary file is otherwise its owner's alone.
@@ -146,6 +155,22 @@ mod tests {
         assert_eq!(missing.code, Code::SaveFailed);
         assert_eq!(save(&parameters, folder.path()).unwrap_err().code, Code::SaveFailed);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_devices_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("net.safetensors"), folder.path().join("latest"));
+        let parameters = named(&network(), &VALUES).unwrap();
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        save(&parameters, &link).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(load(&network(), &file, false).unwrap(), VALUES);
+        let device = folder.path().join("device");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        assert_eq!(save(&parameters, &device).unwrap_err().code, Code::SaveFailed);
     }
 
     #[test]

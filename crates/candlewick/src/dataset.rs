@@ -48,8 +48,11 @@ impl Dataset {
     pub fn check(&self, indices: &[u32], classes: usize) -> Result<()> {
         for &index in indices {
             let Some(&label) = self.labels.get(index as usize) else {
-                let message =
-                    format!("the order names image {index}, but there are {}; use 0 to {}", self.len(), self.len() - 1);
+                let message = format!(
+                    "the order names image {index}, but there are {}; use 0 to {}",
+                    self.len(),
+                    self.len().saturating_sub(1)
+                );
                 return Err(Error::new(Code::InvalidArgument, message));
             };
             check_label(label.into(), index as usize, classes)?;

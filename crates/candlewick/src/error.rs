@@ -19,6 +19,8 @@ pub enum Code {
     CheckpointInvalid,
     /// A checkpoint could not be written; whatever stood at its path before is untouched.
     SaveFailed,
+    /// A network is larger than memory.
+    OutOfMemory,
     /// The device asked for is not there.
     DeviceUnavailable,
     /// The work was cancelled between two batches.
@@ -38,6 +40,7 @@ impl Code {
             Code::CheckpointNotFound => "CHECKPOINT_NOT_FOUND",
             Code::CheckpointInvalid => "CHECKPOINT_INVALID",
             Code::SaveFailed => "SAVE_FAILED",
+            Code::OutOfMemory => "OUT_OF_MEMORY",
             Code::DeviceUnavailable => "DEVICE_UNAVAILABLE",
             Code::Cancelled => "CANCELLED",
             Code::Internal => "INTERNAL",

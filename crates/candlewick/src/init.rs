@@ -4,6 +4,7 @@
 //! nothing else: not on the machine, not on how other layers are initialised.
 
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::network::Network;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,10 +27,10 @@ impl Init {
     /// All parameters of `network`, end to end.
     ///
     /// # Errors
-    /// `InvalidArgument` for a scale or deviation that is negative or not finite.
+    /// `InvalidArgument` for a scale or deviation that is negative or not finite, `OutOfMemory`.
     pub fn parameters(self, network: &Network, seed: u64) -> Result<Vec<f32>> {
         self.validate()?;
-        let mut parameters = vec![0.0; network.parameter_count()];
+        let mut parameters = memory::zeros(network.parameter_count())?;
         for (stream, parameter) in network.parameters.iter().enumerate() {
             if parameter.shape.len() > 1 {
                 let mut generator = ChaCha8Rng::seed_from_u64(seed);

@@ -13,8 +13,8 @@
 //!     Layer::Dense { units: 2, activation: Activation::None },
 //! ];
 //! let network = Network::new(&layers, [1, 6, 6])?;
-//! let parameters = Init::Xavier.parameters(&network, 1)?;
-//! let mut engine = LanesEngine::new(network, parameters, None)?;
+//! let mut engine = LanesEngine::new(network, None)?;
+//! engine.set_flat_parameters(Init::Xavier.parameters(engine.network(), 1)?)?;
 //! let images = Tensor::rand(0f32, 1.0, (2, 1, 6, 6), &Device::Cpu)?;
 //! let sgd = Sgd::new(0.1)?;
 //! let first = engine.step(&images, &[0, 1], &sgd)?;
@@ -33,6 +33,7 @@ pub mod error;
 pub mod init;
 pub mod layers;
 pub mod loss;
+mod memory;
 pub mod metrics;
 pub mod network;
 pub mod optimizer;

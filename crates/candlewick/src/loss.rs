@@ -115,6 +115,13 @@ mod tests {
     }
 
     #[test]
+    fn a_logit_that_is_no_number_makes_the_loss_none() {
+        let mut gradient = [Lane::zero(); 3];
+        let logits = [1.0, f64::NAN, 2.0].map(Lane::splat);
+        assert!(softmax_cross_entropy(Float64, &logits, &[0], 1.0, &mut gradient).loss.is_nan());
+    }
+
+    #[test]
     fn large_logits_do_not_overflow() {
         let mut gradient = [Lane::zero(); 2];
         let metrics = softmax_cross_entropy(Float64, &[Lane::splat(1e5), Lane::splat(0.0)], &[0], 1.0, &mut gradient);

@@ -129,9 +129,10 @@ impl Network {
                 "an input of shape {shape} holds nothing; every size must be at least 1"
             )));
         }
+        require_room("the input", &input_shape)?;
         let mut network = Self { input_shape, layers: Vec::new(), parameters: Vec::new() };
-        for layer in layers {
-            network.place(*layer)?;
+        for (layer, name) in layers.iter().zip(names(layers)) {
+            network.place(*layer, name)?;
         }
         Ok(network)
     }
@@ -155,11 +156,8 @@ impl Network {
         self.layers.last().map_or(&self.input_shape, |l| &l.output_shape)
     }
 
-    fn place(&mut self, layer: Layer) -> Result<()> {
+    fn place(&mut self, layer: Layer, name: String) -> Result<()> {
         let input_shape = self.output_shape().to_vec();
-        let kind = kind(layer);
-        let count = self.layers.iter().filter(|l| self::kind(l.layer) == kind).count();
-        let name = format!("{kind}{count}");
         let first = self.parameters.len();
         let output_shape = match layer {
             Layer::Conv2d { channels, kernel_size, strides, padding, .. } => {
@@ -167,6 +165,8 @@ impl Network {
                 require_positive(&name, &[channels, strides[0], strides[1]], "channels and strides")?;
                 let height = windows(&name, "height", h, kernel_size[0], strides[0], padding[0])?;
                 let width = windows(&name, "width", w, kernel_size[1], strides[1], padding[1])?;
+                let padded = [c, h + 2 * padding[0], w + 2 * padding[1]];
+                require_room(&format!("{name}'s padded input"), &padded)?;
                 self.add_parameter(&name, "weight", vec![channels, c, kernel_size[0], kernel_size[1]])?;
                 self.add_parameter(&name, "bias", vec![channels])?;
                 vec![channels, height, width]
@@ -185,26 +185,26 @@ impl Network {
                 vec![units]
             }
         };
+        require_room(&format!("{name}'s output"), &output_shape)?;
         let parameters = first..self.parameters.len();
         self.layers.push(PlacedLayer { name, layer, input_shape, output_shape, parameters });
         Ok(())
     }
 
     fn add_parameter(&mut self, layer: &str, kind: &str, shape: Vec<usize>) -> Result<()> {
+        let name = format!("{layer}.{kind}");
         let start = self.parameter_count();
-        let end = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).and_then(|n| n.checked_add(start));
-        // 2³² float32 are 16 GiB; beyond that the shape is a mistake.
-        match end.filter(|end| *end <= u32::MAX as usize) {
-            Some(end) => {
-                self.parameters.push(Parameter { name: format!("{layer}.{kind}"), shape, range: start..end });
-                Ok(())
-            }
-            None => Err(invalid_shape(format!(
-                "{layer}.{kind} of shape {} takes the network over 2^32 parameters; make the layer smaller",
-                show(&shape)
-            ))),
-        }
+        let end = start + require_room(&name, &shape)?;
+        require_room("all parameters together", &[end])?;
+        self.parameters.push(Parameter { name, shape, range: start..end });
+        Ok(())
     }
+}
+
+/// The names that layers have in a network: the kind, and a count per kind.
+pub fn names(layers: &[Layer]) -> Vec<String> {
+    let count = |i: usize| layers[..i].iter().filter(|l| kind(**l) == kind(layers[i])).count();
+    (0..layers.len()).map(|i| format!("{}{}", kind(layers[i]), count(i))).collect()
 }
 
 fn kind(layer: Layer) -> &'static str {
@@ -230,6 +230,18 @@ fn image(name: &str, shape: &[usize]) -> Result<[usize; 3]> {
         let shape = show(shape);
         invalid_shape(format!(
             "{name} needs images of shape (C, H, W), but {shape} reaches it; put it before the dense layers"
+        ))
+    })
+}
+
+/// The number of values of this shape: below 2³², as 16 GiB of float32 are more than any small network's; beyond that the
+/// shape is a mistake.
+fn require_room(what: &str, shape: &[usize]) -> Result<usize> {
+    let values = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
+    values.filter(|n| *n <= u32::MAX as usize).ok_or_else(|| {
+        let shape = show(shape);
+        invalid_shape(format!(
+            "{what} of shape {shape} would hold 2^32 values or more; make the layer or the images smaller"
         ))
     })
 }
@@ -319,6 +331,10 @@ mod tests {
         assert!(message(&[conv(6, 5, 0, 0)], [1, 28, 28]).contains("at least 1"));
         assert!(message(&[], [1, 28, 28]).contains("at least one layer"));
         assert!(message(&[dense(usize::MAX)], [1, 28, 28]).contains("2^32"));
+        assert!(message(&[dense(1 << 31), dense(1)], [1, 1, 2]).contains("dense0.weight of shape (2147483648, 2)"));
+        assert!(message(&[dense(1)], [1 << 31; 3]).contains("the input of shape (2147483648, "));
+        assert!(message(&[conv(1, 1, 1 << 31, 1 << 30)], [1, 1, 1]).contains("conv0's padded input"));
+        assert!(message(&[conv(1 << 30, 1, 1, 0)], [1, 2, 2]).contains("conv0's output"));
         assert!(message(&[dense(1)], [1, 0, 28]).contains("(1, 0, 28)"));
     }
 }

@@ -35,8 +35,9 @@ fn dataset(count: usize) -> Dataset {
 }
 
 fn engine(set: InstructionSet, threads: usize) -> LanesEngine {
-    let parameters = Init::Xavier.parameters(&network(), 1).unwrap();
-    LanesEngine::on(set, network(), parameters, Some(threads)).unwrap()
+    let mut engine = LanesEngine::on(set, network(), Some(threads)).unwrap();
+    engine.set_flat_parameters(Init::Xavier.parameters(&network(), 1).unwrap()).unwrap();
+    engine
 }
 
 fn sgd() -> Sgd {
@@ -125,11 +126,17 @@ fn bad_input_is_refused_and_changes_nothing() {
     assert_eq!(code(engine.train(&dataset, &[0, 20], 16, &sgd(), &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.train(&dataset, &[0], 0, &sgd(), &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.set_flat_parameters(vec![0.0; 3])), Code::InvalidArgument);
-    assert_eq!(code(LanesEngine::new(network(), vec![], None)), Code::InvalidArgument);
-    let parameters = vec![0.0; network().parameter_count()];
-    assert_eq!(code(LanesEngine::new(network(), parameters, Some(0))), Code::InvalidArgument);
+    assert_eq!(code(LanesEngine::new(network(), Some(0))), Code::InvalidArgument);
     assert_eq!(bits(&engine), before);
     assert_eq!(engine.predict(&zeros(&[0, 1, 8, 8])).unwrap().dims(), [0, 4]);
+}
+
+#[test]
+fn a_network_larger_than_memory_is_refused() {
+    // 2³² lanes of 64 bytes a thread are more than any system has addresses for.
+    let pool = Layer::MaxPool2d { pool_size: [1, 1], strides: [1, 1] };
+    let network = Network::new(&[pool], [1, 65_535, 65_535]).unwrap();
+    assert_eq!(code(LanesEngine::new(network, Some(1024))), Code::OutOfMemory);
 }
 
 #[test]
@@ -142,7 +149,8 @@ fn a_new_optimizer_starts_without_velocity() {
         step(engine);
     }
     reset.reset_optimizer();
-    let mut fresh = LanesEngine::new(network(), flat_parameters(&reset), Some(1)).unwrap();
+    let mut fresh = engine(InstructionSet::best(), 1);
+    fresh.set_flat_parameters(flat_parameters(&reset)).unwrap();
     for engine in [&mut kept, &mut reset, &mut fresh] {
         step(engine);
     }

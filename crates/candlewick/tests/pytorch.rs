@@ -68,8 +68,7 @@ fn relu() -> Case {
 impl Case {
     fn engine(&self) -> LanesEngine {
         let network = Network::new(&self.layers, [1, 28, 28]).unwrap();
-        let zeros = vec![0.0; network.parameter_count()];
-        let mut engine = LanesEngine::new(network, zeros, Some(2)).unwrap();
+        let mut engine = LanesEngine::new(network, Some(2)).unwrap();
         let ours: Vec<String> = engine.network().parameters.iter().map(|p| p.name.clone()).collect();
         let own = self.tensors.iter().filter(|(name, _)| ours.contains(name));
         engine.set_parameters(&own.map(|(name, tensor)| (name.clone(), tensor.clone())).collect()).unwrap();

@@ -81,6 +81,12 @@ pub trait Engine: Send {
     /// As for [`Engine::train`].
     fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics>;
 
+    /// Whether a range of a dataset fits the network; the indices of its images.
+    ///
+    /// # Errors
+    /// `InvalidShape`, `LabelOutOfRange`, or `InvalidArgument` for a range beyond the last image.
+    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>>;
+
     /// Logits (N, classes) of images.
     ///
     /// # Errors

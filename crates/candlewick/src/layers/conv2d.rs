@@ -42,7 +42,8 @@ impl Conv2d {
     /// Lanes of scratch memory that both passes need: the padded input and the padded gradient.
     pub fn scratch_len(&self) -> usize {
         let [height, width] = self.gradient_size();
-        self.padded_len() + self.out_channels * height * width
+        // Of absurd shapes, this alone may be more than a usize; no memory is found for it, and that is the error.
+        self.out_channels.saturating_mul(height).saturating_mul(width).saturating_add(self.padded_len())
     }
 
     /// z = conv(x, w) + b; x: `[C][H][W]`, w: `[OC][C][KH][KW]`, b: `[OC]`, z: `[OC][OH][OW]`.

@@ -21,6 +21,7 @@ pub fn forward<L: Lanes>(l: L, windows: &Windows, x: &[Lane<L::Real>], y: &mut [
                         |i| {
                             let v = l.load(&x[i]);
                             largest = l.where_gt(v, largest, v, largest);
+                            largest = l.where_eq(v, v, largest, v); // NaN is the largest, as in PyTorch
                         },
                     );
                     l.store(largest, &mut y[output]);
@@ -89,6 +90,18 @@ mod tests {
                 forward(Float64, &windows, &lanes(x), &mut y);
                 weighted_sum(&y, &dy)
             });
+        }
+    }
+
+    #[test]
+    fn not_a_number_is_the_largest_wherever_it_is() {
+        let windows = windows((1, [2, 2], [2, 2], [2, 2]));
+        for at in 0..4 {
+            let mut x = [Lane::splat(1.0); 4];
+            x[at] = Lane::splat(f64::NAN);
+            let mut y = [Lane::zero()];
+            forward(Float64, &windows, &x, &mut y);
+            assert!(y[0].0.iter().all(|y| y.is_nan()));
         }
     }
 

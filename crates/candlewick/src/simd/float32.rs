@@ -130,7 +130,8 @@ impl<S: Simd> Lanes for Float32<S> {
         let m2 = m * m;
         let y = self.mul_add(e, self.splat(-2.121_944_4e-4), p * m * m2);
         let y = self.mul_add(m2, self.splat(-0.5), y);
-        self.mul_add(e, self.splat(0.693_359_4), m + y)
+        let ln = self.mul_add(e, self.splat(0.693_359_4), m + y);
+        self.where_eq(v, v, ln, v) // the bits of NaN would make a number
     }
 
     #[inline(always)]
@@ -208,7 +209,9 @@ mod tests {
 
     #[test]
     fn not_a_number_stays_so() {
-        assert!(InstructionSet::best().run(Apply(Function::Exp, [f32::NAN; LANES])).iter().all(|y| y.is_nan()));
+        for function in [Function::Exp, Function::Ln] {
+            assert!(InstructionSet::best().run(Apply(function, [f32::NAN; LANES])).iter().all(|y| y.is_nan()));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!   x[c][y][x]   [ 0.5 ,   0.0   ,   0.2  ,  ...  ,   1.0 ]     one Lane, 64 bytes in float32
 //! ```
 //!
-//! A tile is `[C]`[H]`[W]` of lanes. Kernels are generic over [`Lanes`], which is float32 on whatever instruction set the
+//! A tile is `[C][H][W]` of lanes. Kernels are generic over [`Lanes`], which is float32 on whatever instruction set the
 //! processor has ([`Float32`]), and float64 in the tests that hold gradients against finite differences ([`Float64`]).
 //! Both compute the same formula in the same order: that is what makes the tests speak for the product.
 
@@ -27,7 +27,7 @@ pub const LANES: usize = 16;
 
 /// One value of sixteen images.
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Zeroable)]
 pub struct Lane<T>(pub [T; LANES]);
 
 impl<T: Real> Lane<T> {

@@ -6,6 +6,7 @@ use std::ops::{Add, AddAssign, Div, Mul, Sub};
 /// `f32` in the engine, `f64` in gradient checks.
 pub trait Real:
     Copy
+    + bytemuck::Zeroable
     + Debug
     + PartialOrd
     + Send

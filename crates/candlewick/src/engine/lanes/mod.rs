@@ -18,6 +18,7 @@ use super::{Engine, Progress};
 use crate::checkpoint;
 use crate::dataset::{Dataset, check_label};
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::{Network, show};
 use crate::optimizer::Sgd;
@@ -42,34 +43,39 @@ pub struct LanesEngine {
     parameters: Vec<f32>,
     gradient: Vec<f32>,
     velocity: Vec<f32>,
+    /// Whether the velocity has been other than zero.
+    is_moving: bool,
 }
 
 impl LanesEngine {
-    /// Runs `network` from `parameters` (end to end, in its order) on `threads` threads, all processors' for `None`.
+    /// Runs `network` on `threads` threads, of which a batch can use sixteen; all processors' for `None`. All parameters are zero until they are set.
     ///
     /// # Errors
-    /// `InvalidArgument` for no threads or another number of parameters.
-    pub fn new(network: Network, parameters: Vec<f32>, threads: Option<usize>) -> Result<Self> {
-        Self::on(InstructionSet::best(), network, parameters, threads)
+    /// `InvalidArgument` for no threads, `OutOfMemory`.
+    pub fn new(network: Network, threads: Option<usize>) -> Result<Self> {
+        Self::on(InstructionSet::best(), network, threads)
     }
 
     /// As [`LanesEngine::new`], on a given instruction set.
     ///
     /// # Errors
     /// As [`LanesEngine::new`].
-    pub fn on(set: InstructionSet, network: Network, parameters: Vec<f32>, threads: Option<usize>) -> Result<Self> {
+    pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
         let program = Program::new(&network);
         let threads = Threads::new(threads, &program, network.parameter_count())?;
-        let gradient = vec![0.0; network.parameter_count()];
-        let mut engine =
-            Self { network, program, set, threads, parameters: Vec::new(), gradient, velocity: Vec::new() };
-        engine.set_flat_parameters(parameters)?;
-        Ok(engine)
+        let zeros = || memory::zeros(network.parameter_count());
+        let (parameters, gradient, velocity) = (zeros()?, zeros()?, zeros()?);
+        Ok(Self { network, program, set, threads, parameters, gradient, velocity, is_moving: false })
     }
 
     /// Number of threads that share the work.
     pub fn threads(&self) -> usize {
         self.threads.count()
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn size(&self) -> usize {
+        self.threads.size()
     }
 
     fn step_on(&mut self, images: Images<'_>, labels: &[u32], sgd: &Sgd) -> Metrics {
@@ -86,9 +92,7 @@ impl LanesEngine {
             },
         );
         self.threads.sum_gradients(&mut self.gradient);
-        if sgd.momentum > 0.0 {
-            self.velocity.resize(self.parameters.len(), 0.0);
-        }
+        self.is_moving |= sgd.momentum > 0.0;
         sgd.step(&mut self.parameters, &self.gradient, &mut self.velocity);
         metrics
     }
@@ -153,9 +157,7 @@ impl Engine for LanesEngine {
     }
 
     fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
-        check_dataset(&self.network, dataset)?;
-        let indices: Vec<u32> = (range.start as u32..range.end as u32).collect();
-        dataset.check(&indices, self.network.classes())?;
+        let indices = self.check(dataset, range)?;
         progress.check()?;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
         let mut metrics = Metrics::default();
@@ -173,6 +175,13 @@ impl Engine for LanesEngine {
             progress.advance(indices.len())?;
         }
         Ok(metrics)
+    }
+
+    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
+        check_dataset(&self.network, dataset)?;
+        let indices: Vec<u32> = (range.start as u32..range.end as u32).collect();
+        dataset.check(&indices, self.network.classes())?;
+        Ok(indices)
     }
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -218,7 +227,9 @@ impl Engine for LanesEngine {
     }
 
     fn reset_optimizer(&mut self) {
-        self.velocity.clear();
+        if std::mem::take(&mut self.is_moving) {
+            self.velocity.fill(0.0);
+        }
     }
 }
 

@@ -50,6 +50,11 @@ impl Program {
         program
     }
 
+    /// The longest of [`Program::lengths`].
+    pub fn longest(&self) -> usize {
+        self.lengths.iter().copied().max().unwrap_or(0)
+    }
+
     fn activate(&mut self, activation: Activation) {
         if activation != Activation::None {
             self.push(Operation::Activation(activation), self.lengths[self.lengths.len() - 1]);

@@ -3,6 +3,7 @@
 use super::program::Program;
 use super::tile::Scratch;
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::simd::LANES;
 use rayon::prelude::*;
@@ -13,6 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Most chunks that a batch is cut into, and so the most threads that a batch can use. It is part of the arithmetic, as
 /// gradients are summed within chunks first: changing it changes the last bits of results.
 const MOST_CHUNKS: usize = 16;
+
+/// Vectors as long as all parameters: themselves, their gradient, their velocity, and a gradient a chunk.
+const VECTORS: usize = 3 + MOST_CHUNKS;
 
 /// What a chunk of a batch adds up: one thread at a time works on it, tile by tile in order.
 #[derive(Default)]
@@ -29,26 +33,38 @@ pub struct Threads {
     chunks: Vec<Mutex<Chunk>>,
     /// Chunks that the last batch was cut into.
     used: usize,
+    size: usize,
 }
 
 impl Threads {
     pub fn new(count: Option<usize>, program: &Program, parameter_count: usize) -> Result<Self> {
         let invalid = |message| Error::new(Code::InvalidArgument, message);
-        if count == Some(0) {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        let count = count.unwrap_or_else(all).min(MOST_CHUNKS);
+        if count == 0 {
             return Err(invalid("threads is 0; it must be at least 1".to_owned()));
         }
+        let numbers = VECTORS.saturating_mul(parameter_count).saturating_mul(size_of::<f32>());
+        let size = Scratch::<f32>::size(program).saturating_mul(count).saturating_add(numbers);
+        memory::check_room(size)?;
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(count.unwrap_or(0)) // 0 stands for all processors
+            .num_threads(count)
             .thread_name(|i| format!("candlewick-{i}"))
             .build()
-            .map_err(|e| invalid(format!("{} threads cannot be started: {e}", count.unwrap_or_default())))?;
-        let scratch = (0..pool.current_num_threads()).map(|_| Mutex::new(Scratch::new(program))).collect();
-        let chunk = || Mutex::new(Chunk { gradient: vec![0.0; parameter_count], ..Chunk::default() });
-        Ok(Self { pool, scratch, chunks: (0..MOST_CHUNKS).map(|_| chunk()).collect(), used: 0 })
+            .map_err(|e| invalid(format!("{count} threads cannot be started: {e}")))?;
+        let scratch = (0..count).map(|_| Scratch::new(program).map(Mutex::new)).collect::<Result<_>>()?;
+        let chunk = || Ok(Chunk { gradient: memory::zeros(parameter_count)?, ..Chunk::default() });
+        let chunks = (0..MOST_CHUNKS).map(|_| chunk().map(Mutex::new)).collect::<Result<_>>()?;
+        Ok(Self { pool, scratch, chunks, used: 0, size })
     }
 
     pub fn count(&self) -> usize {
         self.scratch.len()
+    }
+
+    /// Bytes that the engine holds, here and in its [`VECTORS`].
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Calls `work` for each tile of a batch of `images`, on all threads, with the range of its images. Tiles of one chunk

@@ -1,7 +1,9 @@
 //! Sixteen images on their way through the network, forward and backward, in the cache of one core.
 
 use super::program::Program;
+use crate::error::Result;
 use crate::loss::softmax_cross_entropy;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::simd::{Kernel, Lane, Lanes, Real};
 
@@ -15,14 +17,22 @@ pub struct Scratch<R> {
 }
 
 impl<R: Real> Scratch<R> {
-    pub fn new(program: &Program) -> Self {
-        let lanes = |n: usize| vec![Lane::zero(); n];
-        let longest = program.lengths.iter().copied().max().unwrap_or(0);
-        Self {
-            values: program.lengths.iter().map(|n| lanes(*n)).collect(),
-            gradients: [lanes(longest), lanes(longest)],
-            operation: lanes(program.scratch_len),
-        }
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn new(program: &Program) -> Result<Self> {
+        let lanes = |n: usize| memory::zeros::<Lane<R>>(n);
+        let longest = program.longest();
+        Ok(Self {
+            values: program.lengths.iter().map(|n| lanes(*n)).collect::<Result<_>>()?,
+            gradients: [lanes(longest)?, lanes(longest)?],
+            operation: lanes(program.scratch_len)?,
+        })
+    }
+
+    /// Bytes that [`Scratch::new`] takes.
+    pub fn size(program: &Program) -> usize {
+        let values = program.lengths.iter().fold(program.scratch_len, |sum, n| sum.saturating_add(*n));
+        values.saturating_add(2 * program.longest()).saturating_mul(size_of::<Lane<R>>())
     }
 
     /// The logits: `[classes]`.
@@ -140,8 +150,9 @@ mod tests {
         labels: &[u32],
         parameters: &[f64],
     ) -> (f64, Vec<f64>) {
-        let mut scratch = Scratch::new(program);
+        let mut scratch = Scratch::new(program).unwrap();
         let (mut loss, mut gradient) = (0.0, vec![0.0; parameters.len()]);
+        let scale = 1.0 / images.len() as f64;
         for (images, labels) in images.chunks(LANES).zip(labels.chunks(LANES)) {
             scratch.values[0].fill(Lane::zero());
             for (lane, image) in images.iter().enumerate() {
@@ -150,7 +161,7 @@ mod tests {
                 }
             }
             scratch.forward(Float64, program, parameters);
-            loss += scratch.loss(Float64, labels, 1.0 / images.len() as f64).loss;
+            loss += scratch.loss(Float64, labels, scale).loss;
             scratch.backward(Float64, program, parameters, &mut gradient);
         }
         (loss, gradient)
@@ -160,7 +171,7 @@ mod tests {
     fn the_whole_network_agrees_with_finite_differences() {
         let network = network();
         let program = Program::new(&network);
-        for batch in [1, 15, 16] {
+        for batch in [1, 15, 16, 17] {
             let mut numbers = Numbers::new();
             let images: Vec<_> = (0..batch).map(|_| numbers.vec(network.image_len())).collect();
             let labels: Vec<u32> = (0..batch as u32).map(|i| i % 4).collect();
