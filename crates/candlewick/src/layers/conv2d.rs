@@ -7,7 +7,7 @@
 //! where p is x with rows and columns of zeros around it. Nothing is unfolded: a register tile of output channels by columns
 //! stays in registers while the taps of the kernel pass by.
 
-use crate::simd::{Lane, Lanes, Real, register_tiles};
+use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
 
 /// The sizes of a convolution's tile.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +39,11 @@ pub struct Gradients<'a, R> {
 }
 
 impl Conv2d {
-    /// Lanes of scratch memory that both passes need: the padded input and the padded gradient.
+    /// Lanes of scratch memory that both passes need: the padded input and the bordered gradient.
     pub fn scratch_len(&self) -> usize {
-        let [height, width] = self.gradient_size();
-        // Of absurd shapes, this alone may be more than a usize; no memory is found for it, and that is the error.
-        self.out_channels.saturating_mul(height).saturating_mul(width).saturating_add(self.padded_len())
+        // Of absurd shapes, this may be more than a usize; no memory is found for it, and that is the error.
+        let gradient = self.out_channels.saturating_mul(self.output[0]).saturating_mul(self.bordered_width());
+        gradient.saturating_add(self.padded_len())
     }
 
     /// z = conv(x, w) + b; x: `[C][H][W]`, w: `[OC][C][KH][KW]`, b: `[OC]`, z: `[OC][OH][OW]`.
@@ -60,74 +60,12 @@ impl Conv2d {
             #[inline(always)]
             || {
                 let x = self.pad_input(x, scratch);
-                for (o, channels) in register_tiles(self.out_channels, 4) {
-                    for oy in 0..self.output[0] {
-                        for (ox, columns) in register_tiles(self.output[1], 4) {
-                            match (channels, columns) {
-                                (4, 4) => self.forward_tile::<L, 4, 4>(l, x, w, b, z, [o, oy, ox]),
-                                (4, 2) => self.forward_tile::<L, 4, 2>(l, x, w, b, z, [o, oy, ox]),
-                                (4, _) => self.forward_tile::<L, 4, 1>(l, x, w, b, z, [o, oy, ox]),
-                                (2, 4) => self.forward_tile::<L, 2, 4>(l, x, w, b, z, [o, oy, ox]),
-                                (2, 2) => self.forward_tile::<L, 2, 2>(l, x, w, b, z, [o, oy, ox]),
-                                (2, _) => self.forward_tile::<L, 2, 1>(l, x, w, b, z, [o, oy, ox]),
-                                (_, 4) => self.forward_tile::<L, 1, 4>(l, x, w, b, z, [o, oy, ox]),
-                                (_, 2) => self.forward_tile::<L, 1, 2>(l, x, w, b, z, [o, oy, ox]),
-                                (_, _) => self.forward_tile::<L, 1, 1>(l, x, w, b, z, [o, oy, ox]),
-                            }
-                        }
-                    }
+                for oy in 0..self.output[0] {
+                    let mut row = Forward { conv: self, l, x, w, b, z, oy };
+                    cover(self.out_channels, self.output[1], [6, 4], &mut row);
                 }
             },
         );
-    }
-
-    /// Outputs of O channels by X columns, from `o` and `ox` on, in row `oy`; `x` is padded.
-    #[inline(always)]
-    fn forward_tile<L: Lanes, const O: usize, const X: usize>(
-        &self,
-        l: L,
-        x: &[Lane<L::Real>],
-        w: &[L::Real],
-        b: &[L::Real],
-        z: &mut [Lane<L::Real>],
-        [o, oy, ox]: [usize; 3],
-    ) {
-        let [height, width] = self.padded_size();
-        let [kernel_height, kernel_width] = self.kernel_size;
-        let [stride_y, stride_x] = self.strides;
-        let mut sums = [[l.splat(L::Real::ZERO); X]; O];
-        for i in 0..O {
-            sums[i] = [l.splat(b[o + i]); X];
-        }
-        for c in 0..self.in_channels {
-            for ky in 0..kernel_height {
-                let start = (c * height + oy * stride_y + ky) * width + ox * stride_x;
-                let row = &x[start..][..(X - 1) * stride_x + kernel_width];
-                let mut taps = [w; O];
-                for i in 0..O {
-                    taps[i] = &w[((o + i) * self.in_channels + c) * kernel_height * kernel_width + ky * kernel_width..]
-                        [..kernel_width];
-                }
-                for kx in 0..kernel_width {
-                    let mut pixels = [l.splat(L::Real::ZERO); X];
-                    for j in 0..X {
-                        pixels[j] = l.load(&row[kx + j * stride_x]);
-                    }
-                    for i in 0..O {
-                        let tap = l.splat(taps[i][kx]);
-                        for j in 0..X {
-                            sums[i][j] = l.mul_add(pixels[j], tap, sums[i][j]);
-                        }
-                    }
-                }
-            }
-        }
-        for i in 0..O {
-            let row = &mut z[((o + i) * self.output[0] + oy) * self.output[1] + ox..][..X];
-            for j in 0..X {
-                l.store(sums[i][j], &mut row[j]);
-            }
-        }
     }
 
     /// From dz: `[OC][OH][OW]`, the gradients of the parameters and, if asked for, of x: `[C][H][W]`.
@@ -140,12 +78,12 @@ impl Conv2d {
         gradients: Gradients<'_, L::Real>,
         scratch: &mut [Lane<L::Real>],
     ) {
-        let (padded_input, padded_gradient) = scratch.split_at_mut(self.padded_len());
+        let (padded_input, bordered_gradient) = scratch.split_at_mut(self.padded_len());
         self.weight_gradient(l, self.pad_input(x, padded_input), dz, gradients.weight);
         self.bias_gradient(l, dz, gradients.bias);
         if let Some(dx) = gradients.input {
-            self.pad_gradient(dz, padded_gradient);
-            self.input_gradient(l, w, padded_gradient, dx);
+            self.border_gradient(dz, bordered_gradient);
+            self.input_gradient(l, w, bordered_gradient, dx);
         }
     }
 
@@ -165,80 +103,15 @@ impl Conv2d {
         );
     }
 
-    /// `dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]`. A tap is one (c, ky, kx), counted through.
+    /// `dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]`.
     fn weight_gradient<L: Lanes>(&self, l: L, x: &[Lane<L::Real>], dz: &[Lane<L::Real>], dw: &mut [L::Real]) {
         l.run(
             #[inline(always)]
             || {
-                let taps = self.in_channels * self.kernel_size[0] * self.kernel_size[1];
-                for (o, channels) in register_tiles(self.out_channels, 4) {
-                    for (t, count) in register_tiles(taps, 4) {
-                        match (channels, count) {
-                            (4, 4) => self.weight_gradient_tile::<L, 4, 4>(l, x, dz, dw, [o, t]),
-                            (4, 2) => self.weight_gradient_tile::<L, 4, 2>(l, x, dz, dw, [o, t]),
-                            (4, _) => self.weight_gradient_tile::<L, 4, 1>(l, x, dz, dw, [o, t]),
-                            (2, 4) => self.weight_gradient_tile::<L, 2, 4>(l, x, dz, dw, [o, t]),
-                            (2, 2) => self.weight_gradient_tile::<L, 2, 2>(l, x, dz, dw, [o, t]),
-                            (2, _) => self.weight_gradient_tile::<L, 2, 1>(l, x, dz, dw, [o, t]),
-                            (_, 4) => self.weight_gradient_tile::<L, 1, 4>(l, x, dz, dw, [o, t]),
-                            (_, 2) => self.weight_gradient_tile::<L, 1, 2>(l, x, dz, dw, [o, t]),
-                            (_, _) => self.weight_gradient_tile::<L, 1, 1>(l, x, dz, dw, [o, t]),
-                        }
-                    }
-                }
+                let mut kernel = WeightGradient { conv: self, l, x, dz, dw };
+                cover(self.out_channels, self.taps(), [4, 5], &mut kernel);
             },
         );
-    }
-
-    /// Gradients of O channels by T taps, from `o` and `t` on; `x` is padded.
-    #[inline(always)]
-    fn weight_gradient_tile<L: Lanes, const O: usize, const T: usize>(
-        &self,
-        l: L,
-        x: &[Lane<L::Real>],
-        dz: &[Lane<L::Real>],
-        dw: &mut [L::Real],
-        [o, t]: [usize; 2],
-    ) {
-        let [height, width] = self.padded_size();
-        let [kernel_height, kernel_width] = self.kernel_size;
-        let [out_height, out_width] = self.output;
-        let plane = out_height * out_width;
-        // Each tap sees the input through a window of its own: x shifted to where the tap's first pixel is.
-        let mut windows = [x; T];
-        for j in 0..T {
-            let (c, ky, kx) = {
-                let tap = t + j;
-                (tap / (kernel_height * kernel_width), tap / kernel_width % kernel_height, tap % kernel_width)
-            };
-            windows[j] = &x[(c * height + ky) * width + kx..];
-        }
-        let mut sums = [[l.splat(L::Real::ZERO); T]; O];
-        for oy in 0..out_height {
-            let mut rows = [dz; O];
-            for i in 0..O {
-                rows[i] = &dz[(o + i) * plane + oy * out_width..][..out_width];
-            }
-            for ox in 0..out_width {
-                let at = oy * self.strides[0] * width + ox * self.strides[1];
-                let mut pixels = [l.splat(L::Real::ZERO); T];
-                for j in 0..T {
-                    pixels[j] = l.load(&windows[j][at]);
-                }
-                for i in 0..O {
-                    let d = l.load(&rows[i][ox]);
-                    for j in 0..T {
-                        sums[i][j] = l.mul_add(pixels[j], d, sums[i][j]);
-                    }
-                }
-            }
-        }
-        let taps = self.in_channels * kernel_height * kernel_width;
-        for i in 0..O {
-            for j in 0..T {
-                dw[(o + i) * taps + t + j] += l.sum(sums[i][j]);
-            }
-        }
     }
 
     /// `dx[c][y][x]`, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output
@@ -249,73 +122,22 @@ impl Conv2d {
             #[inline(always)]
             || {
                 let [stride, padding, width] = [self.strides[1], self.padding[1], self.input[1]];
-                for (c, channels) in register_tiles(self.in_channels, 4) {
-                    for y in 0..self.input[0] {
-                        for phase in 0..stride.min(padding + width) {
-                            let first = padding.saturating_sub(phase).div_ceil(stride);
-                            let last = (padding + width - 1 - phase) / stride; // X = stride · q + phase is in the image
-                            for (q, columns) in register_tiles((last + 1).saturating_sub(first), 4) {
-                                let at = [c, y, phase, first + q];
-                                match (channels, columns) {
-                                    (4, 4) => self.input_gradient_tile::<L, 4, 4>(l, w, dz, dx, at),
-                                    (4, 2) => self.input_gradient_tile::<L, 4, 2>(l, w, dz, dx, at),
-                                    (4, _) => self.input_gradient_tile::<L, 4, 1>(l, w, dz, dx, at),
-                                    (2, 4) => self.input_gradient_tile::<L, 2, 4>(l, w, dz, dx, at),
-                                    (2, 2) => self.input_gradient_tile::<L, 2, 2>(l, w, dz, dx, at),
-                                    (2, _) => self.input_gradient_tile::<L, 2, 1>(l, w, dz, dx, at),
-                                    (_, 4) => self.input_gradient_tile::<L, 1, 4>(l, w, dz, dx, at),
-                                    (_, 2) => self.input_gradient_tile::<L, 1, 2>(l, w, dz, dx, at),
-                                    (_, _) => self.input_gradient_tile::<L, 1, 1>(l, w, dz, dx, at),
-                                }
-                            }
-                        }
+                for y in 0..self.input[0] {
+                    for phase in 0..stride.min(padding + width) {
+                        // X = stride · q + phase is in the image for q from first to last.
+                        let first = padding.saturating_sub(phase).div_ceil(stride);
+                        let last = (padding + width - 1 - phase) / stride;
+                        let mut row = InputGradient { conv: self, l, w, dz, dx, y, phase, first };
+                        cover(self.in_channels, (last + 1).saturating_sub(first), [6, 4], &mut row);
                     }
                 }
             },
         );
     }
 
-    /// Gradients of C channels by Q columns of one phase, from channel `c` and quotient `q` on, in row `y`.
-    #[inline(always)]
-    fn input_gradient_tile<L: Lanes, const C: usize, const Q: usize>(
-        &self,
-        l: L,
-        w: &[L::Real],
-        dz: &[Lane<L::Real>],
-        dx: &mut [Lane<L::Real>],
-        [c, y, phase, q]: [usize; 4],
-    ) {
-        let [kernel_height, kernel_width] = self.kernel_size;
-        let [stride_y, stride_x] = self.strides;
-        let [border_y, border_x] = self.border();
-        let [height, width] = self.gradient_size();
-        let padded_y = y + self.padding[0];
-        let mut sums = [[l.splat(L::Real::ZERO); Q]; C];
-        for o in 0..self.out_channels {
-            for (back_y, ky) in (padded_y % stride_y..kernel_height).step_by(stride_y).enumerate() {
-                let row = &dz[(o * height + border_y + padded_y / stride_y - back_y) * width..][..width];
-                for (back_x, kx) in (phase..kernel_width).step_by(stride_x).enumerate() {
-                    let mut d = [l.splat(L::Real::ZERO); Q];
-                    let at = &row[border_x + q - back_x..][..Q];
-                    for j in 0..Q {
-                        d[j] = l.load(&at[j]);
-                    }
-                    for i in 0..C {
-                        let tap = ((o * self.in_channels + c + i) * kernel_height + ky) * kernel_width + kx;
-                        let tap = l.splat(w[tap]);
-                        for j in 0..Q {
-                            sums[i][j] = l.mul_add(d[j], tap, sums[i][j]);
-                        }
-                    }
-                }
-            }
-        }
-        for i in 0..C {
-            for j in 0..Q {
-                let x = (q + j) * stride_x + phase - self.padding[1];
-                l.store(sums[i][j], &mut dx[((c + i) * self.input[0] + y) * self.input[1] + x]);
-            }
-        }
+    /// Kernels' values for one output channel.
+    fn taps(&self) -> usize {
+        self.in_channels * self.kernel_size[0] * self.kernel_size[1]
     }
 
     fn padded_size(&self) -> [usize; 2] {
@@ -327,17 +149,16 @@ impl Conv2d {
         if self.padding == [0, 0] { 0 } else { self.in_channels * height * width }
     }
 
-    /// Outputs before the first that a pixel's taps can reach back to.
-    fn border(&self) -> [usize; 2] {
-        std::array::from_fn(|i| (self.kernel_size[i] - 1) / self.strides[i])
+    /// Columns of zeros before each row of dz: as far as a pixel's taps reach back.
+    fn border(&self) -> usize {
+        (self.kernel_size[1] - 1) / self.strides[1]
     }
 
-    /// Height and width of dz with its border, up to the last output that a pixel's taps ask for.
-    fn gradient_size(&self) -> [usize; 2] {
-        std::array::from_fn(|i| {
-            let asked_for = (self.padding[i] + self.input[i] - 1) / self.strides[i] + 1;
-            self.border()[i] + asked_for.max(self.output[i])
-        })
+    /// Length of a row of dz with zeros on both sides, up to the last output that a pixel's taps ask for. It is odd, so that
+    /// the planes of all channels do not fall on the same few lines of the cache.
+    fn bordered_width(&self) -> usize {
+        let asked_for = (self.padding[1] + self.input[1] - 1) / self.strides[1] + 1;
+        (self.border() + asked_for.max(self.output[1])) | 1
     }
 
     /// `[C][H][W]` with zeros around it, in `scratch`; the input itself where there is no padding.
@@ -351,10 +172,190 @@ impl Conv2d {
         padded
     }
 
-    fn pad_gradient<R: Real>(&self, dz: &[Lane<R>], padded: &mut [Lane<R>]) {
-        let size = self.gradient_size();
-        let padded = &mut padded[..self.out_channels * size[0] * size[1]];
-        surround(dz, self.output, padded, size, self.border());
+    fn border_gradient<R: Real>(&self, dz: &[Lane<R>], bordered: &mut [Lane<R>]) {
+        let size = [self.output[0], self.bordered_width()];
+        let bordered = &mut bordered[..self.out_channels * size[0] * size[1]];
+        surround(dz, self.output, bordered, size, [0, self.border()]);
+    }
+}
+
+/// A row of outputs: channels by columns. `x` is padded.
+struct Forward<'a, L: Lanes> {
+    conv: &'a Conv2d,
+    l: L,
+    x: &'a [Lane<L::Real>],
+    w: &'a [L::Real],
+    b: &'a [L::Real],
+    z: &'a mut [Lane<L::Real>],
+    oy: usize,
+}
+
+impl<L: Lanes> RegisterTile for Forward<'_, L> {
+    type Lanes = L;
+
+    #[inline(always)]
+    fn tile<const O: usize, const X: usize>(&mut self, o: usize, ox: usize) {
+        let Self { conv, l, x, w, b, .. } = *self;
+        let [height, width] = conv.padded_size();
+        let [kernel_height, kernel_width] = conv.kernel_size;
+        let [stride_y, stride_x] = conv.strides;
+        let mut sums = [[l.splat(L::Real::ZERO); X]; O];
+        for i in 0..O {
+            sums[i] = [l.splat(b[o + i]); X];
+        }
+        for c in 0..conv.in_channels {
+            for ky in 0..kernel_height {
+                let start = (c * height + self.oy * stride_y + ky) * width + ox * stride_x;
+                let row = &x[start..][..(X - 1) * stride_x + kernel_width];
+                let mut taps = [w; O];
+                for i in 0..O {
+                    let start = (o + i) * conv.taps() + (c * kernel_height + ky) * kernel_width;
+                    taps[i] = &w[start..][..kernel_width];
+                }
+                for kx in 0..kernel_width {
+                    let mut pixels = [l.splat(L::Real::ZERO); X];
+                    for j in 0..X {
+                        pixels[j] = l.load(&row[kx + j * stride_x]);
+                    }
+                    for i in 0..O {
+                        let tap = l.splat(taps[i][kx]);
+                        for j in 0..X {
+                            sums[i][j] = l.mul_add(pixels[j], tap, sums[i][j]);
+                        }
+                    }
+                }
+            }
+        }
+        for i in 0..O {
+            let row = &mut self.z[((o + i) * conv.output[0] + self.oy) * conv.output[1] + ox..][..X];
+            for j in 0..X {
+                l.store(sums[i][j], &mut row[j]);
+            }
+        }
+    }
+}
+
+/// All weights: output channels by taps, a tap being one (c, ky, kx), counted through. `x` is padded.
+struct WeightGradient<'a, L: Lanes> {
+    conv: &'a Conv2d,
+    l: L,
+    x: &'a [Lane<L::Real>],
+    dz: &'a [Lane<L::Real>],
+    dw: &'a mut [L::Real],
+}
+
+impl<L: Lanes> RegisterTile for WeightGradient<'_, L> {
+    type Lanes = L;
+
+    #[inline(always)]
+    fn tile<const O: usize, const T: usize>(&mut self, o: usize, t: usize) {
+        let Self { conv, l, x, dz, .. } = *self;
+        let [height, width] = conv.padded_size();
+        let [kernel_height, kernel_width] = conv.kernel_size;
+        let [out_height, out_width] = conv.output;
+        // Each tap sees the input through a window of its own: x shifted to where the tap's first pixel is.
+        let mut windows = [x; T];
+        for j in 0..T {
+            let tap = t + j;
+            let (c, ky) = (tap / (kernel_height * kernel_width), tap / kernel_width % kernel_height);
+            windows[j] = &x[(c * height + ky) * width + tap % kernel_width..];
+        }
+        let span = (out_width - 1) * conv.strides[1] + 1;
+        let mut sums = [[l.splat(L::Real::ZERO); T]; O];
+        for oy in 0..out_height {
+            let mut rows = [dz; O];
+            for i in 0..O {
+                rows[i] = &dz[((o + i) * out_height + oy) * out_width..][..out_width];
+            }
+            let mut pixel_rows = windows;
+            for j in 0..T {
+                pixel_rows[j] = &windows[j][oy * conv.strides[0] * width..][..span];
+            }
+            for ox in 0..out_width {
+                let mut pixels = [l.splat(L::Real::ZERO); T];
+                for j in 0..T {
+                    pixels[j] = l.load(&pixel_rows[j][ox * conv.strides[1]]);
+                }
+                for i in 0..O {
+                    let d = l.load(&rows[i][ox]);
+                    for j in 0..T {
+                        sums[i][j] = l.mul_add(pixels[j], d, sums[i][j]);
+                    }
+                }
+            }
+        }
+        for i in 0..O {
+            for j in 0..T {
+                self.dw[(o + i) * conv.taps() + t + j] += l.sum(sums[i][j]);
+            }
+        }
+    }
+}
+
+/// The pixels of row `y` in one phase: input channels by quotients, counted from `first`; `dz` has its border.
+struct InputGradient<'a, L: Lanes> {
+    conv: &'a Conv2d,
+    l: L,
+    w: &'a [L::Real],
+    dz: &'a [Lane<L::Real>],
+    dx: &'a mut [Lane<L::Real>],
+    y: usize,
+    phase: usize,
+    first: usize,
+}
+
+impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
+    type Lanes = L;
+
+    #[inline(always)]
+    fn tile<const C: usize, const Q: usize>(&mut self, c: usize, q: usize) {
+        let Self { conv, l, w, dz, phase, .. } = *self;
+        let [kernel_height, kernel_width] = conv.kernel_size;
+        let [stride_y, stride_x] = conv.strides;
+        let [out_height, out_width] = conv.output;
+        let (border, width) = (conv.border(), conv.bordered_width());
+        let q = self.first + q;
+        let padded_y = self.y + conv.padding[0];
+        // Tap (ky, kx) reaches back from output (padded_y / sy, q) by as many rows and columns as it is after the phase's
+        // first. Those that reach no output at all are left out.
+        let (first_ky, oy) = (padded_y % stride_y, padded_y / stride_y);
+        let rows = kernel_height.saturating_sub(first_ky).div_ceil(stride_y).min(oy + 1);
+        let rows = (oy + 1).saturating_sub(out_height)..rows;
+        let columns = kernel_width.saturating_sub(phase).div_ceil(stride_x).min(q + Q);
+        let columns = (q + 1).saturating_sub(out_width)..columns;
+        let mut sums = [[l.splat(L::Real::ZERO); Q]; C];
+        for o in 0..conv.out_channels {
+            for back_y in rows.clone() {
+                let row = &dz[(o * out_height + oy - back_y) * width..][..width];
+                let mut taps = [w; C];
+                for i in 0..C {
+                    let ky = first_ky + back_y * stride_y;
+                    let start = o * conv.taps() + ((c + i) * kernel_height + ky) * kernel_width;
+                    taps[i] = &w[start..][..kernel_width];
+                }
+                for back_x in columns.clone() {
+                    let outputs = &row[border + q - back_x..][..Q];
+                    let mut d = [l.splat(L::Real::ZERO); Q];
+                    for j in 0..Q {
+                        d[j] = l.load(&outputs[j]);
+                    }
+                    for i in 0..C {
+                        let tap = l.splat(taps[i][phase + back_x * stride_x]);
+                        for j in 0..Q {
+                            sums[i][j] = l.mul_add(d[j], tap, sums[i][j]);
+                        }
+                    }
+                }
+            }
+        }
+        let first_pixel = (c * conv.input[0] + self.y) * conv.input[1] + q * stride_x + phase - conv.padding[1];
+        for i in 0..C {
+            let start = first_pixel + i * conv.input[0] * conv.input[1];
+            let row = &mut self.dx[start..][..(Q - 1) * stride_x + 1];
+            for j in 0..Q {
+                l.store(sums[i][j], &mut row[j * stride_x]);
+            }
+        }
     }
 }
 

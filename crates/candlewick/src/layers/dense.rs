@@ -9,14 +9,14 @@
 //! assert_eq!(z, [Lane::splat(11.5)]);
 //! ```
 
-use crate::simd::{LANES, Lane, Lanes, Real, register_tiles};
+use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
 
 /// z = x wᵀ + b; x: `[I]`, w: `[O][I]`, b: `[O]`, z: `[O]`.
 pub fn forward<L: Lanes>(l: L, x: &[Lane<L::Real>], w: &[L::Real], b: &[L::Real], z: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]
         || {
-            for (o, units) in register_tiles(z.len(), 8) {
+            for (o, units) in cut(z.len(), most_sums(l)) {
                 match units {
                     8 => forward_tile::<L, 8>(l, x, w, b, z, o),
                     4 => forward_tile::<L, 4>(l, x, w, b, z, o),
@@ -60,7 +60,7 @@ pub fn input_gradient<L: Lanes>(l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &
     l.run(
         #[inline(always)]
         || {
-            for (i, inputs) in register_tiles(dx.len(), 8) {
+            for (i, inputs) in cut(dx.len(), most_sums(l)) {
                 match inputs {
                     8 => input_gradient_tile::<L, 8>(l, w, dz, dx, i),
                     4 => input_gradient_tile::<L, 4>(l, w, dz, dx, i),
@@ -109,20 +109,10 @@ pub fn parameter_gradient<L: Lanes>(
     l.run(
         #[inline(always)]
         || {
-            let blocks = x.len().div_ceil(LANES);
             let turned = &mut scratch[..scratch_len(x.len())];
             turn(x, turned);
-            for (o, units) in register_tiles(dz.len(), 8) {
-                for block in 0..blocks {
-                    let columns = &turned[block..];
-                    match units {
-                        8 => weight_gradient_tile::<L, 8>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
-                        4 => weight_gradient_tile::<L, 4>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
-                        2 => weight_gradient_tile::<L, 2>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
-                        _ => weight_gradient_tile::<L, 1>(l, columns, blocks, dz, dw, [o, block * LANES, x.len()]),
-                    }
-                }
-            }
+            let blocks = x.len().div_ceil(LANES);
+            cover(dz.len(), blocks, [6, 4], &mut WeightGradient { l, turned, dz, dw, inputs: x.len() });
             for (d, db) in dz.iter().zip(db) {
                 *db += l.sum(l.load(d));
             }
@@ -150,36 +140,64 @@ fn turn<R: Real>(x: &[Lane<R>], turned: &mut [Lane<R>]) {
     }
 }
 
-/// Gradients of O units by sixteen inputs, from `o` and `i` on; `columns` holds those inputs, `blocks` lanes an image.
-#[inline(always)]
-fn weight_gradient_tile<L: Lanes, const O: usize>(
+/// All weights: units by blocks of sixteen inputs.
+struct WeightGradient<'a, L: Lanes> {
     l: L,
-    columns: &[Lane<L::Real>],
-    blocks: usize,
-    dz: &[Lane<L::Real>],
-    dw: &mut [L::Real],
-    [o, i, inputs]: [usize; 3],
-) {
-    let units = &dz[o..][..O];
-    let mut sums = [l.splat(L::Real::ZERO); O];
-    for image in 0..LANES {
-        let x = l.load(&columns[image * blocks]);
-        for j in 0..O {
-            sums[j] = l.mul_add(x, l.splat(units[j].0[image]), sums[j]);
+    turned: &'a [Lane<L::Real>],
+    dz: &'a [Lane<L::Real>],
+    dw: &'a mut [L::Real],
+    inputs: usize,
+}
+
+impl<L: Lanes> RegisterTile for WeightGradient<'_, L> {
+    type Lanes = L;
+
+    #[inline(always)]
+    fn tile<const O: usize, const B: usize>(&mut self, o: usize, block: usize) {
+        let Self { l, turned, dz, inputs, .. } = *self;
+        let blocks = inputs.div_ceil(LANES);
+        let units = &dz[o..][..O];
+        let mut sums = [[l.splat(L::Real::ZERO); B]; O];
+        for image in 0..LANES {
+            let columns = &turned[image * blocks + block..][..B];
+            let mut x = [l.splat(L::Real::ZERO); B];
+            for j in 0..B {
+                x[j] = l.load(&columns[j]);
+            }
+            for i in 0..O {
+                let d = l.splat(units[i].0[image]);
+                for j in 0..B {
+                    sums[i][j] = l.mul_add(x[j], d, sums[i][j]);
+                }
+            }
         }
-    }
-    for j in 0..O {
-        let row = &mut dw[(o + j) * inputs..][..inputs][i..];
-        if let Some(row) = row.get_mut(..LANES) {
-            l.store_slice(l.add(l.load_slice(row), sums[j]), row);
-        } else {
-            let mut rest = Lane::zero();
-            l.store(sums[j], &mut rest);
-            for (dw, sum) in row.iter_mut().zip(rest.0) {
-                *dw += sum;
+        for i in 0..O {
+            let row = &mut self.dw[(o + i) * inputs..][..inputs];
+            for j in 0..B {
+                add(l, sums[i][j], &mut row[(block + j) * LANES..]);
             }
         }
     }
+}
+
+/// Adds sixteen sums to the front of `row`, or as many as it is long.
+#[inline(always)]
+fn add<L: Lanes>(l: L, sums: L::Vector, row: &mut [L::Real]) {
+    if let Some(row) = row.get_mut(..LANES) {
+        l.store_slice(l.add(l.load_slice(row), sums), row);
+    } else {
+        let mut rest = Lane::zero();
+        l.store(sums, &mut rest);
+        for (value, sum) in row.iter_mut().zip(rest.0) {
+            *value += sum;
+        }
+    }
+}
+
+/// Outputs whose sums are held in registers at once.
+#[inline(always)]
+fn most_sums<L: Lanes>(_: L) -> usize {
+    if L::WIDE { 8 } else { 4 }
 }
 
 #[cfg(test)]

@@ -44,7 +44,10 @@ pub fn backward<L: Lanes>(
         #[inline(always)]
         || {
             let zero = l.splat(L::Real::ZERO);
-            dx.fill(Lane::zero());
+            if windows.leave_or_share_inputs() {
+                dx.fill(Lane::zero());
+            }
+            let overlap = windows.overlap();
             windows.for_each(
                 #[inline(always)]
                 |output, corner| {
@@ -57,7 +60,8 @@ pub fn backward<L: Lanes>(
                             let v = l.load(&x[i]);
                             let share = l.where_eq(v, largest, remaining, zero);
                             remaining = l.where_eq(v, largest, zero, remaining);
-                            l.store(l.add(l.load(&dx[i]), share), &mut dx[i]);
+                            let sum = if overlap { l.add(l.load(&dx[i]), share) } else { share };
+                            l.store(sum, &mut dx[i]);
                         },
                     );
                 },

@@ -16,6 +16,16 @@ pub struct Windows {
 }
 
 impl Windows {
+    /// Whether an input can be in two windows.
+    pub(super) fn overlap(&self) -> bool {
+        (0..2).any(|i| self.strides[i] < self.pool_size[i])
+    }
+
+    /// Whether some input is in no window or in more than one.
+    pub(super) fn leave_or_share_inputs(&self) -> bool {
+        (0..2).any(|i| self.strides[i] != self.pool_size[i] || self.output[i] * self.strides[i] != self.input[i])
+    }
+
     /// Calls `f` with the index of each window's output and that of its upper left input.
     #[inline(always)]
     pub(super) fn for_each(&self, mut f: impl FnMut(usize, usize)) {

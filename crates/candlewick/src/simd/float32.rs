@@ -26,6 +26,7 @@ impl<S: Simd> Float32<S> {
 impl<S: Simd> Lanes for Float32<S> {
     type Real = f32;
     type Vector = f32x16<S>;
+    const WIDE: bool = S::f32s::LEN == LANES;
 
     #[inline(always)]
     fn run<R>(self, kernel: impl FnOnce() -> R) -> R {

@@ -15,6 +15,7 @@ fn zip(a: Vector, b: Vector, f: impl Fn(f64, f64) -> f64) -> Vector {
 impl Lanes for Float64 {
     type Real = f64;
     type Vector = Vector;
+    const WIDE: bool = false;
 
     fn run<R>(self, kernel: impl FnOnce() -> R) -> R {
         kernel()

@@ -16,11 +16,13 @@ mod float32;
 mod float64;
 mod instruction_set;
 mod real;
+mod register_tiles;
 
 pub use float32::Float32;
 pub use float64::Float64;
 pub use instruction_set::{InstructionSet, Kernel};
 pub use real::Real;
+pub use register_tiles::{RegisterTile, cover, cut};
 
 /// Images in a tile.
 pub const LANES: usize = 16;
@@ -51,6 +53,9 @@ pub trait Lanes: Copy + Send + Sync {
     type Real: Real;
     /// Sixteen of them in registers.
     type Vector: Copy;
+
+    /// Whether the registers hold about thirty vectors, so that large blocks pay in [`cover`].
+    const WIDE: bool;
 
     /// Runs `kernel` compiled for this instruction set; kernels must be `#[inline(always)]` to be a part of it.
     fn run<R>(self, kernel: impl FnOnce() -> R) -> R;
@@ -87,34 +92,4 @@ pub trait Lanes: Copy + Send + Sync {
 
     /// The sum over the lanes, always as a tree: lane i with lane i + 8, then i + 4, i + 2, i + 1.
     fn sum(self, v: Self::Vector) -> Self::Real;
-}
-
-/// Cuts `0..n` into register tiles: as many as fit of `largest` (a power of two), then smaller powers of two.
-/// Yields (start, length).
-#[inline(always)]
-pub fn register_tiles(n: usize, largest: usize) -> impl Iterator<Item = (usize, usize)> {
-    debug_assert!(largest.is_power_of_two());
-    let (mut start, mut length) = (0, largest);
-    std::iter::from_fn(move || {
-        if start == n {
-            return None;
-        }
-        while start + length > n {
-            length /= 2;
-        }
-        start += length;
-        Some((start - length, length))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn register_tiles_cover_a_range_once() {
-        let tiles: Vec<_> = register_tiles(15, 8).collect();
-        assert_eq!(tiles, [(0, 8), (8, 4), (12, 2), (14, 1)]);
-        assert_eq!(register_tiles(0, 4).count(), 0);
-    }
 }

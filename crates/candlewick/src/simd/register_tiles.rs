@@ -1,0 +1,119 @@
+//! Blocks of outputs that are held in registers while their inputs pass by.
+//!
+//! A kernel that computes one output at a time loads two vectors for each multiply-add. One that computes A x B outputs at
+//! a time loads A + B for A · B of them, and has that many independent sums to hide the latency of the last:
+//!
+//! ```text
+//!            columns ─►  b   b+1  b+2  b+3
+//!   rows  a            [sum][sum][sum][sum]      each sum is one lane vector; with AVX-512,
+//!    │    a+1          [sum][sum][sum][sum]      6 x 4 of them leave 8 registers for inputs
+//!    ▼    ...
+//! ```
+//!
+//! The order of the additions within a sum does not depend on the block that it is in, so neither do the bits.
+
+use super::Lanes;
+
+/// A kernel for blocks of a matrix of outputs.
+pub trait RegisterTile {
+    /// The lanes that it works in.
+    type Lanes: Lanes;
+
+    /// Computes the outputs of A rows from `a` on and B columns from `b` on.
+    fn tile<const A: usize, const B: usize>(&mut self, a: usize, b: usize);
+}
+
+/// Covers `rows` x `columns` outputs with blocks: of at most `wide` where the registers hold about thirty vectors, else of
+/// at most 2 x 2.
+#[inline(always)]
+pub fn cover<T: RegisterTile>(rows: usize, columns: usize, wide: [usize; 2], kernel: &mut T) {
+    // Each size of block is a copy of the kernel: those that no instruction set needs are not made.
+    if <T::Lanes as Lanes>::WIDE {
+        cover_wide(rows, columns, wide, kernel);
+    } else {
+        for (a, height) in cut(rows, 2) {
+            for (b, width) in cut(columns, 2) {
+                match (height, width) {
+                    (2, 2) => kernel.tile::<2, 2>(a, b),
+                    (2, _) => kernel.tile::<2, 1>(a, b),
+                    (_, 2) => kernel.tile::<1, 2>(a, b),
+                    (_, _) => kernel.tile::<1, 1>(a, b),
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn cover_wide<T: RegisterTile>(rows: usize, columns: usize, largest: [usize; 2], kernel: &mut T) {
+    for (a, height) in cut(rows, largest[0].min(6)) {
+        for (b, width) in cut(columns, largest[1].min(5)) {
+            match (height, width) {
+                (6, 5) => kernel.tile::<6, 5>(a, b),
+                (6, 4) => kernel.tile::<6, 4>(a, b),
+                (6, 2) => kernel.tile::<6, 2>(a, b),
+                (6, _) => kernel.tile::<6, 1>(a, b),
+                (4, 5) => kernel.tile::<4, 5>(a, b),
+                (4, 4) => kernel.tile::<4, 4>(a, b),
+                (4, 2) => kernel.tile::<4, 2>(a, b),
+                (4, _) => kernel.tile::<4, 1>(a, b),
+                (2, 5) => kernel.tile::<2, 5>(a, b),
+                (2, 4) => kernel.tile::<2, 4>(a, b),
+                (2, 2) => kernel.tile::<2, 2>(a, b),
+                (2, _) => kernel.tile::<2, 1>(a, b),
+                (_, 5) => kernel.tile::<1, 5>(a, b),
+                (_, 4) => kernel.tile::<1, 4>(a, b),
+                (_, 2) => kernel.tile::<1, 2>(a, b),
+                (_, _) => kernel.tile::<1, 1>(a, b),
+            }
+        }
+    }
+}
+
+/// Cuts `0..n` into pieces: as many as fit of `largest`, then powers of two. Yields (start, length).
+#[inline(always)]
+pub fn cut(n: usize, largest: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let length = match n - start {
+            0 => return None,
+            rest if rest >= largest => largest,
+            rest => 1 << rest.ilog2(),
+        };
+        start += length;
+        Some((start - length, length))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Float64;
+
+    #[test]
+    fn pieces_cover_a_range_once() {
+        assert_eq!(cut(15, 8).collect::<Vec<_>>(), [(0, 8), (8, 4), (12, 2), (14, 1)]);
+        assert_eq!(cut(11, 6).collect::<Vec<_>>(), [(0, 6), (6, 4), (10, 1)]);
+        assert_eq!(cut(0, 4).count(), 0);
+    }
+
+    #[test]
+    fn blocks_cover_a_matrix_once() {
+        struct Count(Vec<Vec<u32>>);
+        impl RegisterTile for Count {
+            type Lanes = Float64;
+            fn tile<const A: usize, const B: usize>(&mut self, a: usize, b: usize) {
+                (a..a + A).for_each(|row| (b..b + B).for_each(|column| self.0[row][column] += 1));
+            }
+        }
+        for largest in [[6, 5], [6, 4], [4, 5], [2, 2], [1, 1]] {
+            for (rows, columns) in [(1, 1), (3, 7), (6, 5), (13, 11), (16, 24)] {
+                let mut count = Count(vec![vec![0; columns]; rows]);
+                cover_wide(rows, columns, largest, &mut count);
+                assert_eq!(count.0, vec![vec![1; columns]; rows], "{rows} x {columns} by {largest:?}");
+                cover(rows, columns, largest, &mut count);
+                assert_eq!(count.0, vec![vec![2; columns]; rows], "{rows} x {columns} by 2 x 2");
+            }
+        }
+    }
+}
