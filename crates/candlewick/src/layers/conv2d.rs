@@ -116,7 +116,7 @@ impl Conv2d {
 
     /// `dx[c][y][x]`, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output
     /// row (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a small convolution of dz.
-    /// `dz` has zeros around it, so that no tap needs a bound.
+    /// `dz` has zeros beside its rows, so that taps of a register tile need no bounds of their own.
     fn input_gradient<L: Lanes>(&self, l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
         l.run(
             #[inline(always)]
@@ -154,11 +154,10 @@ impl Conv2d {
         (self.kernel_size[1] - 1) / self.strides[1]
     }
 
-    /// Length of a row of dz with zeros on both sides, up to the last output that a pixel's taps ask for. It is odd, so that
-    /// the planes of all channels do not fall on the same few lines of the cache.
+    /// Length of a row of dz with zeros on both sides, up to the last output that a pixel's taps ask for.
     fn bordered_width(&self) -> usize {
         let asked_for = (self.padding[1] + self.input[1] - 1) / self.strides[1] + 1;
-        (self.border() + asked_for.max(self.output[1])) | 1
+        self.border() + asked_for.max(self.output[1])
     }
 
     /// `[C][H][W]` with zeros around it, in `scratch`; the input itself where there is no padding.

@@ -27,28 +27,44 @@ const BRIGHTNESS: [f32; 256] = {
     table
 };
 
-/// Puts the images `range` of the batch, at most sixteen, into the lanes of `tile`: `[C][H][W]`. Lanes left over are zero.
+/// Puts the images `range` of the batch, one to sixteen, into the lanes of `tile`: `[C][H][W]`. Lanes left over are zero.
 pub fn pack(images: &Images<'_>, range: Range<usize>, tile: &mut [Lane<f32>]) {
     let len = tile.len();
-    if range.len() < LANES {
-        tile.fill(Lane::zero());
-    }
-    for (lane, image) in range.enumerate() {
-        match images {
-            Images::Bytes(all) => pack_bytes(&all[image * len..][..len], lane, tile),
-            Images::Indexed(all, indices) => pack_bytes(&all[indices[image] as usize * len..][..len], lane, tile),
-            Images::Floats(all) => {
-                for (to, from) in tile.iter_mut().zip(&all[image * len..][..len]) {
-                    to.0[lane] = *from;
-                }
-            }
+    // Lanes left over repeat the last image, and are cleared at the end.
+    let image = |lane: usize| range.start + lane.min(range.len() - 1);
+    match images {
+        Images::Bytes(all) => interleave(|lane| &all[image(lane) * len..][..len], tile, brightness),
+        Images::Indexed(all, indices) => {
+            interleave(|lane| &all[indices[image(lane)] as usize * len..][..len], tile, brightness);
         }
+        Images::Floats(all) => interleave(|lane| &all[image(lane) * len..][..len], tile, |value| value),
+    }
+    for lane in range.len()..LANES {
+        tile.iter_mut().for_each(|pixel| pixel.0[lane] = 0.0);
     }
 }
 
-fn pack_bytes(image: &[u8], lane: usize, tile: &mut [Lane<f32>]) {
-    for (to, from) in tile.iter_mut().zip(image) {
-        to.0[lane] = BRIGHTNESS[*from as usize];
+fn brightness(byte: u8) -> f32 {
+    BRIGHTNESS[byte as usize]
+}
+
+/// Sixteen pixels of sixteen images at a time, so that memory is read and written in order.
+fn interleave<'a, T: Copy + Default + 'a>(
+    row: impl Fn(usize) -> &'a [T],
+    tile: &mut [Lane<f32>],
+    convert: impl Fn(T) -> f32,
+) {
+    let rows: [&[T]; LANES] = std::array::from_fn(row);
+    for (block, pixels) in tile.chunks_mut(LANES).enumerate() {
+        let mut values = [[T::default(); LANES]; LANES];
+        for (values, row) in values.iter_mut().zip(rows) {
+            values[..pixels.len()].copy_from_slice(&row[block * LANES..][..pixels.len()]);
+        }
+        for (i, pixel) in pixels.iter_mut().enumerate().take(LANES) {
+            for (to, values) in pixel.0.iter_mut().zip(&values) {
+                *to = convert(values[i]);
+            }
+        }
     }
 }
 
