@@ -80,8 +80,8 @@ pub fn flatten(network: &Network, tensors: &HashMap<String, Tensor>, ignore_extr
             let more = extra.count();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             return Err(invalid(format!(
-                "tensor {name}{more} belongs to no parameter of this network; was the file saved from another network? To \
-                 load the rest all the same, ignore extra tensors"
+                "tensor {name}{more} belongs to no parameter of this network; was the file saved from another network? With \
+                 ignoreExtra the rest is loaded all the same"
             )));
         }
     }
