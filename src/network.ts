@@ -145,6 +145,7 @@ export class Sequential {
     const most = Math.max(1, Math.floor(pieceLength / Math.max(1, length)))
     const parts: NativePrediction[] = []
     for (let start = 0; start === 0 || start < n; start += most) {
+      if (data.length !== n * length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
       const count = Math.min(most, n - start)
       const images = data.subarray(start * length, (start + count) * length)
       parts.push(await nativeAsync(() => engine.predict(images, [count, ...imageShape])))

@@ -158,3 +158,15 @@ test('loading can be aborted', async (t) => {
   setTimeout(() => controller.abort(reason), 20)
   await t.throwsAsync(loading, { is: reason })
 })
+
+test.serial('a folder that the environment names is the only one, and an error says who named it', async (t) => {
+  const before = process.env.FASHION_MNIST_DIR
+  t.teardown(() => {
+    if (before === undefined) delete process.env.FASHION_MNIST_DIR
+    else process.env.FASHION_MNIST_DIR = before
+  })
+  process.env.FASHION_MNIST_DIR = await idxFolder(t)
+  t.is((await fashionMnist()).train.length, 20)
+  process.env.FASHION_MNIST_DIR = '/nowhere'
+  await t.throwsAsync(fashionMnist(), { code: 'DATA_NOT_FOUND', message: /\/nowhere.*FASHION_MNIST_DIR/ })
+})

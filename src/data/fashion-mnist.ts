@@ -58,8 +58,13 @@ const debianFolder = '/usr/share/datasets/fashion-mnist'
 export async function fashionMnist(options: { dir?: string; signal?: AbortSignal } = {}): Promise<TrainAndTest> {
   expectOptions('fashionMnist', options, ['dir', 'signal'])
   const signal = expectSignal(options.signal)
-  const dir = options.dir === undefined ? process.env.FASHION_MNIST_DIR : expectString('dir', options.dir)
-  return idxDataset({ dir: dir || (await findFashionMnist()) || (await fetchFashionMnist({ signal })), signal })
+  if (options.dir !== undefined) return idxDataset({ dir: expectString('dir', options.dir), signal })
+  const named = process.env.FASHION_MNIST_DIR
+  if (!named) return idxDataset({ dir: (await findFashionMnist()) ?? (await fetchFashionMnist({ signal })), signal })
+  return idxDataset({ dir: named, signal }).catch((error) => {
+    if (!(error instanceof CandlewickError)) throw error
+    throw new CandlewickError(error.code, `${error.message} (FASHION_MNIST_DIR names this folder.)`, { cause: error })
+  })
 }
 
 /** The folder that has Fashion-MNIST, if one of the usual ones does. */
