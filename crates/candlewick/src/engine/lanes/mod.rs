@@ -48,7 +48,8 @@ pub struct LanesEngine {
 }
 
 impl LanesEngine {
-    /// Runs `network` on `threads` threads, of which a batch can use sixteen; all processors' for `None`. All parameters are zero until they are set.
+    /// Runs `network` on `threads` threads, of which a batch can use sixteen; all processors' for `None`. All parameters are
+    /// zero until they are set.
     ///
     /// # Errors
     /// `InvalidArgument` for no threads, `OutOfMemory`.
