@@ -52,7 +52,7 @@ function checkRust() {
 /** Debian has Fashion-MNIST in a package. Where that can't be had, candlewick downloads it or says what to do. */
 async function lookForData() {
   const { findFashionMnist } = await import('../dist/data/fashion-mnist.js')
-  if (process.env.FASHION_MNIST_DIR || (await findFashionMnist())) return
+  if (await findFashionMnist()) return
   if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) return
   console.error('Installing the Debian package dataset-fashion-mnist ...')
   const install = ['install', '-y', '-qq', 'dataset-fashion-mnist']

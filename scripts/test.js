@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { fetchFashionMnist, findFashionMnist } from '../dist/data/fashion-mnist.js'
 
-const folder = process.env.FASHION_MNIST_DIR || (await findFashionMnist()) || (await fetchFashionMnist())
+const folder = (await findFashionMnist()) ?? (await fetchFashionMnist())
 const env = { ...process.env, FASHION_MNIST_DIR: folder }
 for (const [command, ...args] of [
   ['cargo', 'test', '--workspace', '--locked', '--quiet'],

@@ -8,7 +8,7 @@ export type ErrorCode =
   | 'NOT_INITIALIZED'
   /** The network has parameters already, and replacing them was not asked for. */
   | 'ALREADY_INITIALIZED'
-  /** The network is being trained by another `fit`. */
+  /** A `fit` or an `initialize` of the network has not ended. */
   | 'BUSY'
   /** A label names a class that the network does not have. */
   | 'LABEL_OUT_OF_RANGE'
@@ -47,7 +47,7 @@ export class CandlewickError extends Error {
 }
 
 /** The addon's errors read `CODE: sentence`; anything else passes through as it is. */
-export function fromNative(error: unknown): unknown {
+function fromNative(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(error.message) ?? []
   return code && message ? new CandlewickError(code as ErrorCode, sentence(message)) : error

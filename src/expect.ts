@@ -3,7 +3,7 @@
 import { CandlewickError } from './errors.js'
 
 /** A value as a person would write it, cut to a readable length. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'function') return 'a function'
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of length ${'length' in value ? value.length : '?'}`

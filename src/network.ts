@@ -13,7 +13,7 @@ import { checkImages, type Images } from './images.js'
 import { checkInitializer, type Initializer, xavier } from './initializers.js'
 import { checkLayer, type Layer } from './layers.js'
 import type { Optimizer } from './optimizers.js'
-import { randomSeed, type Shuffler, shuffler } from './shuffle.js'
+import { expectSeed, randomSeed, type Shuffler, shuffler } from './shuffle.js'
 
 export interface InitializeOptions {
   /** (channels, height, width) of an image. Without it, parameters are made when the first images come. */
@@ -89,7 +89,7 @@ export class Sequential {
     const settings: Settings = {
       init: checkInitializer(options.init ?? xavier()),
       device: options.device === undefined ? tryGpu() : (expectString('device', options.device) as Device),
-      seed: options.seed === undefined ? randomSeed() : expectInteger('seed', options.seed, 0, 2 ** 32 - 1),
+      seed: options.seed === undefined ? randomSeed() : expectSeed(options.seed),
       threads: options.threads === undefined ? undefined : expectInteger('threads', options.threads, 1, 1024),
     }
     const inputShape = options.inputShape === undefined ? undefined : checkInputShape(options.inputShape)

@@ -1,11 +1,19 @@
 import { setImmediate } from 'node:timers/promises'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+import { expectInteger } from './expect.js'
 
 /** Draws one random order of `start ... start + length - 1` after the other; lets the event loop run in between. */
 export type Shuffler = (length: number, start: number) => Promise<Uint32Array>
 
 const turnLength = 1 << 14 // swaps, about a millisecond of them
+
+/** Largest seed. */
+export const mostSeed = 2 ** 32 - 1
+
+export function expectSeed(value: unknown): number {
+  return expectInteger('seed', value, 0, mostSeed)
+}
 
 /** The orders that follow from a seed, the same on every machine. */
 export function shuffler(seed: number): Shuffler {

@@ -1,11 +1,11 @@
 import { type MetricsReport, Progress } from '../index.js'
 import { Dataset } from './data/dataset.js'
-import { CandlewickError, fromNative, nativeAsync } from './errors.js'
+import { CandlewickError, nativeAsync } from './errors.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from './expect.js'
 import { checkImages, checkLabels, type Images } from './images.js'
 import { Sequential } from './network.js'
 import { checkOptimizer, type Optimizer } from './optimizers.js'
-import { inOrder, shuffler } from './shuffle.js'
+import { expectSeed, inOrder, shuffler } from './shuffle.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -147,10 +147,10 @@ async function abortable(
   }
   const timer = report && setInterval(tell, progressInterval)
   try {
-    return await work(progress)
+    return await nativeAsync(() => work(progress))
   } catch (error) {
     signal?.throwIfAborted()
-    throw failure ? failure.error : fromNative(error)
+    throw failure ? failure.error : error
   } finally {
     clearInterval(timer)
     signal?.removeEventListener('abort', cancel)
@@ -164,7 +164,7 @@ function checkFit(net: Sequential, train: Dataset, options: FitOptions) {
   expectOptions('fit', options, known)
   const { test, seed, onProgress } = options
   if (test !== undefined) checkDataset('test', test)
-  if (seed !== undefined) expectInteger('seed', seed, 0, 2 ** 32 - 1)
+  if (seed !== undefined) expectSeed(seed)
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw unexpected('onProgress', 'a function', onProgress)
   return {

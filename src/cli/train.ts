@@ -6,6 +6,7 @@ import { lenet } from '../lenet.js'
 import { formatDevice, formatEpoch, formatShape } from '../log.js'
 import { sgd } from '../optimizers.js'
 import { progressBar } from '../progress-bar.js'
+import { mostSeed } from '../shuffle.js'
 import { fit } from '../training.js'
 import { dataFolder, integer, parse, placement, positive, runOptions } from './usage.js'
 
@@ -24,7 +25,7 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
   const batchSize = integer('batch-size', values['batch-size'], 1) ?? 256
   const learningRate = positive('learning-rate', values['learning-rate']) ?? 0.9
   const place = placement(values)
-  const seed = integer('seed', values.seed, 0, 2 ** 32 - 1)
+  const seed = integer('seed', values.seed, 0, mostSeed)
 
   if (values.save !== undefined) await checkFolder(values.save)
   const { train, test } = await fashionMnist({ ...dataFolder(values), signal })

@@ -59,16 +59,16 @@ export async function fashionMnist(options: { dir?: string; signal?: AbortSignal
   expectOptions('fashionMnist', options, ['dir', 'signal'])
   const signal = expectSignal(options.signal)
   if (options.dir !== undefined) return idxDataset({ dir: expectString('dir', options.dir), signal })
-  const named = process.env.FASHION_MNIST_DIR
-  if (!named) return idxDataset({ dir: (await findFashionMnist()) ?? (await fetchFashionMnist({ signal })), signal })
-  return idxDataset({ dir: named, signal }).catch((error) => {
-    if (!(error instanceof CandlewickError)) throw error
+  const dir = (await findFashionMnist()) ?? (await fetchFashionMnist({ signal }))
+  return idxDataset({ dir, signal }).catch((error) => {
+    if (!(error instanceof CandlewickError) || dir !== process.env.FASHION_MNIST_DIR) throw error
     throw new CandlewickError(error.code, `${error.message} (FASHION_MNIST_DIR names this folder.)`, { cause: error })
   })
 }
 
-/** The folder that has Fashion-MNIST, if one of the usual ones does. */
+/** The folder that the environment names, or that of the usual ones which has Fashion-MNIST, if one does. */
 export async function findFashionMnist(): Promise<string | undefined> {
+  if (process.env.FASHION_MNIST_DIR) return process.env.FASHION_MNIST_DIR
   for (const dir of [cacheFolder(), debianFolder]) {
     if ((await missingFile(dir)) === undefined) return dir
   }

@@ -7,7 +7,7 @@ import { Dataset } from './dataset.js'
 import { corrupt, openIdx } from './idx.js'
 
 /** The names that MNIST gave its files and its relatives kept; `.gz` may follow. */
-export const idxNames = {
+const idxNames = {
   train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte' },
   test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte' },
 } as const

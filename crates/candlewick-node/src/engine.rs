@@ -14,7 +14,7 @@ use candlewick::{Code, Error, Result, checkpoint, loss};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Object, ObjectFinalize, Uint32Array};
 use napi_derive::napi;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How weights are drawn: xavier, uniform (±scale), normal (deviation scale) or zeros.
@@ -249,7 +249,7 @@ impl Engine {
         ignore_extra: bool,
     ) -> napi::Result<Object<'env>> {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            let parameters = checkpoint::load(engine.network(), &PathBuf::from(path), ignore_extra)?;
+            let parameters = checkpoint::load(engine.network(), Path::new(&path), ignore_extra)?;
             engine.set_flat_parameters(parameters)
         };
         self.0.submit(env, job, |()| ())
@@ -258,7 +258,7 @@ impl Engine {
     /// Writes all parameters to a safetensors file, all or nothing.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn save_parameters<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
-        self.0.submit(env, move |engine| checkpoint::save(&engine.parameters()?, &PathBuf::from(path)), |()| ())
+        self.0.submit(env, move |engine| checkpoint::save(&engine.parameters()?, Path::new(&path)), |()| ())
     }
 }
 

@@ -52,8 +52,7 @@ pub fn describe(layers: Vec<LayerOptions>, input_shape: Vec<u32>) -> napi::Resul
 /// The names of layers, which need no shape.
 #[napi]
 pub fn layer_names(layers: Vec<LayerOptions>) -> napi::Result<Vec<String>> {
-    let layers: Result<Vec<Layer>> = layers.iter().map(layer).collect();
-    Ok(candlewick::network::names(&layers.map_err(to_js)?))
+    Ok(candlewick::network::names(&parse(&layers).map_err(to_js)?))
 }
 
 /// The network of these layers.
@@ -61,13 +60,16 @@ pub fn layer_names(layers: Vec<LayerOptions>) -> napi::Result<Vec<String>> {
 /// # Errors
 /// As for [`Network::new`].
 pub fn network(layers: &[LayerOptions], input_shape: &[u32]) -> Result<Network> {
-    let layers: Result<Vec<Layer>> = layers.iter().map(layer).collect();
     let [c, h, w] = *input_shape else {
         let message =
             format!("the input shape has {} sizes; it needs three: channels, height, width", input_shape.len());
         return Err(Error::new(Code::InvalidArgument, message));
     };
-    Network::new(&layers?, [c as usize, h as usize, w as usize])
+    Network::new(&parse(layers)?, [c as usize, h as usize, w as usize])
+}
+
+fn parse(layers: &[LayerOptions]) -> Result<Vec<Layer>> {
+    layers.iter().map(layer).collect()
 }
 
 fn layer(options: &LayerOptions) -> Result<Layer> {

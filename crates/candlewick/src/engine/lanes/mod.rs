@@ -69,11 +69,6 @@ impl LanesEngine {
         Ok(Self { network, program, set, threads, parameters, gradient, velocity, is_moving: false })
     }
 
-    /// Number of threads that share the work.
-    pub fn threads(&self) -> usize {
-        self.threads.count()
-    }
-
     /// Bytes of memory that it holds.
     pub fn size(&self) -> usize {
         self.threads.size()
