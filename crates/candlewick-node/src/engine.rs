@@ -10,6 +10,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::init::Init;
 use candlewick::metrics::Metrics;
 use candlewick::optimizer::Sgd;
+use candlewick::simd::InstructionSet;
 use candlewick::{Code, Error, Result, checkpoint, loss};
 use napi::Env;
 use napi::bindgen_prelude::{Float32Array, Object, ObjectFinalize, Uint32Array};
@@ -121,10 +122,12 @@ pub fn create_engine<'env>(
     device: String,
     threads: Option<u32>,
 ) -> napi::Result<Object<'env>> {
+    // Reading the environment is safe only where nobody writes it, and JavaScript's thread is the one that does.
+    let set = InstructionSet::chosen();
     let make = move || {
         candlewick::device::device(&device)?;
         let network = network(&layers, &input_shape)?;
-        let mut engine = LanesEngine::new(network, threads.map(|t| t as usize))?;
+        let mut engine = LanesEngine::on(set?, network, threads.map(|t| t as usize))?;
         engine.set_flat_parameters(initializer(&init)?.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };

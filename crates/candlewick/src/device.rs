@@ -1,6 +1,7 @@
 //! Where a network runs.
 
 use crate::error::{Code, Error, Result};
+use crate::simd::InstructionSet;
 
 /// Why this build has no GPU to offer.
 const NO_CUDA: &str = "this build of candlewick has no CUDA engine";
@@ -19,11 +20,11 @@ pub struct DeviceReport {
 /// The processor and every other kind of device that candlewick knows.
 pub fn devices() -> Vec<DeviceReport> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let instructions = crate::simd::InstructionSet::best().name();
-    vec![
-        DeviceReport { name: "cpu", description: format!("{cores} cores, {instructions}"), available: true },
-        DeviceReport { name: "cuda", description: NO_CUDA.into(), available: false },
-    ]
+    let cpu = match InstructionSet::chosen() {
+        Ok(set) => DeviceReport { name: "cpu", description: format!("{cores} cores, {}", set.name()), available: true },
+        Err(error) => DeviceReport { name: "cpu", description: error.message, available: false },
+    };
+    vec![cpu, DeviceReport { name: "cuda", description: NO_CUDA.into(), available: false }]
 }
 
 /// The candle device of this name: `cpu` or `cuda:0`.

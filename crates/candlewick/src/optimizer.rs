@@ -47,6 +47,7 @@ impl Sgd {
     }
 
     /// Moves `parameters` down `gradient`. All three are of one length; `velocity` stays as it is while momentum is 0.
+    #[inline(always)] // into a kernel, to be compiled for its instruction set
     pub fn step(&self, parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
         let decayed = |w: f32, g: f32| if self.weight_decay > 0.0 { self.weight_decay * w + g } else { g };
         if self.momentum > 0.0 {

@@ -28,22 +28,20 @@ pub struct Conv2d {
     pub padding: [usize; 2],
 }
 
-/// What a backward pass is given and what it fills, besides the activations.
+/// Where a tile's gradients of the parameters are added up.
 pub struct Gradients<'a, R> {
-    /// `[OC][C][KH][KW]`, added to.
+    /// `[OC][C][KH][KW]`
     pub weight: &'a mut [R],
-    /// `[OC]`, added to.
+    /// `[OC]`
     pub bias: &'a mut [R],
-    /// `[C][H][W]`, overwritten; `None` for the first layer, whose input is data.
-    pub input: Option<&'a mut [Lane<R>]>,
 }
 
 impl Conv2d {
-    /// Lanes of scratch memory that both passes need: the padded input and the bordered gradient.
+    /// Lanes of scratch memory for the padded input. Of absurd shapes, this may be more than a usize; no memory is found for
+    /// it, and that is the error.
     pub fn scratch_len(&self) -> usize {
-        // Of absurd shapes, this may be more than a usize; no memory is found for it, and that is the error.
-        let gradient = self.out_channels.saturating_mul(self.output[0]).saturating_mul(self.bordered_width());
-        gradient.saturating_add(self.padded_len())
+        let [height, width] = self.padded_size();
+        if self.padding == [0, 0] { 0 } else { self.in_channels.saturating_mul(height).saturating_mul(width) }
     }
 
     /// z = conv(x, w) + b; x: `[C][H][W]`, w: `[OC][C][KH][KW]`, b: `[OC]`, z: `[OC][OH][OW]`.
@@ -62,62 +60,39 @@ impl Conv2d {
                 let x = self.pad_input(x, scratch);
                 for oy in 0..self.output[0] {
                     let mut row = Forward { conv: self, l, x, w, b, z, oy };
-                    cover(self.out_channels, self.output[1], [6, 4], &mut row);
+                    cover(self.out_channels, 0..self.output[1], [6, 4], &mut row);
                 }
             },
         );
     }
 
-    /// From dz: `[OC][OH][OW]`, the gradients of the parameters and, if asked for, of x: `[C][H][W]`.
-    pub fn backward<L: Lanes>(
+    /// `dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]` and `db[o] += Σ dz[o][oy][ox]`, over the images
+    /// too; x: `[C][H][W]`, dz: `[OC][OH][OW]`.
+    pub fn parameter_gradient<L: Lanes>(
         &self,
         l: L,
         x: &[Lane<L::Real>],
-        w: &[L::Real],
         dz: &[Lane<L::Real>],
         gradients: Gradients<'_, L::Real>,
         scratch: &mut [Lane<L::Real>],
     ) {
-        let (padded_input, bordered_gradient) = scratch.split_at_mut(self.padded_len());
-        self.weight_gradient(l, self.pad_input(x, padded_input), dz, gradients.weight);
-        self.bias_gradient(l, dz, gradients.bias);
-        if let Some(dx) = gradients.input {
-            self.border_gradient(dz, bordered_gradient);
-            self.input_gradient(l, w, bordered_gradient, dx);
-        }
-    }
-
-    /// `db[o] += Σ dz[o][oy][ox]`
-    fn bias_gradient<L: Lanes>(&self, l: L, dz: &[Lane<L::Real>], db: &mut [L::Real]) {
         l.run(
             #[inline(always)]
             || {
-                for (plane, db) in dz.chunks_exact(self.output[0] * self.output[1]).zip(db) {
-                    let mut sum = l.splat(L::Real::ZERO);
-                    for d in plane {
-                        sum = l.add(sum, l.load(d));
-                    }
-                    *db += l.sum(sum);
+                let x = self.pad_input(x, scratch);
+                let mut kernel = WeightGradient { conv: self, l, x, dz, dw: gradients.weight };
+                cover(self.out_channels, 0..self.taps(), [6, 4], &mut kernel);
+                for (plane, db) in dz.chunks_exact(self.output[0] * self.output[1]).zip(gradients.bias) {
+                    *db += sum_all(l, plane);
                 }
             },
         );
     }
 
-    /// `dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]`.
-    fn weight_gradient<L: Lanes>(&self, l: L, x: &[Lane<L::Real>], dz: &[Lane<L::Real>], dw: &mut [L::Real]) {
-        l.run(
-            #[inline(always)]
-            || {
-                let mut kernel = WeightGradient { conv: self, l, x, dz, dw };
-                cover(self.out_channels, self.taps(), [4, 5], &mut kernel);
-            },
-        );
-    }
-
-    /// `dx[c][y][x]`, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output
-    /// row (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a small convolution of dz.
-    /// `dz` has zeros beside its rows, so that taps of a register tile need no bounds of their own.
-    fn input_gradient<L: Lanes>(&self, l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
+    /// dx: `[C][H][W]` from dz: `[OC][OH][OW]`, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride
+    /// meets Y once, at the output row (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a
+    /// small convolution of dz.
+    pub fn input_gradient<L: Lanes>(&self, l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
         l.run(
             #[inline(always)]
             || {
@@ -127,8 +102,8 @@ impl Conv2d {
                         // X = stride · q + phase is in the image for q from first to last.
                         let first = padding.saturating_sub(phase).div_ceil(stride);
                         let last = (padding + width - 1 - phase) / stride;
-                        let mut row = InputGradient { conv: self, l, w, dz, dx, y, phase, first };
-                        cover(self.in_channels, (last + 1).saturating_sub(first), [6, 4], &mut row);
+                        let mut row = InputGradient { conv: self, l, w, dz, dx, y, phase };
+                        cover(self.in_channels, first..last + 1, [6, 4], &mut row);
                     }
                 }
             },
@@ -144,38 +119,41 @@ impl Conv2d {
         std::array::from_fn(|i| self.input[i] + 2 * self.padding[i])
     }
 
-    fn padded_len(&self) -> usize {
-        let [height, width] = self.padded_size();
-        if self.padding == [0, 0] { 0 } else { self.in_channels * height * width }
-    }
-
-    /// Columns of zeros before each row of dz: as far as a pixel's taps reach back.
-    fn border(&self) -> usize {
-        (self.kernel_size[1] - 1) / self.strides[1]
-    }
-
-    /// Length of a row of dz with zeros on both sides, up to the last output that a pixel's taps ask for.
-    fn bordered_width(&self) -> usize {
-        let asked_for = (self.padding[1] + self.input[1] - 1) / self.strides[1] + 1;
-        self.border() + asked_for.max(self.output[1])
-    }
-
     /// `[C][H][W]` with zeros around it, in `scratch`; the input itself where there is no padding.
     #[inline(always)]
     fn pad_input<'a, R: Real>(&self, x: &'a [Lane<R>], scratch: &'a mut [Lane<R>]) -> &'a [Lane<R>] {
         if self.padding == [0, 0] {
             return x;
         }
-        let padded = &mut scratch[..self.padded_len()];
-        surround(x, self.input, padded, self.padded_size(), self.padding);
+        let [height, width] = self.padded_size();
+        let padded = &mut scratch[..self.scratch_len()];
+        padded.fill(Lane::zero());
+        let planes = x.chunks_exact(self.input[0] * self.input[1]).zip(padded.chunks_exact_mut(height * width));
+        for (plane, padded) in planes {
+            let rows = padded.chunks_exact_mut(width).skip(self.padding[0]);
+            for (row, padded) in plane.chunks_exact(self.input[1]).zip(rows) {
+                padded[self.padding[1]..][..self.input[1]].copy_from_slice(row);
+            }
+        }
         padded
     }
+}
 
-    fn border_gradient<R: Real>(&self, dz: &[Lane<R>], bordered: &mut [Lane<R>]) {
-        let size = [self.output[0], self.bordered_width()];
-        let bordered = &mut bordered[..self.out_channels * size[0] * size[1]];
-        surround(dz, self.output, bordered, size, [0, self.border()]);
+/// The sum over a plane and its images, of eight partial sums, so that no addition waits for the last.
+#[inline(always)]
+fn sum_all<L: Lanes>(l: L, plane: &[Lane<L::Real>]) -> L::Real {
+    let mut sums = [l.splat(L::Real::ZERO); 8];
+    let (blocks, rest) = plane.as_chunks::<8>();
+    for block in blocks {
+        for i in 0..8 {
+            sums[i] = l.add(sums[i], l.load(&block[i]));
+        }
     }
+    for (i, d) in rest.iter().enumerate() {
+        sums[i] = l.add(sums[i], l.load(d));
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    l.sum(l.add(l.add(l.add(a, b), l.add(c, d)), l.add(l.add(e, f), l.add(g, h))))
 }
 
 /// A row of outputs: channels by columns. `x` is padded.
@@ -284,14 +262,22 @@ impl<L: Lanes> RegisterTile for WeightGradient<'_, L> {
             }
         }
         for i in 0..O {
-            for j in 0..T {
-                self.dw[(o + i) * conv.taps() + t + j] += l.sum(sums[i][j]);
+            let row = &mut self.dw[(o + i) * conv.taps() + t..][..T];
+            if let (Some(row), Some(sums)) = (row.first_chunk_mut::<4>(), sums[i].first_chunk::<4>()) {
+                let sums = l.sum_each(*sums);
+                for j in 0..4 {
+                    row[j] += sums[j];
+                }
+            } else {
+                for j in 0..T {
+                    row[j] += l.sum(sums[i][j]);
+                }
             }
         }
     }
 }
 
-/// The pixels of row `y` in one phase: input channels by quotients, counted from `first`; `dz` has its border.
+/// The pixels of row `y` in one phase: input channels by quotients.
 struct InputGradient<'a, L: Lanes> {
     conv: &'a Conv2d,
     l: L,
@@ -300,7 +286,6 @@ struct InputGradient<'a, L: Lanes> {
     dx: &'a mut [Lane<L::Real>],
     y: usize,
     phase: usize,
-    first: usize,
 }
 
 impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
@@ -312,11 +297,9 @@ impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
         let [kernel_height, kernel_width] = conv.kernel_size;
         let [stride_y, stride_x] = conv.strides;
         let [out_height, out_width] = conv.output;
-        let (border, width) = (conv.border(), conv.bordered_width());
-        let q = self.first + q;
         let padded_y = self.y + conv.padding[0];
         // Tap (ky, kx) reaches back from output (padded_y / sy, q) by as many rows and columns as it is after the phase's
-        // first. Those that reach no output at all are left out.
+        // first. Those that reach no output are left out.
         let (first_ky, oy) = (padded_y % stride_y, padded_y / stride_y);
         let rows = kernel_height.saturating_sub(first_ky).div_ceil(stride_y).min(oy + 1);
         let rows = (oy + 1).saturating_sub(out_height)..rows;
@@ -325,7 +308,7 @@ impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
         let mut sums = [[l.splat(L::Real::ZERO); Q]; C];
         for o in 0..conv.out_channels {
             for back_y in rows.clone() {
-                let row = &dz[(o * out_height + oy - back_y) * width..][..width];
+                let row = &dz[(o * out_height + oy - back_y) * out_width..][..out_width];
                 let mut taps = [w; C];
                 for i in 0..C {
                     let ky = first_ky + back_y * stride_y;
@@ -333,15 +316,13 @@ impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
                     taps[i] = &w[start..][..kernel_width];
                 }
                 for back_x in columns.clone() {
-                    let outputs = &row[border + q - back_x..][..Q];
-                    let mut d = [l.splat(L::Real::ZERO); Q];
+                    let kx = phase + back_x * stride_x;
                     for j in 0..Q {
-                        d[j] = l.load(&outputs[j]);
-                    }
-                    for i in 0..C {
-                        let tap = l.splat(taps[i][phase + back_x * stride_x]);
-                        for j in 0..Q {
-                            sums[i][j] = l.mul_add(d[j], tap, sums[i][j]);
+                        if let Some(d) = row.get((q + j).wrapping_sub(back_x)) {
+                            let d = l.load(d);
+                            for i in 0..C {
+                                sums[i][j] = l.mul_add(d, l.splat(taps[i][kx]), sums[i][j]);
+                            }
                         }
                     }
                 }
@@ -354,24 +335,6 @@ impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
             for j in 0..Q {
                 l.store(sums[i][j], &mut row[j * stride_x]);
             }
-        }
-    }
-}
-
-/// Copies planes of `size` into zeroed planes of `outer`, `offset` from the upper left.
-fn surround<R: Real>(
-    inner: &[Lane<R>],
-    size: [usize; 2],
-    outer: &mut [Lane<R>],
-    outer_size: [usize; 2],
-    offset: [usize; 2],
-) {
-    outer.fill(Lane::zero());
-    let planes = inner.chunks_exact(size[0] * size[1]).zip(outer.chunks_exact_mut(outer_size[0] * outer_size[1]));
-    for (inner, outer) in planes {
-        let rows = outer.chunks_exact_mut(outer_size[1]).skip(offset[0]);
-        for (from, to) in inner.chunks_exact(size[1]).zip(rows) {
-            to[offset[1]..][..size[1]].copy_from_slice(from);
         }
     }
 }
@@ -474,9 +437,10 @@ mod tests {
             let dz = numbers.lanes(conv.out_channels * conv.output[0] * conv.output[1]);
             let (mut dw, mut db, mut dx) =
                 (vec![0.0; w.len()], vec![0.0; b.len()], vec![Lane::splat(f64::NAN); x.len()]);
-            let gradients = Gradients { weight: &mut dw, bias: &mut db, input: Some(&mut dx) };
+            let gradients = Gradients { weight: &mut dw, bias: &mut db };
             let mut scratch = vec![Lane::splat(f64::NAN); conv.scratch_len()];
-            conv.backward(Float64, &x, &w, &dz, gradients, &mut scratch);
+            conv.parameter_gradient(Float64, &x, &dz, gradients, &mut scratch);
+            conv.input_gradient(Float64, &w, &dz, &mut dx);
             let loss = |x: &[Lane<f64>], w: &[f64], b: &[f64]| weighted_sum(&forward(&conv, x, w, b), &dz);
             check(&format!("dw of {conv:?}"), &w, &dw, |w| loss(&x, w, &b));
             check(&format!("db of {conv:?}"), &b, &db, |b| loss(&x, &w, b));

@@ -10,13 +10,14 @@
 //! ```
 
 use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
+use std::ops::Range;
 
 /// z = x wᵀ + b; x: `[I]`, w: `[O][I]`, b: `[O]`, z: `[O]`.
 pub fn forward<L: Lanes>(l: L, x: &[Lane<L::Real>], w: &[L::Real], b: &[L::Real], z: &mut [Lane<L::Real>]) {
     l.run(
         #[inline(always)]
         || {
-            for (o, units) in cut(z.len(), most_sums(l)) {
+            for (o, units) in cut(0..z.len(), most_sums(l)) {
                 match units {
                     8 => forward_tile::<L, 8>(l, x, w, b, z, o),
                     4 => forward_tile::<L, 4>(l, x, w, b, z, o),
@@ -60,7 +61,7 @@ pub fn input_gradient<L: Lanes>(l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &
     l.run(
         #[inline(always)]
         || {
-            for (i, inputs) in cut(dx.len(), most_sums(l)) {
+            for (i, inputs) in cut(0..dx.len(), most_sums(l)) {
                 match inputs {
                     8 => input_gradient_tile::<L, 8>(l, w, dz, dx, i),
                     4 => input_gradient_tile::<L, 4>(l, w, dz, dx, i),
@@ -95,84 +96,137 @@ fn input_gradient_tile<L: Lanes, const N: usize>(
     }
 }
 
-/// `dw[o][i] += Σ dz[o] x[i]` over the images, and `db[o] += Σ dz[o]`; x: `[I]`, dz: `[O]`, dw: `[O][I]`, db: `[O]`.
-///
-/// Here the sum runs over the lanes, so x is turned: `scratch` ([`scratch_len`] lanes) takes it as `[image][I]`.
-pub fn parameter_gradient<L: Lanes>(
-    l: L,
-    x: &[Lane<L::Real>],
-    dz: &[Lane<L::Real>],
-    dw: &mut [L::Real],
-    db: &mut [L::Real],
-    scratch: &mut [Lane<L::Real>],
-) {
-    l.run(
-        #[inline(always)]
-        || {
-            let turned = &mut scratch[..scratch_len(x.len())];
-            turn(x, turned);
-            let blocks = x.len().div_ceil(LANES);
-            cover(dz.len(), blocks, [6, 4], &mut WeightGradient { l, turned, dz, dw, inputs: x.len() });
-            for (d, db) in dz.iter().zip(db) {
-                *db += l.sum(l.load(d));
-            }
-        },
-    );
+/// What a whole batch's gradient of the parameters needs of each of its tiles, put aside in the backward pass. Done for all
+/// tiles at once, a weight's gradient stays in a register from the first image to the last.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// I
+    pub inputs: usize,
+    /// O
+    pub units: usize,
 }
 
-/// Lanes of scratch memory that [`parameter_gradient`] needs for `inputs` inputs.
-pub fn scratch_len(inputs: usize) -> usize {
-    LANES * inputs.div_ceil(LANES)
+impl Record {
+    /// Lanes of memory.
+    pub fn lanes(&self) -> usize {
+        self.turned_len().saturating_add(self.units)
+    }
+
+    /// Writes x: `[I]` and dz: `[O]` of a tile. The gradient's sum runs over the images, so x is turned.
+    pub fn write<R: Real>(&self, x: &[Lane<R>], dz: &[Lane<R>], record: &mut [Lane<R>]) {
+        let (turned, rest) = record.split_at_mut(self.turned_len());
+        turn(x, turned);
+        rest.copy_from_slice(dz);
+    }
+
+    /// x: `[image][I / 16]` lanes of sixteen inputs, and dz: `[O]`.
+    fn read<'a, R>(&self, record: &'a [Lane<R>]) -> (&'a [Lane<R>], &'a [Lane<R>]) {
+        record.split_at(self.turned_len())
+    }
+
+    fn turned_len(&self) -> usize {
+        self.blocks().saturating_mul(LANES)
+    }
+
+    /// Inputs in lanes.
+    fn blocks(&self) -> usize {
+        self.inputs.div_ceil(LANES)
+    }
+
+    /// `dw[o][i] += Σ dz[o] x[i]` over the images of `records`; dw: `[units.len()][I]`.
+    pub fn weight_gradient<'a, L: Lanes<Real: 'a>>(
+        &self,
+        l: L,
+        records: impl Iterator<Item = &'a [Lane<L::Real>]> + Clone,
+        units: Range<usize>,
+        dw: &mut [L::Real],
+    ) {
+        l.run(
+            #[inline(always)]
+            || {
+                let mut kernel = WeightGradient { l, layout: *self, records, first: units.start, dw };
+                cover(units.len(), 0..self.blocks(), [6, 4], &mut kernel);
+            },
+        );
+    }
+
+    /// `db[o] += Σ dz[o]` over the images of `records`; db: `[O]`.
+    pub fn bias_gradient<'a, L: Lanes<Real: 'a>>(
+        &self,
+        l: L,
+        records: impl Iterator<Item = &'a [Lane<L::Real>]> + Clone,
+        db: &mut [L::Real],
+    ) {
+        l.run(
+            #[inline(always)]
+            || {
+                for (o, db) in db.iter_mut().enumerate() {
+                    let mut sum = l.splat(L::Real::ZERO);
+                    for record in records.clone() {
+                        sum = l.add(sum, l.load(&self.read(record).1[o]));
+                    }
+                    *db += l.sum(sum);
+                }
+            },
+        );
+    }
 }
 
 /// From x: `[I]` lanes of sixteen images to `[image][I / 16]` lanes of sixteen inputs, the last filled up with zeros.
-#[inline(always)]
 fn turn<R: Real>(x: &[Lane<R>], turned: &mut [Lane<R>]) {
     let blocks = x.len().div_ceil(LANES);
     for (block, inputs) in x.chunks(LANES).enumerate() {
         for image in 0..LANES {
             let to = &mut turned[image * blocks + block];
-            *to = Lane::zero();
-            for (to, from) in to.0.iter_mut().zip(inputs) {
-                *to = from.0[image];
+            if let Some(inputs) = inputs.as_array::<LANES>() {
+                *to = Lane(std::array::from_fn(|i| inputs[i].0[image]));
+            } else {
+                *to = Lane::zero();
+                for (to, from) in to.0.iter_mut().zip(inputs) {
+                    *to = from.0[image];
+                }
             }
         }
     }
 }
 
-/// All weights: units by blocks of sixteen inputs.
-struct WeightGradient<'a, L: Lanes> {
+/// Units, counted from `first` on, by blocks of sixteen inputs.
+struct WeightGradient<'a, L: Lanes, I> {
     l: L,
-    turned: &'a [Lane<L::Real>],
-    dz: &'a [Lane<L::Real>],
+    layout: Record,
+    records: I,
+    first: usize,
     dw: &'a mut [L::Real],
-    inputs: usize,
 }
 
-impl<L: Lanes> RegisterTile for WeightGradient<'_, L> {
+impl<'a, L: Lanes<Real: 'a>, I: Iterator<Item = &'a [Lane<L::Real>]> + Clone> RegisterTile
+    for WeightGradient<'_, L, I>
+{
     type Lanes = L;
 
     #[inline(always)]
     fn tile<const O: usize, const B: usize>(&mut self, o: usize, block: usize) {
-        let Self { l, turned, dz, inputs, .. } = *self;
-        let blocks = inputs.div_ceil(LANES);
-        let units = &dz[o..][..O];
+        let Self { l, layout, .. } = *self;
         let mut sums = [[l.splat(L::Real::ZERO); B]; O];
-        for image in 0..LANES {
-            let columns = &turned[image * blocks + block..][..B];
-            let mut x = [l.splat(L::Real::ZERO); B];
-            for j in 0..B {
-                x[j] = l.load(&columns[j]);
-            }
-            for i in 0..O {
-                let d = l.splat(units[i].0[image]);
+        for record in self.records.clone() {
+            let (turned, dz) = layout.read(record);
+            let units = &dz[self.first + o..][..O];
+            for image in 0..LANES {
+                let columns = &turned[image * layout.blocks() + block..][..B];
+                let mut x = [l.splat(L::Real::ZERO); B];
                 for j in 0..B {
-                    sums[i][j] = l.mul_add(x[j], d, sums[i][j]);
+                    x[j] = l.load(&columns[j]);
+                }
+                for i in 0..O {
+                    let d = l.splat(units[i].0[image]);
+                    for j in 0..B {
+                        sums[i][j] = l.mul_add(x[j], d, sums[i][j]);
+                    }
                 }
             }
         }
         for i in 0..O {
-            let row = &mut self.dw[(o + i) * inputs..][..inputs];
+            let row = &mut self.dw[(o + i) * layout.inputs..][..layout.inputs];
             for j in 0..B {
                 add(l, sums[i][j], &mut row[(block + j) * LANES..]);
             }
@@ -214,8 +268,11 @@ mod tests {
             let dz = numbers.lanes(units);
             let (mut dx, mut dw, mut db) = (x.clone(), vec![0.0; w.len()], vec![0.0; units]);
             input_gradient(Float64, &w, &dz, &mut dx);
-            let mut scratch = vec![Lane::splat(f64::NAN); scratch_len(inputs)];
-            parameter_gradient(Float64, &x, &dz, &mut dw, &mut db, &mut scratch);
+            let layout = Record { inputs, units };
+            let mut record = vec![Lane::splat(f64::NAN); layout.lanes()];
+            layout.write(&x, &dz, &mut record);
+            layout.weight_gradient(Float64, [&record[..]].into_iter(), 0..units, &mut dw);
+            layout.bias_gradient(Float64, [&record[..]].into_iter(), &mut db);
             let loss = |x: &[Lane<f64>], w: &[f64], b: &[f64]| {
                 let mut z = vec![Lane::zero(); units];
                 forward(Float64, x, w, b, &mut z);
@@ -228,10 +285,17 @@ mod tests {
     }
 
     #[test]
-    fn parameter_gradients_add_up() {
-        let (x, dz) = ([Lane::splat(2.0)], [Lane::splat(1.0)]);
-        let (mut dw, mut db) = ([1.0], [1.0]);
-        parameter_gradient(Float64, &x, &dz, &mut dw, &mut db, &mut [Lane::zero(); 16]);
-        assert_eq!((dw, db), ([33.0], [17.0]));
+    fn parameter_gradients_add_up_over_records() {
+        let layout = Record { inputs: 1, units: 2 };
+        let record = |x, dz: [f64; 2]| {
+            let mut record = vec![Lane::splat(f64::NAN); layout.lanes()];
+            layout.write(&[Lane::splat(x)], &dz.map(Lane::splat), &mut record);
+            record
+        };
+        let records = [record(2.0, [9.0, 1.0]), record(3.0, [9.0, 2.0])];
+        let (mut dw, mut db) = ([1.0], [1.0; 2]);
+        layout.weight_gradient(Float64, records.iter().map(Vec::as_slice), 1..2, &mut dw);
+        layout.bias_gradient(Float64, records.iter().map(Vec::as_slice), &mut db);
+        assert_eq!((dw, db), ([1.0 + 16.0 * (2.0 + 6.0)], [1.0 + 16.0 * 18.0, 1.0 + 16.0 * 3.0]));
     }
 }

@@ -5,7 +5,7 @@
 //! and [`exp`](Float32::exp) and [`ln`](Float32::ln) made of these, as a platform's libm differs from the next.
 
 use super::{LANES, Lane, Lanes};
-use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x16, i32x16, u32x16};
+use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x4, f32x16, f64x2, i32x16, u32x16};
 
 /// Sixteen float32 on the instruction set `S`.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,14 @@ impl<S: Simd> Float32<S> {
             sum = self.mul_add(sum, x, self.splat(c));
         }
         sum
+    }
+
+    /// The first two levels of the tree of [`Lanes::sum`]: lanes i, i + 4, i + 8 and i + 12.
+    #[inline(always)]
+    fn quarter(self, v: f32x16<S>) -> f32x4<S> {
+        let (a, b) = self.0.split_f32x16(v);
+        let (a, b) = self.0.split_f32x8(a + b);
+        a + b
     }
 }
 
@@ -137,11 +145,19 @@ impl<S: Simd> Lanes for Float32<S> {
 
     #[inline(always)]
     fn sum(self, v: f32x16<S>) -> f32 {
-        let (a, b) = self.0.split_f32x16(v);
-        let (a, b) = self.0.split_f32x8(a + b);
-        let quarter = a + b;
-        let q = quarter.as_array();
+        let q = self.quarter(v);
+        let q = q.as_array();
         (q[0] + q[2]) + (q[1] + q[3])
+    }
+
+    #[inline(always)]
+    fn sum_each(self, [a, b, c, d]: [f32x16<S>; 4]) -> [f32; 4] {
+        let (a, b, c, d) = (self.quarter(a), self.quarter(b), self.quarter(c), self.quarter(d));
+        let ab = a.zip_low(b) + a.zip_high(b); // a0 + a2, b0 + b2, a1 + a3, b1 + b3
+        let cd = c.zip_low(d) + c.zip_high(d);
+        let (ab, cd): (f64x2<S>, f64x2<S>) = (ab.bitcast(), cd.bitcast()); // to move two floats at a time
+        let sums = ab.zip_low(cd).bitcast::<f32x4<S>>() + ab.zip_high(cd).bitcast::<f32x4<S>>();
+        *sums.as_array()
     }
 }
 
@@ -155,6 +171,7 @@ mod tests {
         Exp,
         Ln,
         Sum,
+        SumEach,
     }
 
     struct Apply(Function, [f32; LANES]);
@@ -169,6 +186,11 @@ mod tests {
                     Function::Exp => l.exp(x),
                     Function::Ln => l.ln(x),
                     Function::Sum => l.splat(l.sum(x)),
+                    Function::SumEach => {
+                        let two = l.splat(2.0);
+                        let sums = l.sum_each([x, l.mul(x, two), l.mul(x, l.mul(two, two)), l.splat(1.0)]);
+                        l.load(&Lane(std::array::from_fn(|i| sums[i % 4])))
+                    }
                 },
                 &mut out,
             );
@@ -226,6 +248,8 @@ mod tests {
         }
         for set in InstructionSet::available() {
             assert_eq!(set.run(Apply(Function::Sum, x))[0].to_bits(), tree[0].to_bits(), "{}", set.name());
+            let each = set.run(Apply(Function::SumEach, x));
+            assert_eq!(each[..4], [tree[0], 2.0 * tree[0], 4.0 * tree[0], 16.0], "{}", set.name());
         }
     }
 }

@@ -71,4 +71,7 @@ impl Lanes for Float64 {
         }
         sums[0]
     }
+    fn sum_each(self, v: [Vector; 4]) -> [f64; 4] {
+        v.map(|v| self.sum(v))
+    }
 }

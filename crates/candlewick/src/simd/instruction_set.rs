@@ -1,7 +1,13 @@
-//! Which instructions the processor has, asked once at run time; a binary built for any x86-64 or aarch64 uses the best.
+//! Which instructions the processor has, asked once at run time; a binary built for any x86-64 or aarch64 uses the best, or
+//! the one that `CANDLEWICK_ISA` names.
 
 use super::{Float32, Lanes};
+use crate::error::{Code, Error, Result};
 use fearless_simd::{Fallback, Level};
+use std::sync::OnceLock;
+
+/// The environment variable that names the instruction set to use: one of [`InstructionSet::name`].
+pub const ISA_VARIABLE: &str = "CANDLEWICK_ISA";
 
 /// An instruction set that this processor has.
 #[derive(Clone, Copy, Debug)]
@@ -49,15 +55,39 @@ impl InstructionSet {
         Self::available()[0]
     }
 
-    /// `AVX-512`, `AVX2`, `NEON` or `portable`.
+    /// What [`ISA_VARIABLE`] names, or the best. The variable is read once, at the first call.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a name that is none, or that of an instruction set which this processor does not have.
+    pub fn chosen() -> Result<Self> {
+        static CHOSEN: OnceLock<Result<InstructionSet>> = OnceLock::new();
+        let name = || std::env::var_os(ISA_VARIABLE).unwrap_or_default();
+        CHOSEN.get_or_init(|| Self::named(&name().to_string_lossy())).clone()
+    }
+
+    /// The one of this name; the best for none.
+    fn named(name: &str) -> Result<Self> {
+        if name.is_empty() {
+            return Ok(Self::best());
+        }
+        let available = Self::available();
+        available.iter().copied().find(|set| set.name() == name).ok_or_else(|| {
+            let names: Vec<_> = available.iter().map(|set| set.name()).collect();
+            let message =
+                format!("{ISA_VARIABLE} is \"{name}\"; this processor has {}, or leave it out", names.join(", "));
+            Error::new(Code::InvalidArgument, message)
+        })
+    }
+
+    /// `avx512`, `avx2`, `neon` or `portable`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(_) => "AVX-512",
+            Kind::Avx512(_) => "avx512",
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(_) => "AVX2",
+            Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon(_) => "NEON",
+            Kind::Neon(_) => "neon",
             Kind::Portable => "portable",
         }
     }
@@ -73,5 +103,21 @@ impl InstructionSet {
             Kind::Neon(s) => kernel.run(Float32(s)),
             Kind::Portable => kernel.run(Float32(Fallback::new())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_find_instruction_sets() {
+        for set in InstructionSet::available() {
+            assert_eq!(InstructionSet::named(set.name()).unwrap().name(), set.name());
+        }
+        assert_eq!(InstructionSet::named("").unwrap().name(), InstructionSet::best().name());
+        let error = InstructionSet::named("avx1024").unwrap_err();
+        assert_eq!(error.code, Code::InvalidArgument);
+        assert!(error.message.contains("\"avx1024\"") && error.message.contains("portable"), "{}", error.message);
     }
 }

@@ -20,7 +20,7 @@ mod register_tiles;
 
 pub use float32::Float32;
 pub use float64::Float64;
-pub use instruction_set::{InstructionSet, Kernel};
+pub use instruction_set::{ISA_VARIABLE, InstructionSet, Kernel};
 pub use real::Real;
 pub use register_tiles::{RegisterTile, cover, cut};
 
@@ -92,4 +92,6 @@ pub trait Lanes: Copy + Send + Sync {
 
     /// The sum over the lanes, always as a tree: lane i with lane i + 8, then i + 4, i + 2, i + 1.
     fn sum(self, v: Self::Vector) -> Self::Real;
+    /// Each vector's [`Lanes::sum`], in less time than one after the other.
+    fn sum_each(self, v: [Self::Vector; 4]) -> [Self::Real; 4];
 }

@@ -1,18 +1,20 @@
 //! The CPU engine: sixteen images at a time, one to a SIMD lane.
 //!
 //! ```text
-//!   batch ──► chunks ──► tiles of 16 images ──► pack ──► forward ──► loss ──► backward ──► gradient of the chunk
-//!                                                                                              │
-//!   parameters ◄── SGD step ◄── sum over the chunks, in order ◄────────────────────────────────┘
+//!   batch ──► chunks ──► tiles of 16 images ──► pack ──► forward ──► loss ──► backward ──┬─► sums of the chunk (conv2d)
+//!                                                                                        └─► record of the tile (dense)
+//!                                                                                                    │
+//!   parameters ◄── SGD step ◄── gradient, part by part, from all chunks and records in order ◄───────┘
 //! ```
 //!
-//! Threads take chunks as they come free. How a batch is cut into chunks, and the order of every sum, depend on the batch
-//! alone, so the number of threads changes nothing in the result, not even the last bit.
+//! Threads take chunks, and then parts, as they come free. How a batch is cut into chunks, and the order of every sum, depend
+//! on the batch alone, so the number of threads changes nothing in the result, not even the last bit.
 
 mod pack;
 mod program;
 mod threads;
 mod tile;
+mod update;
 
 use super::{Engine, Progress};
 use crate::checkpoint;
@@ -28,16 +30,17 @@ use pack::{Images, with_images};
 use program::Program;
 use std::collections::HashMap;
 use std::ops::Range;
-use threads::Threads;
+use std::sync::Arc;
+use threads::{ROUND, Threads};
 use tile::{Predict, Score, Train};
-
-/// Images of an evaluation between two looks at its [`Progress`].
-const EVALUATION_BATCH: usize = 1024;
+use update::{Part, Update, Weights, for_each_part, parts};
 
 /// The CPU engine.
 pub struct LanesEngine {
     network: Network,
     program: Program,
+    /// What the optimiser's step is divided into.
+    parts: Arc<[Part]>,
     set: InstructionSet,
     threads: Threads,
     parameters: Vec<f32>,
@@ -52,9 +55,9 @@ impl LanesEngine {
     /// zero until they are set.
     ///
     /// # Errors
-    /// `InvalidArgument` for no threads, `OutOfMemory`.
+    /// `InvalidArgument` for no threads, and as [`InstructionSet::chosen`]; `OutOfMemory`.
     pub fn new(network: Network, threads: Option<usize>) -> Result<Self> {
-        Self::on(InstructionSet::best(), network, threads)
+        Self::on(InstructionSet::chosen()?, network, threads)
     }
 
     /// As [`LanesEngine::new`], on a given instruction set.
@@ -63,34 +66,53 @@ impl LanesEngine {
     /// As [`LanesEngine::new`].
     pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
         let program = Program::new(&network);
-        let threads = Threads::new(threads, &program, network.parameter_count())?;
+        let vectors = 3usize.saturating_mul(network.parameter_count()).saturating_mul(size_of::<f32>());
+        memory::check_room(vectors)?;
+        let threads = Threads::new(threads, &program)?;
         let zeros = || memory::zeros(network.parameter_count());
         let (parameters, gradient, velocity) = (zeros()?, zeros()?, zeros()?);
-        Ok(Self { network, program, set, threads, parameters, gradient, velocity, is_moving: false })
+        let parts = parts(&program).into();
+        Ok(Self { network, program, parts, set, threads, parameters, gradient, velocity, is_moving: false })
     }
 
     /// Bytes of memory that it holds.
     pub fn size(&self) -> usize {
-        self.threads.size()
+        let vectors = [&self.parameters, &self.gradient, &self.velocity];
+        self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).iter().sum::<usize>()
     }
 
-    fn step_on(&mut self, images: Images<'_>, labels: &[u32], sgd: &Sgd) -> Metrics {
+    /// A step, within the pool.
+    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], sgd: &Sgd) -> Metrics {
+        let mut metrics = Metrics::default();
+        for round in rounds(labels.len()) {
+            let (is_first, is_last) = (round.start == 0, round.end == labels.len());
+            metrics += self.backward(images, labels, round);
+            self.update(is_first, is_last.then_some(sgd));
+        }
+        metrics
+    }
+
+    /// Fills the chunks from a round of a batch.
+    fn backward(&mut self, images: &Images<'_>, labels: &[u32], round: Range<usize>) -> Metrics {
         let scale = 1.0 / labels.len() as f32;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
-        let metrics = self.threads.for_each_tile(
-            labels.len(),
-            |chunk| chunk.gradient.fill(0.0),
-            |scratch, chunk, range| {
-                pack::pack(&images, range.clone(), &mut scratch.values[0]);
-                let labels = &labels[range];
-                chunk.metrics +=
-                    set.run(Train { program, parameters, labels, scale, scratch, gradient: &mut chunk.gradient });
-            },
-        );
-        self.threads.sum_gradients(&mut self.gradient);
-        self.is_moving |= sgd.momentum > 0.0;
-        sgd.step(&mut self.parameters, &self.gradient, &mut self.velocity);
-        metrics
+        self.threads.for_each_tile(round, |scratch, chunk, range| {
+            pack::pack(images, range.clone(), &mut scratch.values[0]);
+            let (labels, into) = (&labels[range], chunk.accumulators(program));
+            let metrics = set.run(Train { program, parameters, labels, scale, scratch, into });
+            chunk.metrics += metrics;
+        })
+    }
+
+    /// From the chunks to the gradient, and after a batch's last round to the parameters.
+    fn update(&mut self, is_first: bool, sgd: Option<&Sgd>) {
+        self.is_moving |= sgd.is_some_and(|sgd| sgd.momentum > 0.0);
+        let (set, record_len, chunks) = (self.set, self.program.record_len, self.threads.chunks());
+        let weights =
+            Weights { parameters: &mut self.parameters, gradient: &mut self.gradient, velocity: &mut self.velocity };
+        for_each_part(&self.parts, weights, &|part, weights| {
+            set.run(Update { part, chunks, record_len, is_first, sgd, weights });
+        });
     }
 
     fn check_images(&self, images: &Tensor) -> Result<usize> {
@@ -124,7 +146,8 @@ impl Engine for LanesEngine {
             check_label(label, image, self.network.classes())?;
         }
         let sgd = sgd.validated()?;
-        with_images(images, |images| self.step_on(images, labels, &sgd))
+        let pool = self.threads.pool();
+        with_images(images, |images| pool.install(|| self.step_on(&images, labels, &sgd)))
     }
 
     fn train(
@@ -143,34 +166,34 @@ impl Engine for LanesEngine {
         }
         progress.check()?;
         let (mut metrics, mut labels) = (Metrics::default(), Vec::with_capacity(batch_size.min(order.len())));
-        for indices in order.chunks(batch_size) {
-            labels.clear();
-            labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-            metrics += self.step_on(Images::Indexed(dataset.pixels(), indices), &labels, &sgd);
-            progress.advance(indices.len())?;
-        }
-        Ok(metrics)
+        self.threads.pool().install(|| {
+            for indices in order.chunks(batch_size) {
+                labels.clear();
+                labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &sgd);
+                progress.advance(indices.len())?;
+            }
+            Ok(metrics)
+        })
     }
 
     fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
         let indices = self.check(dataset, range)?;
         progress.check()?;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
-        let mut metrics = Metrics::default();
-        for indices in indices.chunks(EVALUATION_BATCH) {
-            let images = Images::Indexed(dataset.pixels(), indices);
-            let labels: Vec<u32> = indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])).collect();
-            metrics += self.threads.for_each_tile(
-                indices.len(),
-                |_| (),
-                |scratch, chunk, range| {
+        let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
+        let labels: Vec<u32> = indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])).collect();
+        self.threads.pool().install(|| {
+            for round in rounds(indices.len()) {
+                let done = round.len();
+                metrics += self.threads.for_each_tile(round, |scratch, chunk, range| {
                     pack::pack(&images, range.clone(), &mut scratch.values[0]);
                     chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
-                },
-            );
-            progress.advance(indices.len())?;
-        }
-        Ok(metrics)
+                });
+                progress.advance(done)?;
+            }
+            Ok(metrics)
+        })
     }
 
     fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
@@ -185,16 +208,17 @@ impl Engine for LanesEngine {
         let classes = self.network.classes();
         let logits = pack::Rows::new(n, classes);
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
+        let pool = self.threads.pool();
         with_images(images, |images| {
-            self.threads.for_each_tile(
-                n,
-                |_| (),
-                |scratch, _, range| {
-                    pack::pack(&images, range.clone(), &mut scratch.values[0]);
-                    set.run(Predict { program, parameters, scratch });
-                    logits.write(range, scratch.output());
-                },
-            );
+            pool.install(|| {
+                for round in rounds(n) {
+                    self.threads.for_each_tile(round, |scratch, _, range| {
+                        pack::pack(&images, range.clone(), &mut scratch.values[0]);
+                        set.run(Predict { program, parameters, scratch });
+                        logits.write(range, scratch.output());
+                    });
+                }
+            });
         })?;
         Ok(Tensor::from_vec(logits.into_values(), (n, classes), &Device::Cpu)?)
     }
@@ -227,6 +251,11 @@ impl Engine for LanesEngine {
             self.velocity.fill(0.0);
         }
     }
+}
+
+/// The images of a batch, as many at a time as the chunks take.
+fn rounds(images: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..images).step_by(ROUND).map(move |start| start..(start + ROUND).min(images))
 }
 
 fn check_dataset(network: &Network, dataset: &Dataset) -> Result<()> {

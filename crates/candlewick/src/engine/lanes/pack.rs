@@ -55,16 +55,19 @@ fn interleave<'a, T: Copy + Default + 'a>(
     convert: impl Fn(T) -> f32,
 ) {
     let rows: [&[T]; LANES] = std::array::from_fn(row);
-    for (block, pixels) in tile.chunks_mut(LANES).enumerate() {
-        let mut values = [[T::default(); LANES]; LANES];
-        for (values, row) in values.iter_mut().zip(rows) {
-            values[..pixels.len()].copy_from_slice(&row[block * LANES..][..pixels.len()]);
-        }
-        for (i, pixel) in pixels.iter_mut().enumerate().take(LANES) {
+    let whole = tile.len() - tile.len() % LANES;
+    let (blocks, rest) = tile.as_chunks_mut::<LANES>();
+    for (block, pixels) in blocks.iter_mut().enumerate() {
+        // All are read before the first is written: sixteen times sixteen numbers that stay near.
+        let values = rows.map(|row| *row[block * LANES..].first_chunk::<LANES>().unwrap_or(&[T::default(); LANES]));
+        for (i, pixel) in pixels.iter_mut().enumerate() {
             for (to, values) in pixel.0.iter_mut().zip(&values) {
                 *to = convert(values[i]);
             }
         }
+    }
+    for (i, pixel) in rest.iter_mut().enumerate() {
+        *pixel = Lane(rows.map(|row| convert(row[whole + i])));
     }
 }
 

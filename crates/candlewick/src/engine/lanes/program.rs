@@ -4,6 +4,7 @@
 //! the largest value after, and a quarter of the values is left to activate. Exact, so it is done silently.
 
 use crate::layers::conv2d::{Conv2d, Gradients};
+use crate::layers::dense::Record;
 use crate::layers::windows::Windows;
 use crate::layers::{activation, avg_pool2d, dense, max_pool2d};
 use crate::network::{Activation, Layer, Network, PlacedLayer};
@@ -13,10 +14,22 @@ use std::ops::Range;
 /// One operation and where its parameters are.
 #[derive(Clone, Debug)]
 pub enum Operation {
-    Conv2d { conv: Conv2d, weight: Range<usize>, bias: Range<usize> },
+    /// A tile adds its gradient to its chunk's, at `gradient`: weight, then bias.
+    Conv2d {
+        conv: Conv2d,
+        weight: Range<usize>,
+        bias: Range<usize>,
+        gradient: Range<usize>,
+    },
     MaxPool2d(Windows),
     AvgPool2d(Windows),
-    Dense { weight: Range<usize>, bias: Range<usize> },
+    /// A tile leaves what its gradient is made of in its record, at `place`.
+    Dense {
+        layout: Record,
+        weight: Range<usize>,
+        bias: Range<usize>,
+        place: Range<usize>,
+    },
     Activation(Activation),
 }
 
@@ -28,19 +41,28 @@ pub struct Program {
     pub lengths: Vec<usize>,
     /// Lanes of scratch memory that the neediest operation asks for.
     pub scratch_len: usize,
+    /// Numbers of a chunk's gradient.
+    pub gradient_len: usize,
+    /// Lanes of a tile's record.
+    pub record_len: usize,
 }
 
 impl Program {
     pub fn new(network: &Network) -> Self {
-        let mut program = Self { operations: Vec::new(), lengths: vec![network.image_len()], scratch_len: 0 };
+        let mut program = Self {
+            operations: Vec::new(),
+            lengths: vec![network.image_len()],
+            scratch_len: 0,
+            gradient_len: 0,
+            record_len: 0,
+        };
         let mut pending = Activation::None;
         for placed in &network.layers {
             if !matches!(placed.layer, Layer::MaxPool2d { .. }) {
                 program.activate(pending);
                 pending = Activation::None;
             }
-            let operation = operation(network, placed);
-            program.scratch_len = program.scratch_len.max(scratch_len(&operation, placed));
+            let operation = program.operation(network, placed);
             program.push(operation, placed.output_shape.iter().product());
             if let Layer::Conv2d { activation, .. } | Layer::Dense { activation, .. } = placed.layer {
                 pending = activation;
@@ -65,40 +87,60 @@ impl Program {
         self.operations.push(operation);
         self.lengths.push(output_len);
     }
-}
 
-fn operation(network: &Network, placed: &PlacedLayer) -> Operation {
-    let parameter = |i: usize| network.parameters[placed.parameters.start + i].range.clone();
-    let windows = |pool_size, strides| {
-        let (input, output) = (&placed.input_shape, &placed.output_shape);
-        Windows { channels: input[0], input: [input[1], input[2]], output: [output[1], output[2]], pool_size, strides }
-    };
-    match placed.layer {
-        Layer::Conv2d { channels, kernel_size, strides, padding, .. } => {
+    fn operation(&mut self, network: &Network, placed: &PlacedLayer) -> Operation {
+        let parameter = |i: usize| network.parameters[placed.parameters.start + i].range.clone();
+        let windows = |pool_size, strides| {
             let (input, output) = (&placed.input_shape, &placed.output_shape);
-            let conv = Conv2d {
-                in_channels: input[0],
-                out_channels: channels,
+            Windows {
+                channels: input[0],
                 input: [input[1], input[2]],
                 output: [output[1], output[2]],
-                kernel_size,
+                pool_size,
                 strides,
-                padding,
-            };
-            Operation::Conv2d { conv, weight: parameter(0), bias: parameter(1) }
+            }
+        };
+        match placed.layer {
+            Layer::Conv2d { channels, kernel_size, strides, padding, .. } => {
+                let (input, output) = (&placed.input_shape, &placed.output_shape);
+                let conv = Conv2d {
+                    in_channels: input[0],
+                    out_channels: channels,
+                    input: [input[1], input[2]],
+                    output: [output[1], output[2]],
+                    kernel_size,
+                    strides,
+                    padding,
+                };
+                self.scratch_len = self.scratch_len.max(conv.scratch_len());
+                let (weight, bias) = (parameter(0), parameter(1));
+                let gradient = next(&mut self.gradient_len, weight.len() + bias.len());
+                Operation::Conv2d { conv, weight, bias, gradient }
+            }
+            Layer::MaxPool2d { pool_size, strides } => Operation::MaxPool2d(windows(pool_size, strides)),
+            Layer::AvgPool2d { pool_size, strides } => Operation::AvgPool2d(windows(pool_size, strides)),
+            Layer::Dense { units, .. } => {
+                let layout = Record { inputs: placed.input_shape.iter().product(), units };
+                let place = next(&mut self.record_len, layout.lanes());
+                Operation::Dense { layout, weight: parameter(0), bias: parameter(1), place }
+            }
         }
-        Layer::MaxPool2d { pool_size, strides } => Operation::MaxPool2d(windows(pool_size, strides)),
-        Layer::AvgPool2d { pool_size, strides } => Operation::AvgPool2d(windows(pool_size, strides)),
-        Layer::Dense { .. } => Operation::Dense { weight: parameter(0), bias: parameter(1) },
     }
 }
 
-fn scratch_len(operation: &Operation, placed: &PlacedLayer) -> usize {
-    match operation {
-        Operation::Conv2d { conv, .. } => conv.scratch_len(),
-        Operation::Dense { .. } => dense::scratch_len(placed.input_shape.iter().product()),
-        _ => 0,
-    }
+/// The `len` places after the first `used`, which they are counted among from now on.
+fn next(used: &mut usize, len: usize) -> Range<usize> {
+    let start = *used;
+    *used = start.saturating_add(len);
+    start..*used
+}
+
+/// Where a tile's backward pass leaves what the parameters' gradients are made of.
+pub struct Accumulators<'a, R> {
+    /// Numbers of the chunk, which its tiles add to: [`Program::gradient_len`].
+    pub gradient: &'a mut [R],
+    /// Lanes of the tile alone: [`Program::record_len`].
+    pub record: &'a mut [Lane<R>],
 }
 
 impl Operation {
@@ -112,10 +154,10 @@ impl Operation {
         scratch: &mut [Lane<L::Real>],
     ) {
         match self {
-            Self::Conv2d { conv, weight, bias } => {
+            Self::Conv2d { conv, weight, bias, .. } => {
                 conv.forward(l, x, &parameters[weight.clone()], &parameters[bias.clone()], y, scratch);
             }
-            Self::Dense { weight, bias } => {
+            Self::Dense { weight, bias, .. } => {
                 dense::forward(l, x, &parameters[weight.clone()], &parameters[bias.clone()], y);
             }
             Self::MaxPool2d(windows) => max_pool2d::forward(l, windows, x, y),
@@ -124,25 +166,26 @@ impl Operation {
         }
     }
 
-    /// From `dy` to `dx`, if it is asked for, adding to `gradient` (as long as `parameters`).
+    /// From `dy` to `dx`, if it is asked for.
     pub fn backward<L: Lanes>(
         &self,
         l: L,
         parameters: &[L::Real],
         [x, y, dy]: [&[Lane<L::Real>]; 3],
         dx: Option<&mut [Lane<L::Real>]>,
-        gradient: &mut [L::Real],
+        into: Accumulators<'_, L::Real>,
         scratch: &mut [Lane<L::Real>],
     ) {
         match self {
-            Self::Conv2d { conv, weight, bias } => {
-                let (dw, db) = gradient[weight.start..bias.end].split_at_mut(weight.len());
-                let gradients = Gradients { weight: dw, bias: db, input: dx };
-                conv.backward(l, x, &parameters[weight.clone()], dy, gradients, scratch);
+            Self::Conv2d { conv, weight, gradient, .. } => {
+                let (dw, db) = into.gradient[gradient.clone()].split_at_mut(weight.len());
+                conv.parameter_gradient(l, x, dy, Gradients { weight: dw, bias: db }, scratch);
+                if let Some(dx) = dx {
+                    conv.input_gradient(l, &parameters[weight.clone()], dy, dx);
+                }
             }
-            Self::Dense { weight, bias } => {
-                let (dw, db) = gradient[weight.start..bias.end].split_at_mut(weight.len());
-                dense::parameter_gradient(l, x, dy, dw, db, scratch);
+            Self::Dense { layout, weight, place, .. } => {
+                layout.write(x, dy, &mut into.record[place.clone()]);
                 if let Some(dx) = dx {
                     dense::input_gradient(l, &parameters[weight.clone()], dy, dx);
                 }

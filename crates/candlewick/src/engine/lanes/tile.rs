@@ -1,6 +1,6 @@
 //! Sixteen images on their way through the network, forward and backward, in the cache of one core.
 
-use super::program::Program;
+use super::program::{Accumulators, Program};
 use crate::error::Result;
 use crate::loss::softmax_cross_entropy;
 use crate::memory;
@@ -54,13 +54,21 @@ impl<R: Real> Scratch<R> {
         softmax_cross_entropy(l, logits, labels, scale, &mut self.gradients[0][..logits.len()])
     }
 
-    /// Adds the gradient of the loss by the parameters to `gradient`.
-    pub fn backward<L: Lanes<Real = R>>(&mut self, l: L, program: &Program, parameters: &[R], gradient: &mut [R]) {
+    /// From the gradient of the loss by the logits, what the gradients by the parameters are made of.
+    pub fn backward<L: Lanes<Real = R>>(
+        &mut self,
+        l: L,
+        program: &Program,
+        parameters: &[R],
+        into: Accumulators<'_, R>,
+    ) {
+        let Accumulators { gradient, record } = into;
         let [dy, dx] = &mut self.gradients;
         for (i, operation) in program.operations.iter().enumerate().rev() {
             let (x, y) = (&self.values[i], &self.values[i + 1]);
             let dx_or_none = (i > 0).then(|| &mut dx[..x.len()]);
-            operation.backward(l, parameters, [x, y, &dy[..y.len()]], dx_or_none, gradient, &mut self.operation);
+            let into = Accumulators { gradient, record };
+            operation.backward(l, parameters, [x, y, &dy[..y.len()]], dx_or_none, into, &mut self.operation);
             std::mem::swap(dy, dx);
         }
     }
@@ -73,7 +81,7 @@ pub struct Train<'a> {
     pub labels: &'a [u32],
     pub scale: f32,
     pub scratch: &'a mut Scratch<f32>,
-    pub gradient: &'a mut [f32],
+    pub into: Accumulators<'a, f32>,
 }
 
 impl Kernel for Train<'_> {
@@ -81,7 +89,7 @@ impl Kernel for Train<'_> {
     fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
         self.scratch.forward(l, self.program, self.parameters);
         let metrics = self.scratch.loss(l, self.labels, self.scale);
-        self.scratch.backward(l, self.program, self.parameters, self.gradient);
+        self.scratch.backward(l, self.program, self.parameters, self.into);
         metrics
     }
 }
@@ -119,6 +127,7 @@ impl Kernel for Predict<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::lanes::update::parts;
     use crate::layers::finite_differences::{Numbers, check};
     use crate::network::{Activation, Layer, Network};
     use crate::simd::{Float64, LANES};
@@ -151,7 +160,8 @@ mod tests {
         parameters: &[f64],
     ) -> (f64, Vec<f64>) {
         let mut scratch = Scratch::new(program).unwrap();
-        let (mut loss, mut gradient) = (0.0, vec![0.0; parameters.len()]);
+        let (mut loss, mut chunk) = (0.0, vec![0.0; program.gradient_len]);
+        let mut records = Vec::new();
         let scale = 1.0 / images.len() as f64;
         for (images, labels) in images.chunks(LANES).zip(labels.chunks(LANES)) {
             scratch.values[0].fill(Lane::zero());
@@ -162,7 +172,16 @@ mod tests {
             }
             scratch.forward(Float64, program, parameters);
             loss += scratch.loss(Float64, labels, scale).loss;
-            scratch.backward(Float64, program, parameters, &mut gradient);
+            let mut record = vec![Lane::splat(f64::NAN); program.record_len];
+            let into = Accumulators { gradient: &mut chunk, record: &mut record };
+            scratch.backward(Float64, program, parameters, into);
+            records.push(record);
+        }
+        let mut gradient = vec![f64::NAN; parameters.len()];
+        for part in parts(program) {
+            let chunks = std::iter::once(&chunk[..]);
+            let records = records.iter().map(Vec::as_slice);
+            part.gradient(Float64, true, chunks, records, &mut gradient[part.range.clone()]);
         }
         (loss, gradient)
     }
