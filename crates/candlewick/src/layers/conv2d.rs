@@ -317,11 +317,25 @@ impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
                 }
                 for back_x in columns.clone() {
                     let kx = phase + back_x * stride_x;
-                    for j in 0..Q {
-                        if let Some(d) = row.get((q + j).wrapping_sub(back_x)) {
-                            let d = l.load(d);
-                            for i in 0..C {
-                                sums[i][j] = l.mul_add(d, l.splat(taps[i][kx]), sums[i][j]);
+                    // Near the ends of the row, some columns of the tile have no output that far back.
+                    if let Some(outputs) = row.get(q.wrapping_sub(back_x)..).and_then(|row| row.first_chunk::<Q>()) {
+                        let mut d = [l.splat(L::Real::ZERO); Q];
+                        for j in 0..Q {
+                            d[j] = l.load(&outputs[j]);
+                        }
+                        for i in 0..C {
+                            let tap = l.splat(taps[i][kx]);
+                            for j in 0..Q {
+                                sums[i][j] = l.mul_add(d[j], tap, sums[i][j]);
+                            }
+                        }
+                    } else {
+                        for j in 0..Q {
+                            if let Some(d) = row.get((q + j).wrapping_sub(back_x)) {
+                                let d = l.load(d);
+                                for i in 0..C {
+                                    sums[i][j] = l.mul_add(d, l.splat(taps[i][kx]), sums[i][j]);
+                                }
                             }
                         }
                     }
