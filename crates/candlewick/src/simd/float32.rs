@@ -4,8 +4,8 @@
 //! them: the fused multiply-add (`mul_add_precise`), comparisons and selects instead of `max`, sums in an order of our own,
 //! and [`exp`](Float32::exp) and [`ln`](Float32::ln) made of these, as a platform's libm differs from the next.
 
-use super::{LANES, Lane, Lanes};
-use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x4, f32x16, f64x2, i32x16, u32x16};
+use super::{LANES, Lane, Lanes, fused};
+use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x4, f32x16, f64x2, i32x16, u8x16, u32x16};
 
 /// Sixteen float32 on the instruction set `S`.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,11 @@ impl<S: Simd> Lanes for Float32<S> {
     }
     #[inline(always)]
     fn mul_add(self, a: f32x16<S>, b: f32x16<S>, c: f32x16<S>) -> f32x16<S> {
-        self.0.mul_add_precise_f32x16(a, b, c)
+        if self.0.level().is_fallback() {
+            f32x16::load_array(self.0, fused::mul_add(*a.as_array(), *b.as_array(), *c.as_array()))
+        } else {
+            self.0.mul_add_precise_f32x16(a, b, c)
+        }
     }
     #[inline(always)]
     fn where_gt(self, a: f32x16<S>, b: f32x16<S>, yes: f32x16<S>, no: f32x16<S>) -> f32x16<S> {
@@ -158,6 +162,27 @@ impl<S: Simd> Lanes for Float32<S> {
         let (ab, cd): (f64x2<S>, f64x2<S>) = (ab.bitcast(), cd.bitcast()); // to move two floats at a time
         let sums = ab.zip_low(cd).bitcast::<f32x4<S>>() + ab.zip_high(cd).bitcast::<f32x4<S>>();
         *sums.as_array()
+    }
+
+    /// Zipping row i with row i + 8 shuffles all bytes like a pack of cards; four times of it turn sixteen by sixteen.
+    #[inline(always)]
+    fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES] {
+        let mut vectors = [u8x16::splat(self.0, 0); LANES];
+        for i in 0..LANES {
+            vectors[i] = u8x16::load_array(self.0, rows[i]);
+        }
+        for _ in 0..4 {
+            let before = vectors;
+            for i in 0..8 {
+                vectors[2 * i] = before[i].zip_low(before[i + 8]);
+                vectors[2 * i + 1] = before[i].zip_high(before[i + 8]);
+            }
+        }
+        let mut columns = rows;
+        for i in 0..LANES {
+            columns[i] = *vectors[i].as_array();
+        }
+        columns
     }
 }
 

@@ -74,4 +74,7 @@ impl Lanes for Float64 {
     fn sum_each(self, v: [Vector; 4]) -> [f64; 4] {
         v.map(|v| self.sum(v))
     }
+    fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES] {
+        std::array::from_fn(|i| rows.map(|row| row[i]))
+    }
 }

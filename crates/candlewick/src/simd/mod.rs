@@ -14,6 +14,7 @@
 
 mod float32;
 mod float64;
+mod fused;
 mod instruction_set;
 mod real;
 mod register_tiles;
@@ -94,4 +95,7 @@ pub trait Lanes: Copy + Send + Sync {
     fn sum(self, v: Self::Vector) -> Self::Real;
     /// Each vector's [`Lanes::sum`], in less time than one after the other.
     fn sum_each(self, v: [Self::Vector; 4]) -> [Self::Real; 4];
+
+    /// Rows become columns.
+    fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES];
 }

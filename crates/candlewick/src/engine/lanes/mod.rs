@@ -26,7 +26,7 @@ use crate::network::{Network, show};
 use crate::optimizer::Sgd;
 use crate::simd::InstructionSet;
 use candle_core::{Device, Tensor};
-use pack::{Images, with_images};
+use pack::{Images, Pack, with_images};
 use program::Program;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -97,7 +97,7 @@ impl LanesEngine {
         let scale = 1.0 / labels.len() as f32;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
         self.threads.for_each_tile(round, |scratch, chunk, range| {
-            pack::pack(images, range.clone(), &mut scratch.values[0]);
+            set.run(Pack { images, range: range.clone(), tile: &mut scratch.values[0] });
             let (labels, into) = (&labels[range], chunk.accumulators(program));
             let metrics = set.run(Train { program, parameters, labels, scale, scratch, into });
             chunk.metrics += metrics;
@@ -187,7 +187,7 @@ impl Engine for LanesEngine {
             for round in rounds(indices.len()) {
                 let done = round.len();
                 metrics += self.threads.for_each_tile(round, |scratch, chunk, range| {
-                    pack::pack(&images, range.clone(), &mut scratch.values[0]);
+                    set.run(Pack { images: &images, range: range.clone(), tile: &mut scratch.values[0] });
                     chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
                 });
                 progress.advance(done)?;
@@ -213,7 +213,7 @@ impl Engine for LanesEngine {
             pool.install(|| {
                 for round in rounds(n) {
                     self.threads.for_each_tile(round, |scratch, _, range| {
-                        pack::pack(&images, range.clone(), &mut scratch.values[0]);
+                        set.run(Pack { images: &images, range: range.clone(), tile: &mut scratch.values[0] });
                         set.run(Predict { program, parameters, scratch });
                         logits.write(range, scratch.output());
                     });

@@ -1,7 +1,7 @@
 //! Where images enter and answers leave: between arrays of images and tiles of lanes.
 
 use crate::error::{Code, Error, Result};
-use crate::simd::{LANES, Lane};
+use crate::simd::{Kernel, LANES, Lane, Lanes};
 use candle_core::{CpuStorage, Storage, Tensor};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -16,58 +16,83 @@ pub enum Images<'a> {
     Indexed(&'a [u8], &'a [u32]),
 }
 
-/// v / 255, rounded once, as PyTorch's and everybody's preprocessing has it.
-const BRIGHTNESS: [f32; 256] = {
-    let mut table = [0.0; 256];
-    let mut v = 0;
-    while v < 256 {
-        table[v] = v as f32 / 255.0;
-        v += 1;
-    }
-    table
-};
-
 /// Puts the images `range` of the batch, one to sixteen, into the lanes of `tile`: `[C][H][W]`. Lanes left over are zero.
-pub fn pack(images: &Images<'_>, range: Range<usize>, tile: &mut [Lane<f32>]) {
-    let len = tile.len();
-    // Lanes left over repeat the last image, and are cleared at the end.
-    let image = |lane: usize| range.start + lane.min(range.len() - 1);
-    match images {
-        Images::Bytes(all) => interleave(|lane| &all[image(lane) * len..][..len], tile, brightness),
-        Images::Indexed(all, indices) => {
-            interleave(|lane| &all[indices[image(lane)] as usize * len..][..len], tile, brightness);
+pub struct Pack<'a> {
+    pub images: &'a Images<'a>,
+    pub range: Range<usize>,
+    pub tile: &'a mut [Lane<f32>],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    fn run<L: Lanes<Real = f32>>(self, l: L) {
+        let Self { images, range, tile } = self;
+        match images {
+            Images::Bytes(all) => pack_bytes(l, rows(all, tile.len(), |lane| range.start + lane, range.len()), tile),
+            Images::Indexed(all, indices) => {
+                let image = |lane| indices[range.start + lane] as usize;
+                pack_bytes(l, rows(all, tile.len(), image, range.len()), tile);
+            }
+            Images::Floats(all) => pack_floats(rows(all, tile.len(), |lane| range.start + lane, range.len()), tile),
         }
-        Images::Floats(all) => interleave(|lane| &all[image(lane) * len..][..len], tile, |value| value),
-    }
-    for lane in range.len()..LANES {
-        tile.iter_mut().for_each(|pixel| pixel.0[lane] = 0.0);
+        for lane in range.len()..LANES {
+            tile.iter_mut().for_each(|pixel| pixel.0[lane] = 0.0);
+        }
     }
 }
 
-fn brightness(byte: u8) -> f32 {
-    BRIGHTNESS[byte as usize]
+/// The pixels of the image in each lane, `live` of them; lanes left over repeat the last.
+fn rows<T>(all: &[T], len: usize, image: impl Fn(usize) -> usize, live: usize) -> [&[T]; LANES] {
+    std::array::from_fn(|lane| &all[image(lane.min(live - 1)) * len..][..len])
 }
 
 /// Sixteen pixels of sixteen images at a time, so that memory is read and written in order.
-fn interleave<'a, T: Copy + Default + 'a>(
-    row: impl Fn(usize) -> &'a [T],
-    tile: &mut [Lane<f32>],
-    convert: impl Fn(T) -> f32,
-) {
-    let rows: [&[T]; LANES] = std::array::from_fn(row);
-    let whole = tile.len() - tile.len() % LANES;
-    let (blocks, rest) = tile.as_chunks_mut::<LANES>();
-    for (block, pixels) in blocks.iter_mut().enumerate() {
-        // All are read before the first is written: sixteen times sixteen numbers that stay near.
-        let values = rows.map(|row| *row[block * LANES..].first_chunk::<LANES>().unwrap_or(&[T::default(); LANES]));
-        for (i, pixel) in pixels.iter_mut().enumerate() {
-            for (to, values) in pixel.0.iter_mut().zip(&values) {
-                *to = convert(values[i]);
+fn pack_bytes<L: Lanes<Real = f32>>(l: L, rows: [&[u8]; LANES], tile: &mut [Lane<f32>]) {
+    l.run(
+        #[inline(always)]
+        || {
+            let (blocks, rest) = tile.as_chunks_mut::<LANES>();
+            let left = blocks.len() * LANES;
+            for (block, pixels) in blocks.iter_mut().enumerate() {
+                let mut bytes = [[0; LANES]; LANES];
+                for lane in 0..LANES {
+                    bytes[lane].copy_from_slice(&rows[lane][block * LANES..][..LANES]);
+                }
+                bytes = l.turn_bytes(bytes);
+                for i in 0..LANES {
+                    brightness(l, bytes[i], &mut pixels[i]);
+                }
             }
-        }
+            for (i, pixel) in rest.iter_mut().enumerate() {
+                let mut bytes = [0; LANES];
+                for lane in 0..LANES {
+                    bytes[lane] = rows[lane][left + i];
+                }
+                brightness(l, bytes, pixel);
+            }
+        },
+    );
+}
+
+/// v / 255, rounded once, as PyTorch's and everybody's preprocessing has it: a product with the rounded 1 / 255, and then a
+/// step of Newton's, which is exact for all bytes and several times faster than a division.
+#[inline(always)]
+fn brightness<L: Lanes<Real = f32>>(l: L, bytes: [u8; LANES], pixel: &mut Lane<f32>) {
+    for lane in 0..LANES {
+        pixel.0[lane] = f32::from(bytes[lane]);
     }
-    for (i, pixel) in rest.iter_mut().enumerate() {
-        *pixel = Lane(rows.map(|row| convert(row[whole + i])));
+    let (v, reciprocal) = (l.load(pixel), l.splat(1.0 / 255.0));
+    let quotient = l.mul(v, reciprocal);
+    let rest = l.mul_add(quotient, l.splat(-255.0), v);
+    l.store(l.mul_add(rest, reciprocal, quotient), pixel);
+}
+
+fn pack_floats(rows: [&[f32]; LANES], tile: &mut [Lane<f32>]) {
+    for (i, pixel) in tile.iter_mut().enumerate() {
+        for (to, row) in pixel.0.iter_mut().zip(rows) {
+            *to = row[i];
+        }
     }
 }
 
@@ -124,6 +149,29 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::InstructionSet;
+
+    fn pack(images: &Images<'_>, range: Range<usize>, tile: &mut [Lane<f32>]) {
+        InstructionSet::best().run(Pack { images, range, tile });
+    }
+
+    #[test]
+    fn every_byte_is_divided_by_255_exactly() {
+        let bytes: [u8; 256] = std::array::from_fn(|i| i as u8); // an image of 256 pixels, and sixteen of sixteen
+        for set in InstructionSet::available() {
+            let mut tile = [Lane::zero(); 256];
+            set.run(Pack { images: &Images::Bytes(&bytes), range: 0..1, tile: &mut tile });
+            for (v, pixel) in tile.iter().enumerate() {
+                assert_eq!(pixel.0[0], v as f32 / 255.0, "{}", set.name());
+            }
+            set.run(Pack { images: &Images::Bytes(&bytes), range: 0..16, tile: &mut tile[..16] });
+            for (pixel, lanes) in tile[..16].iter().enumerate() {
+                for (image, value) in lanes.0.iter().enumerate() {
+                    assert_eq!(*value, (image * 16 + pixel) as f32 / 255.0, "{}", set.name());
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_lane_holds_an_image() {

@@ -1,0 +1,67 @@
+//! LeNet on the real images: one seed, the same parameters to the last bit, whatever runs it.
+
+mod fashion_mnist;
+
+use candlewick::engine::lanes::LanesEngine;
+use candlewick::engine::{Engine, Progress};
+use candlewick::init::Init;
+use candlewick::network::{Activation, Layer, Network};
+use candlewick::optimizer::Sgd;
+use candlewick::simd::InstructionSet;
+
+fn lenet() -> Network {
+    let conv = |channels| Layer::Conv2d {
+        channels,
+        kernel_size: [5, 5],
+        strides: [1, 1],
+        padding: [0, 0],
+        activation: Activation::Sigmoid,
+    };
+    let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
+    let dense = |units, activation| Layer::Dense { units, activation };
+    let hidden = |units| dense(units, Activation::Sigmoid);
+    let layers = [conv(6), pool, conv(16), pool, hidden(120), hidden(84), dense(10, Activation::None)];
+    Network::new(&layers, [1, 28, 28]).unwrap()
+}
+
+/// A digest (FNV-1a) of the parameters after one pass over the first `images` images, in batches of 256.
+fn train(set: InstructionSet, threads: usize, images: usize) -> u64 {
+    let mut engine = LanesEngine::on(set, lenet(), Some(threads)).unwrap();
+    engine.set_flat_parameters(Init::Xavier.parameters(&lenet(), 1).unwrap()).unwrap();
+    let order: Vec<u32> = (0..images as u32).collect();
+    let dataset = fashion_mnist::train(images);
+    engine.train(&dataset, &order, 256, &Sgd::new(0.9).unwrap(), &Progress::default()).unwrap();
+    let mut digest: u64 = 0xcbf2_9ce4_8422_2325;
+    for (_, tensor) in engine.parameters().unwrap() {
+        for value in tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap() {
+            for byte in value.to_le_bytes() {
+                digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+    }
+    digest
+}
+
+#[test]
+fn an_epoch_gives_the_same_bits_on_any_threads_and_instruction_set() {
+    let expected = train(InstructionSet::best(), 1, 60_000);
+    for set in InstructionSet::available() {
+        // Portable code takes half a minute an epoch.
+        let threads: &[usize] = if set.name() == "portable" { &[2] } else { &[1, 2, 3, 8] };
+        for &threads in threads {
+            assert_eq!(train(set, threads, 60_000), expected, "{} on {threads} threads", set.name());
+        }
+    }
+}
+
+/// Measured once with AVX-512. It changes with the order of a sum or of the images, and must change for no other reason:
+/// then measure it again, and run this test on the other kind of processor too (docs/same-bits.md).
+const RECORDED: u64 = 0x895b_eb2b_9923_ff4e;
+
+#[test]
+fn another_kind_of_processor_gives_the_same_bits() {
+    for set in InstructionSet::available() {
+        let digest = train(set, 2, 2048);
+        assert_eq!(digest, RECORDED, "{} gives {digest:#x}", set.name());
+    }
+}
