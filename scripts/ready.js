@@ -23,9 +23,11 @@ if (isOlder(addon(), ['Cargo.toml', 'Cargo.lock', 'crates', 'package.json'])) {
   console.error('Building the addon (two minutes the first time) ...')
   run('npm', ['run', '--silent', 'build:native'])
 }
+const sources = ['tsconfig.json', 'package.json', 'index.d.ts', 'src']
 if (
   !existsSync('dist/cli.js') ||
-  isOlder('build/test/.tsbuildinfo', ['tsconfig.json', 'package.json', 'index.d.ts', 'src', 'test'])
+  isOlder('build/test/.tsbuildinfo', [...sources, 'test']) ||
+  isOlder('build/bench/.tsbuildinfo', [...sources, ...filesIn('bench')])
 ) {
   run('npm', ['run', '--silent', 'build:ts'])
 }
@@ -68,6 +70,12 @@ function isOlder(product, sources) {
   if (!existsSync(product)) return true
   const made = statSync(product).mtimeMs
   return sources.some((source) => existsSync(source) && newest(source) > made)
+}
+
+/** Not those in folders: bench/peers may hold gigabytes. */
+function filesIn(folder) {
+  const entries = readdirSync(folder, { withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => join(folder, name))
 }
 
 function newest(path) {
