@@ -96,6 +96,9 @@ fn input_gradient_tile<L: Lanes, const N: usize>(
     }
 }
 
+/// Records whose x, four lanes for each image, is 32 KiB: the smaller part of a core's nearest cache.
+const GROUP: usize = 8;
+
 /// What a whole batch's gradient of the parameters needs of each of its tiles, put aside in the backward pass. Done for all
 /// tiles at once, a weight's gradient stays in a register from the first image to the last.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +122,7 @@ impl Record {
         rest.copy_from_slice(dz);
     }
 
-    /// x: `[image][I / 16]` lanes of sixteen inputs, and dz: `[O]`.
+    /// x: `[I / 16][image]` lanes of sixteen inputs, and dz: `[O]`.
     fn read<'a, R>(&self, record: &'a [Lane<R>]) -> (&'a [Lane<R>], &'a [Lane<R>]) {
         record.split_at(self.turned_len())
     }
@@ -144,8 +147,15 @@ impl Record {
         l.run(
             #[inline(always)]
             || {
-                let mut kernel = WeightGradient { l, layout: *self, records, first: units.start, dw };
-                cover(units.len(), 0..self.blocks(), [6, 4], &mut kernel);
+                let count = records.clone().count();
+                for (block, width) in cut(0..self.blocks(), 4) {
+                    // A block's inputs of some records stay in the nearest cache, for all units to pass by.
+                    for group in (0..count).step_by(GROUP) {
+                        let records = records.clone().skip(group).take(GROUP);
+                        let mut kernel = WeightGradient { l, layout: *self, records, first: units.start, dw };
+                        cover(units.len(), block..block + width, [6, 4], &mut kernel);
+                    }
+                }
             },
         );
     }
@@ -172,12 +182,10 @@ impl Record {
     }
 }
 
-/// From x: `[I]` lanes of sixteen images to `[image][I / 16]` lanes of sixteen inputs, the last filled up with zeros.
+/// From x: `[I]` lanes of sixteen images to `[I / 16][image]` lanes of sixteen inputs, the last filled up with zeros.
 fn turn<R: Real>(x: &[Lane<R>], turned: &mut [Lane<R>]) {
-    let blocks = x.len().div_ceil(LANES);
-    for (block, inputs) in x.chunks(LANES).enumerate() {
-        for image in 0..LANES {
-            let to = &mut turned[image * blocks + block];
+    for (inputs, turned) in x.chunks(LANES).zip(turned.chunks_exact_mut(LANES)) {
+        for (image, to) in turned.iter_mut().enumerate() {
             if let Some(inputs) = inputs.as_array::<LANES>() {
                 *to = Lane(std::array::from_fn(|i| inputs[i].0[image]));
             } else {
@@ -211,11 +219,11 @@ impl<'a, L: Lanes<Real: 'a>, I: Iterator<Item = &'a [Lane<L::Real>]> + Clone> Re
         for record in self.records.clone() {
             let (turned, dz) = layout.read(record);
             let units = &dz[self.first + o..][..O];
+            let columns = &turned[block * LANES..][..B * LANES];
             for image in 0..LANES {
-                let columns = &turned[image * layout.blocks() + block..][..B];
                 let mut x = [l.splat(L::Real::ZERO); B];
                 for j in 0..B {
-                    x[j] = l.load(&columns[j]);
+                    x[j] = l.load(&columns[j * LANES + image]);
                 }
                 for i in 0..O {
                     let d = l.splat(units[i].0[image]);

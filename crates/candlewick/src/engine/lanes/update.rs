@@ -8,7 +8,7 @@ use crate::simd::{Kernel, Lane, Lanes, Real};
 use std::ops::Range;
 
 /// Parameters of a part, about: a few microseconds' work.
-const PART: usize = 4096;
+const PART: usize = 8192;
 
 /// Parameters whose gradient is made in one go.
 #[derive(Clone, Debug)]
@@ -41,7 +41,8 @@ pub fn parts(program: &Program) -> Vec<Part> {
                 }));
             }
             Operation::Dense { layout, weight, bias, place } => {
-                let units = (PART / layout.inputs).next_multiple_of(WHOLE_TILES).max(WHOLE_TILES);
+                let count = weight.len().div_ceil(PART);
+                let units = layout.units.div_ceil(count).next_multiple_of(WHOLE_TILES);
                 parts.extend(pieces(0..layout.units, units).map(|units| {
                     let range = weight.start + units.start * layout.inputs..weight.start + units.end * layout.inputs;
                     Part { range, source: Source::Weight { layout: *layout, place: place.clone(), units } }
