@@ -44,7 +44,7 @@ pub fn backward<L: Lanes>(
         #[inline(always)]
         || {
             let zero = l.splat(L::Real::ZERO);
-            if windows.leave_or_share_inputs() {
+            if !windows.cover_inputs_once() {
                 dx.fill(Lane::zero());
             }
             let overlap = windows.overlap();
@@ -62,6 +62,39 @@ pub fn backward<L: Lanes>(
                             remaining = l.where_eq(v, largest, zero, remaining);
                             let sum = if overlap { l.add(l.load(&dx[i]), share) } else { share };
                             l.store(sum, &mut dx[i]);
+                        },
+                    );
+                },
+            );
+        },
+    );
+}
+
+/// As [`backward`], but dx takes the place of x, a quarter of a network's working memory less to reach for. For windows
+/// that cover each input once.
+pub fn backward_in_place<L: Lanes>(
+    l: L,
+    windows: &Windows,
+    x: &mut [Lane<L::Real>],
+    y: &[Lane<L::Real>],
+    dy: &[Lane<L::Real>],
+) {
+    l.run(
+        #[inline(always)]
+        || {
+            let zero = l.splat(L::Real::ZERO);
+            windows.for_each(
+                #[inline(always)]
+                |output, corner| {
+                    let largest = l.load(&y[output]);
+                    let mut remaining = l.load(&dy[output]); // zero in the lanes that have found their largest value
+                    windows.for_each_in(
+                        corner,
+                        #[inline(always)]
+                        |i| {
+                            let v = l.load(&x[i]);
+                            l.store(l.where_eq(v, largest, remaining, zero), &mut x[i]);
+                            remaining = l.where_eq(v, largest, zero, remaining);
                         },
                     );
                 },
@@ -89,6 +122,11 @@ mod tests {
             forward(Float64, &windows, &x, &mut y);
             let mut dx = x.clone();
             backward(Float64, &windows, &x, &y, &dy, &mut dx);
+            if windows.cover_inputs_once() {
+                let mut in_place = x.clone();
+                backward_in_place(Float64, &windows, &mut in_place, &y, &dy);
+                assert_eq!(in_place, dx);
+            }
             check(&format!("{shape:?}"), &flat(&x), &flat(&dx), |x| {
                 let mut y = vec![Lane::zero(); outputs];
                 forward(Float64, &windows, &lanes(x), &mut y);

@@ -21,9 +21,9 @@ impl Windows {
         (0..2).any(|i| self.strides[i] < self.pool_size[i])
     }
 
-    /// Whether some input is in no window or in more than one.
-    pub(super) fn leave_or_share_inputs(&self) -> bool {
-        (0..2).any(|i| self.strides[i] != self.pool_size[i] || self.output[i] * self.strides[i] != self.input[i])
+    /// Whether each input is in one window.
+    pub(crate) fn cover_inputs_once(&self) -> bool {
+        (0..2).all(|i| self.strides[i] == self.pool_size[i] && self.output[i] * self.strides[i] == self.input[i])
     }
 
     /// Calls `f` with the index of each window's output and that of its upper left input.

@@ -209,6 +209,31 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Whether the backward pass looks at y.
+    pub fn needs_output(&self) -> bool {
+        matches!(self, Self::MaxPool2d(_) | Self::Activation(_))
+    }
+
+    /// Whether there is [`Operation::backward_in_place`].
+    pub fn works_in_place(&self) -> bool {
+        matches!(self, Self::MaxPool2d(windows) if windows.cover_inputs_once())
+    }
+
+    /// From `dy` to dx, which takes the place of `x`.
+    pub fn backward_in_place<L: Lanes>(
+        &self,
+        l: L,
+        x: &mut [Lane<L::Real>],
+        y: &[Lane<L::Real>],
+        dy: &[Lane<L::Real>],
+    ) {
+        if let Self::MaxPool2d(windows) = self {
+            max_pool2d::backward_in_place(l, windows, x, y, dy);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -64,12 +64,20 @@ impl<R: Real> Scratch<R> {
     ) {
         let Accumulators { gradient, record } = into;
         let [dy, dx] = &mut self.gradients;
+        let mut is_in_place = false; // whether dy took the place of y
         for (i, operation) in program.operations.iter().enumerate().rev() {
-            let (x, y) = (&self.values[i], &self.values[i + 1]);
-            let dx_or_none = (i > 0).then(|| &mut dx[..x.len()]);
-            let into = Accumulators { gradient, record };
-            operation.backward(l, parameters, [x, y, &dy[..y.len()]], dx_or_none, into, &mut self.operation);
-            std::mem::swap(dy, dx);
+            let (before, after) = self.values.split_at_mut(i + 1);
+            let (x, y) = (&mut before[i], &after[0]);
+            let dy_here = if is_in_place { &y[..] } else { &dy[..y.len()] };
+            is_in_place = i > 0 && !program.operations[i - 1].needs_output() && operation.works_in_place();
+            if is_in_place {
+                operation.backward_in_place(l, x, y, dy_here);
+            } else {
+                let dx_or_none = (i > 0).then(|| &mut dx[..x.len()]);
+                let into = Accumulators { gradient, record };
+                operation.backward(l, parameters, [x, y, dy_here], dx_or_none, into, &mut self.operation);
+                std::mem::swap(dy, dx);
+            }
         }
     }
 }
@@ -132,7 +140,7 @@ mod tests {
     use crate::network::{Activation, Layer, Network};
     use crate::simd::{Float64, LANES};
 
-    /// Convolution, padding, stride, both pools, overlapping windows, every activation, and pools on either side of them.
+    /// Convolution, padding, stride, both pools, windows that overlap and that do not, every activation, and pools on either side of them.
     fn network() -> Network {
         let conv = |channels, kernel, stride, padding, activation| Layer::Conv2d {
             channels,
@@ -145,7 +153,8 @@ mod tests {
             conv(3, 3, 1, 1, Activation::Sigmoid),
             Layer::MaxPool2d { pool_size: [3, 3], strides: [2, 2] },
             conv(5, 2, 2, 1, Activation::Tanh),
-            Layer::AvgPool2d { pool_size: [2, 2], strides: [1, 1] },
+            Layer::MaxPool2d { pool_size: [3, 1], strides: [3, 1] },
+            Layer::AvgPool2d { pool_size: [1, 2], strides: [1, 1] },
             Layer::Dense { units: 7, activation: Activation::Relu },
             Layer::Dense { units: 4, activation: Activation::None },
         ];
