@@ -89,9 +89,10 @@ async function compare(task: Task, found: Peer[], threads: number): Promise<void
     add(times, 'candlewick', { training: [training], evaluation: [evaluation] })
     for (const peer of found) {
       if (peer.isSlow && (takesLong || round > 1)) continue
-      console.error(`round ${round} of ${rounds}, ${workload.title}, batch ${task.batchSize}: ${peer.name} ...`)
+      console.error(`${task.workload}, batch ${task.batchSize}, round ${round} of ${rounds}: ${peer.name} ...`)
       const reports = run(peer, task, threads)
-      add(times, `${peer.name} ${reports[0]?.version}`, {
+      if (reports.length === 0) continue
+      add(times, `${peer.name} ${reports[0]?.version.replace(/\+.*/, '')}`, {
         training: reports.map((report) => report.train_seconds),
         evaluation: reports.flatMap((report) => report.eval_seconds ?? []),
       })
@@ -101,7 +102,7 @@ async function compare(task: Task, found: Peer[], threads: number): Promise<void
   print(title, times)
 }
 
-/** The reports of a peer's epochs, but for the first, in which it warms up or compiles. */
+/** The reports of a peer's epochs, but for the first, in which it warms up or compiles; none if it fails. */
 function run(peer: Peer, task: Task, threads: number): Report[] {
   const options = { net: task.workload, batch: task.batchSize, threads, epochs: peer.isSlow ? 2 : 3 }
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`])
@@ -116,7 +117,10 @@ function run(peer: Peer, task: Task, threads: number): Report[] {
     encoding: 'utf8',
     env,
   })
-  if (status !== 0) throw new Error(`${peer.name} failed: ${error?.message ?? stderr}`)
+  if (status !== 0) {
+    console.error(`${peer.name} failed, and is left out: ${error?.message ?? stderr}`)
+    return []
+  }
   const lines = stdout.split('\n').filter((line) => line.startsWith('{'))
   return lines.map((line) => JSON.parse(line) as Report).slice(lines.length > 1 ? 1 : 0)
 }
