@@ -23,6 +23,12 @@ function candlewick(...args: string[]): Promise<Outcome> {
   return finish(spawn(process.execPath, [program, ...args]))
 }
 
+function candlewickOn(instructionSet: string, ...args: string[]): Promise<Outcome> {
+  return finish(
+    spawn(process.execPath, [program, ...args], { env: { ...process.env, CANDLEWICK_ISA: instructionSet } }),
+  )
+}
+
 test('train prints the device, the shapes and a line an epoch', async (t) => {
   const { code, stdout, stderr } = await candlewick('train', '--epochs', '2', '--seed', '1', '--device', 'cpu')
   t.deepEqual([code, stderr], [0, ''])
@@ -52,6 +58,23 @@ test('what is saved is evaluated and trained on, in JSON too', async (t) => {
   t.regex((await candlewick('evaluate', file)).stdout, /^10000 images, loss \d\.\d{4}, acc 0\.\d{3}\n$/)
   const frozen = ['--epochs', '1', '--init', file, '--learning-rate', '0', '--no-shuffle', '--threads', '1', '--json']
   t.is(JSON.parse((await candlewick('train', ...frozen)).stdout).testAcc, epoch.testAcc)
+})
+
+test('CANDLEWICK_ISA chooses the instruction set, with the same figures, and must be one that is there', async (t) => {
+  const figures = async (instructionSet: string, name: RegExp) => {
+    t.regex((await candlewickOn(instructionSet, 'devices')).stdout, name)
+    const { code, stdout, stderr } = await candlewickOn(instructionSet, 'evaluate', file, '--json')
+    t.deepEqual([code, stderr], [0, ''])
+    return stdout
+  }
+  const file = join(await temporaryFolder(t), 'net.safetensors')
+  await candlewick('train', '--epochs', '1', '--seed', '1', '--save', file)
+  t.is(await figures('portable', /, portable$/m), await figures('', /, (avx512|avx2|neon|portable)$/m))
+
+  const { code, stdout, stderr } = await candlewickOn('avx1024', 'train')
+  t.deepEqual([code, stdout], [1, ''])
+  t.regex(stderr, /^candlewick: CANDLEWICK_ISA is "avx1024"; this processor has .*portable, or leave it out\.?\n$/)
+  t.regex((await candlewickOn('avx1024', 'devices')).stdout, /^cpu.*CANDLEWICK_ISA is "avx1024"/m)
 })
 
 test('the same seed prints the same figures with any number of threads', async (t) => {

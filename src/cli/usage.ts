@@ -21,6 +21,7 @@ export const usage = `candlewick: train LeNet on Fashion-MNIST
   --data DIR                 (train, evaluate) a folder with the four IDX files of Fashion-MNIST, MNIST or the like
   --json                     one JSON object a line instead of text
 
+CANDLEWICK_ISA=avx512|avx2|neon|portable uses this instruction set instead of the best; the result is the same.
 CANDLEWICK_DEBUG=1 prints the stack of an error. Exit codes: 0 done, 1 failure, 2 bad usage, 130 after Ctrl-C.`
 
 /** A command line that cannot be understood. */
