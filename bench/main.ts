@@ -11,6 +11,7 @@ import { benchKernels } from './kernels.js'
 import { measurePeak, type Peak } from './peak.js'
 import { benchPeers } from './peers.js'
 import { benchPrediction } from './prediction.js'
+import { benchStart } from './start.js'
 import { benchBatchSizes, benchThreads, benchTraining } from './training.js'
 
 const sections = new Map<string, (peak: Peak) => Promise<void>>([
@@ -18,6 +19,7 @@ const sections = new Map<string, (peak: Peak) => Promise<void>>([
   ['threads', benchThreads],
   ['batch-sizes', benchBatchSizes],
   ['prediction', benchPrediction],
+  ['start', benchStart],
   ['kernels', benchKernels],
 ])
 

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
 import test from 'ava'
-import { temporaryFolder } from './idx-folder.js'
+import { bytes, idx, idxFolder, temporaryFolder } from './idx-folder.js'
 
 const program = join('dist', 'cli.js')
 
@@ -181,4 +182,29 @@ test('a terminal sees a progress bar', async (t) => {
   const seen = await readFile(file, 'utf8')
   t.regex(seen, /training \[=+ *\] \d+%/)
   t.regex(seen, /epoch 6, loss/)
+})
+
+/** Megabytes that a training took at its peak. */
+async function peakMemory(...args: string[]): Promise<number> {
+  const report = "process.on('exit', () => console.error(process.resourceUsage().maxRSS))"
+  const { code, stderr } = await finish(
+    spawn(process.execPath, ['--import', `data:text/javascript,${report}`, program, 'train', '--json', ...args]),
+  )
+  if (code !== 0) throw new Error(stderr)
+  return Number(stderr) / 1024
+}
+
+test('training takes less than 200 MB, and no more for many epochs than for few', async (t) => {
+  t.true((await peakMemory('--epochs', '1')) < 200)
+  const pixels = bytes(2560 * 28 * 28)
+  const labels = Uint8Array.from({ length: 2560 }, (_, i) => i % 10)
+  const data = await idxFolder(t, {
+    'train-images-idx3-ubyte.gz': gzipSync(idx([2560, 28, 28], pixels)),
+    'train-labels-idx1-ubyte.gz': gzipSync(idx([2560], labels)),
+    't10k-images-idx3-ubyte': idx([16, 28, 28], pixels.subarray(0, 16 * 28 * 28)),
+    't10k-labels-idx1-ubyte': idx([16], labels.subarray(0, 16)),
+  })
+  const few = await peakMemory('--data', data, '--epochs', '5')
+  const many = await peakMemory('--data', data, '--epochs', '100')
+  t.true(many < few + 8, `${few} MB for 5 epochs, ${many} MB for 100`)
 })

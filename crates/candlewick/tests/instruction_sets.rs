@@ -16,7 +16,8 @@ fn activation() -> impl Strategy<Value = Activation> {
 
 fn conv() -> impl Strategy<Value = Layer> {
     let pair = |least: usize, most: usize| [least..=most, least..=most];
-    (1usize..=13, pair(1, 5), pair(1, 3), pair(0, 3), activation()).prop_map(
+    let channels = prop_oneof![4 => 1usize..=13, 1 => 14usize..=128];
+    (channels, pair(1, 7), pair(1, 3), pair(0, 3), activation()).prop_map(
         |(channels, kernel_size, strides, padding, activation)| Layer::Conv2d {
             channels,
             kernel_size,
@@ -70,7 +71,7 @@ fn train(set: InstructionSet, network: &Network, dataset: &Dataset, batch_size: 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn give_the_same_bits(

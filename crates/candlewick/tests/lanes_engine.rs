@@ -61,7 +61,7 @@ fn the_bits_do_not_depend_on_threads_or_instruction_set() {
             let metrics = engine.train(&dataset, order, batch_size, &sgd(), &Progress::default()).unwrap();
             (bits(&engine), metrics.loss.to_bits(), metrics.correct)
         };
-        let expected = run(InstructionSet::best(), 1);
+        let expected = run(InstructionSet::chosen().unwrap(), 1);
         for set in InstructionSet::available() {
             for threads in [1, 2, 3, 8] {
                 assert!(run(set, threads) == expected, "batch {batch_size}, {} on {threads} threads", set.name());
@@ -73,7 +73,7 @@ fn the_bits_do_not_depend_on_threads_or_instruction_set() {
 #[test]
 fn evaluation_counts_what_prediction_says() {
     let dataset = dataset(1100);
-    let mut engine = engine(InstructionSet::best(), 2);
+    let mut engine = engine(InstructionSet::chosen().unwrap(), 2);
     let images = Tensor::from_slice(dataset.pixels(), (1100, 1, 8, 8), &Device::Cpu).unwrap();
     let logits = engine.predict(&images).unwrap().to_vec2::<f32>().unwrap();
     let (mut loss, mut correct) = (0.0, 0);
@@ -94,7 +94,7 @@ fn cancelling_stops_between_two_batches() {
     let dataset = dataset(64);
     let progress = Progress::default();
     progress.cancel();
-    let mut engine = engine(InstructionSet::best(), 1);
+    let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
     let before = bits(&engine);
     let order: Vec<u32> = (0..64).collect();
     assert_eq!(engine.train(&dataset, &order, 16, &sgd(), &progress).unwrap_err().code, Code::Cancelled);
@@ -109,7 +109,7 @@ fn code<T>(result: Result<T>) -> Code {
 #[test]
 fn bad_input_is_refused_and_changes_nothing() {
     let dataset = dataset(20);
-    let mut engine = engine(InstructionSet::best(), 2);
+    let mut engine = engine(InstructionSet::chosen().unwrap(), 2);
     let before = bits(&engine);
     let zeros = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
     let one = zeros(&[1, 1, 8, 8]);
@@ -144,12 +144,13 @@ fn a_new_optimizer_starts_without_velocity() {
     let dataset = dataset(32);
     let order: Vec<u32> = (0..32).collect();
     let step = |engine: &mut LanesEngine| engine.train(&dataset, &order, 32, &sgd(), &Progress::default()).unwrap();
-    let (mut kept, mut reset) = (engine(InstructionSet::best(), 1), engine(InstructionSet::best(), 1));
+    let (mut kept, mut reset) =
+        (engine(InstructionSet::chosen().unwrap(), 1), engine(InstructionSet::chosen().unwrap(), 1));
     for engine in [&mut kept, &mut reset] {
         step(engine);
     }
     reset.reset_optimizer();
-    let mut fresh = engine(InstructionSet::best(), 1);
+    let mut fresh = engine(InstructionSet::chosen().unwrap(), 1);
     fresh.set_flat_parameters(flat_parameters(&reset)).unwrap();
     for engine in [&mut kept, &mut reset, &mut fresh] {
         step(engine);

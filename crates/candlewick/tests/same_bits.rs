@@ -44,7 +44,7 @@ fn train(set: InstructionSet, threads: usize, images: usize) -> u64 {
 
 #[test]
 fn an_epoch_gives_the_same_bits_on_any_threads_and_instruction_set() {
-    let expected = train(InstructionSet::best(), 1, 60_000);
+    let expected = train(InstructionSet::chosen().unwrap(), 1, 60_000);
     for set in InstructionSet::available() {
         // Portable code takes half a minute an epoch.
         let threads: &[usize] = if set.name() == "portable" { &[2] } else { &[1, 2, 3, 8] };
@@ -55,13 +55,12 @@ fn an_epoch_gives_the_same_bits_on_any_threads_and_instruction_set() {
 }
 
 /// Measured once with AVX-512. It changes with the order of a sum or of the images, and must change for no other reason:
-/// then measure it again, and run this test on the other kind of processor too (docs/same-bits.md).
-const RECORDED: u64 = 0x895b_eb2b_9923_ff4e;
+/// then measure it again, and run scripts/test-aarch64.sh, which holds NEON against it.
+const RECORDED: u64 = 0xe794_4a71_d5e9_db68;
 
 #[test]
 fn another_kind_of_processor_gives_the_same_bits() {
-    for set in InstructionSet::available() {
-        let digest = train(set, 2, 2048);
-        assert_eq!(digest, RECORDED, "{} gives {digest:#x}", set.name());
-    }
+    let set = InstructionSet::chosen().unwrap();
+    let digest = train(set, 2, 2048);
+    assert_eq!(digest, RECORDED, "{} gives {digest:#x}", set.name());
 }

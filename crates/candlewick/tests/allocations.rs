@@ -1,0 +1,67 @@
+//! A step takes no memory from the system once the first is done: training for long is as safe as training for a moment.
+
+use candlewick::dataset::{Dataset, DatasetBuilder};
+use candlewick::engine::lanes::LanesEngine;
+use candlewick::engine::{Engine, Progress};
+use candlewick::init::Init;
+use candlewick::network::{Activation, Layer, Network};
+use candlewick::optimizer::Sgd;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The system's allocator, with a count of the calls of all threads.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn network() -> Network {
+    let conv = Layer::Conv2d {
+        channels: 5,
+        kernel_size: [3, 3],
+        strides: [1, 1],
+        padding: [1, 1],
+        activation: Activation::Sigmoid,
+    };
+    let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
+    let dense = |units, activation| Layer::Dense { units, activation };
+    Network::new(&[conv, pool, dense(30, Activation::Relu), dense(4, Activation::None)], [1, 8, 8]).unwrap()
+}
+
+fn dataset(count: usize) -> Dataset {
+    let mut builder = DatasetBuilder::new(count, [1, 8, 8]).unwrap();
+    builder.push_pixels(&(0..count * 64).map(|i| (i * i % 251) as u8).collect::<Vec<_>>()).unwrap();
+    builder.push_labels(&(0..count).map(|i| (i % 4) as u8).collect::<Vec<_>>()).unwrap();
+    builder.finish().unwrap()
+}
+
+#[test]
+fn a_step_allocates_nothing() {
+    let dataset = dataset(64 * 100);
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let mut engine = LanesEngine::new(network(), Some(2)).unwrap();
+    engine.set_flat_parameters(Init::Xavier.parameters(&network(), 1).unwrap()).unwrap();
+    let mut calls = |steps: u32| {
+        let order: Vec<u32> = (0..64 * steps).collect();
+        let before = CALLS.load(Ordering::Relaxed);
+        engine.train(&dataset, &order, 64, &sgd, &Progress::default()).unwrap();
+        CALLS.load(Ordering::Relaxed) - before
+    };
+    calls(1);
+    // What a call takes at its start does not grow with its steps; two are for the queue in which it waits for the threads.
+    let (one, hundred) = (calls(1), calls(100));
+    assert!(hundred <= one + 2, "a call of one step allocates {one} times, one of a hundred {hundred} times");
+}
