@@ -23,14 +23,25 @@ const sections = new Map<string, (peak: Peak) => Promise<void>>([
   ['kernels', benchKernels],
 ])
 
+class UsageError extends Error {}
+
+function parseOptions() {
+  try {
+    return parseArgs({ options: { peers: { type: 'boolean' } }, allowPositionals: true })
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
 function parse(): { chosen: string[]; peers: boolean } {
-  const { values, positionals } = parseArgs({ options: { peers: { type: 'boolean' } }, allowPositionals: true })
+  const { values, positionals } = parseOptions()
   const unknown = positionals.find((name) => !sections.has(name))
   if (unknown !== undefined) {
     throw new Error(
       `There is no section "${unknown}"; expected some of ${[...sections.keys()].join(', ')}, or --peers.`,
     )
   }
+  if (values.peers && positionals.length > 0) throw new UsageError('--peers compares training; leave the sections out.')
   return { chosen: positionals.length > 0 ? positionals : [...sections.keys()], peers: values.peers ?? false }
 }
 
@@ -44,5 +55,5 @@ try {
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
-  process.exitCode = 2
+  process.exitCode = error instanceof UsageError ? 2 : 1
 }

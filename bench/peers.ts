@@ -53,7 +53,7 @@ const peers: Peer[] = [
     isSlow: true,
   },
   {
-    name: 'tfjs (by 512 images)',
+    name: 'tfjs, one thread, from 512 images,',
     environment: 'tfjs',
     program: process.execPath,
     args: ['tfjs_lenet.cjs'],
@@ -98,7 +98,7 @@ async function compare(task: Task, found: Peer[], threads: number): Promise<void
       })
     }
   }
-  const title = `${workload.title}; batch ${task.batchSize}, ${threads} threads, medians of ${rounds} rounds`
+  const title = `${workload.title}; batch ${task.batchSize}, ${threads} threads, medians`
   print(title, times)
 }
 

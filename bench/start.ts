@@ -15,9 +15,11 @@ export async function benchStart(): Promise<void> {
     const child = spawn(process.execPath, [join(root, 'build/bench/first-step.js')], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await once(child.stdout, 'data')
+    const closed = once(child, 'close')
+    await Promise.race([once(child.stdout, 'data'), closed])
     times.push((performance.now() - start) / 1000)
-    await once(child, 'close')
+    const [code] = await closed
+    if (code !== 0) throw new Error('The first step failed.')
   }
   const memory = async (epochs: number) => `${Math.round((await peakMemory(epochs)) / 1e6)} MB`
   printTable(
@@ -33,10 +35,12 @@ export async function benchStart(): Promise<void> {
 
 /** In bytes. */
 async function peakMemory(epochs: number): Promise<number> {
-  const report = "process.on('exit', () => console.error(process.resourceUsage().maxRSS))"
-  const options = ['--import', `data:text/javascript,${report}`, join(root, 'dist/cli.js')]
+  const options = ['--import', join(root, 'bench/peak-memory.js'), join(root, 'dist/cli.js')]
   const child = spawn(process.execPath, [...options, 'train', '--json', '--epochs', `${epochs}`], {
+    cwd: root,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  return 1024 * Number(await text(child.stderr))
+  const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  if (code !== 0) throw new Error(`candlewick train failed: ${stderr}`)
+  return 1024 * Number(stderr)
 }

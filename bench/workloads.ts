@@ -35,7 +35,10 @@ function convnet(): Sequential {
   return new Sequential([...layers, dense({ units: 256, activation: 'relu' }), dense({ units: 10 })])
 }
 
-/** Useful multiply-adds of training on an image: forward, and both gradients but for that of the first layer's input. */
+/**
+ * Multiply-adds of training on an image: forward, and both gradients but for that of the first layer's input. As in the
+ * literature, those with padding count; LeNet has none.
+ */
 export function multiplyAdds({ network }: Workload, imageShape: readonly number[]): number {
   const forward = network()
     .describe(imageShape)

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'OUT_OF_MEMORY'
   /** The device asked for is not there. */
   | 'DEVICE_UNAVAILABLE'
+  | 'DEVICE_LOST'
   /** A defect of candlewick. */
   | 'INTERNAL'
 

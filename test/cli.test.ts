@@ -186,9 +186,8 @@ test('a terminal sees a progress bar', async (t) => {
 
 /** Megabytes that a training took at its peak. */
 async function peakMemory(...args: string[]): Promise<number> {
-  const report = "process.on('exit', () => console.error(process.resourceUsage().maxRSS))"
   const { code, stderr } = await finish(
-    spawn(process.execPath, ['--import', `data:text/javascript,${report}`, program, 'train', '--json', ...args]),
+    spawn(process.execPath, ['--import', './bench/peak-memory.js', program, 'train', '--json', ...args]),
   )
   if (code !== 0) throw new Error(stderr)
   return Number(stderr) / 1024

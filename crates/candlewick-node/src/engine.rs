@@ -122,7 +122,7 @@ pub fn create_engine<'env>(
     device: String,
     threads: Option<u32>,
 ) -> napi::Result<Object<'env>> {
-    // Reading the environment is safe only where nobody writes it, and JavaScript's thread is the one that does.
+    // Here rather than on the engine's thread, beside which JavaScript could write to the environment.
     let set = InstructionSet::chosen();
     let make = move || {
         candlewick::device::device(&device)?;
@@ -279,7 +279,7 @@ fn initializer(options: &InitOptions) -> Result<Init> {
 /// The optimiser's settings, after forgetting its velocity where it is a new one.
 fn begin(engine: &mut dyn candlewick::engine::Engine, options: &SgdOptions) -> Result<Sgd> {
     if options.fresh {
-        engine.reset_optimizer();
+        engine.reset_optimizer()?;
     }
     let SgdOptions { learning_rate, momentum, weight_decay, .. } = options;
     let [learning_rate, momentum, weight_decay] = [learning_rate, momentum, weight_decay].map(|x| *x as f32);

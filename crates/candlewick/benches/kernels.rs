@@ -251,7 +251,7 @@ impl Kernel for ElementwiseKernel<'_> {
         let ElementwiseData { windows, large: [x, dx], small: [y, dy], numbers: [w, g, v] } = self.data;
         match self.work {
             Elementwise::MaxPool => max_pool2d::forward(l, windows, x, y),
-            Elementwise::MaxPoolGradient => max_pool2d::backward(l, windows, x, y, dy, dx),
+            Elementwise::MaxPoolGradient => max_pool2d::backward_in_place(l, windows, x, y, dy),
             Elementwise::Sigmoid => activation::forward(l, Activation::Sigmoid, y, dy),
             Elementwise::SigmoidGradient => {
                 let (y, dx) = (&y[..], &mut dx[..y.len()]);

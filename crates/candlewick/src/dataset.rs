@@ -1,16 +1,23 @@
 //! Labelled images in memory, one byte a pixel: 60,000 of Fashion-MNIST are 47 MB.
 
 use crate::error::{Code, Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Images (N, C, H, W) of bytes and their labels.
 #[derive(Debug)]
 pub struct Dataset {
+    id: u64,
     shape: [usize; 3],
     pixels: Vec<u8>,
     labels: Vec<u8>,
 }
 
 impl Dataset {
+    /// Its own among all datasets of this process: an engine that keeps a copy knows it by this.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// (C, H, W) of each image.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
@@ -91,7 +98,9 @@ impl DatasetBuilder {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         match len {
             Some(len) if pixels.try_reserve_exact(len).is_ok() && labels.try_reserve_exact(count).is_ok() => {
-                Ok(Self(Dataset { shape, pixels, labels }, count))
+                static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+                let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+                Ok(Self(Dataset { id, shape, pixels, labels }, count))
             }
             _ => Err(Error::new(
                 Code::InvalidShape,

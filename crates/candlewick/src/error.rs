@@ -23,6 +23,8 @@ pub enum Code {
     OutOfMemory,
     /// The device asked for is not there.
     DeviceUnavailable,
+    /// A GPU stopped answering, and what was on it is gone.
+    DeviceLost,
     /// The work was cancelled between two batches.
     Cancelled,
     /// A defect of candlewick.
@@ -42,6 +44,7 @@ impl Code {
             Code::SaveFailed => "SAVE_FAILED",
             Code::OutOfMemory => "OUT_OF_MEMORY",
             Code::DeviceUnavailable => "DEVICE_UNAVAILABLE",
+            Code::DeviceLost => "DEVICE_LOST",
             Code::Cancelled => "CANCELLED",
             Code::Internal => "INTERNAL",
         }

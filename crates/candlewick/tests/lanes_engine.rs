@@ -139,6 +139,42 @@ fn a_network_larger_than_memory_is_refused() {
     assert_eq!(code(LanesEngine::new(network, Some(1024))), Code::OutOfMemory);
 }
 
+/// However often the same sixteen images come in a batch, in how many tiles, chunks and rounds, their mean gradient is one.
+#[test]
+fn repeated_images_have_the_gradient_of_one_tile() {
+    let conv = |kernel_size, padding| Layer::Conv2d {
+        channels: 4,
+        kernel_size,
+        strides: [1, 1],
+        padding,
+        activation: Activation::None,
+    };
+    let dense = Layer::Dense { units: 4, activation: Activation::None };
+    for layers in [vec![conv([8, 8], [0, 0])], vec![conv([3, 3], [1, 1]), dense], vec![dense]] {
+        let gradient = |times: usize| {
+            let mut engine = LanesEngine::new(Network::new(&layers, [1, 8, 8]).unwrap(), Some(2)).unwrap();
+            engine.set_flat_parameters(Init::Xavier.parameters(engine.network(), 1).unwrap()).unwrap();
+            let images = Tensor::from_slice(dataset(16).pixels(), (16, 1, 8, 8), &Device::Cpu).unwrap();
+            let images = images.repeat((times, 1, 1, 1)).unwrap();
+            engine
+                .step(
+                    &images,
+                    &dataset(16).labels().repeat(times).into_iter().map(u32::from).collect::<Vec<_>>(),
+                    &sgd(),
+                )
+                .unwrap();
+            let gradients = engine.gradients().unwrap();
+            gradients.iter().flat_map(|(_, t)| t.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect::<Vec<_>>()
+        };
+        let expected = gradient(1);
+        for times in [16, 17, 32, 64, 65, 128] {
+            for (a, b) in expected.iter().zip(gradient(times)) {
+                assert!((a - b).abs() < 1e-5, "{layers:?}: {b} for {times} times the images of {a}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_new_optimizer_starts_without_velocity() {
     let dataset = dataset(32);
@@ -149,7 +185,7 @@ fn a_new_optimizer_starts_without_velocity() {
     for engine in [&mut kept, &mut reset] {
         step(engine);
     }
-    reset.reset_optimizer();
+    reset.reset_optimizer().unwrap();
     let mut fresh = engine(InstructionSet::chosen().unwrap(), 1);
     fresh.set_flat_parameters(flat_parameters(&reset)).unwrap();
     for engine in [&mut kept, &mut reset, &mut fresh] {

@@ -66,9 +66,15 @@ fn relu() -> Case {
 }
 
 impl Case {
+    fn network(&self) -> Network {
+        Network::new(&self.layers, [1, 28, 28]).unwrap()
+    }
+
     fn engine(&self) -> LanesEngine {
-        let network = Network::new(&self.layers, [1, 28, 28]).unwrap();
-        let mut engine = LanesEngine::new(network, Some(2)).unwrap();
+        self.with_parameters(LanesEngine::new(self.network(), Some(2)).unwrap())
+    }
+
+    fn with_parameters<E: Engine>(&self, mut engine: E) -> E {
         let ours: Vec<String> = engine.network().parameters.iter().map(|p| p.name.clone()).collect();
         let own = self.tensors.iter().filter(|(name, _)| ours.contains(name));
         engine.set_parameters(&own.map(|(name, tensor)| (name.clone(), tensor.clone())).collect()).unwrap();
@@ -92,8 +98,8 @@ fn relative_error(actual: &[f64], expected: &[f64]) -> f64 {
     difference / largest
 }
 
-fn hold(case: &Case) {
-    let (mut engine, n) = (case.engine(), case.batch_size);
+fn hold(case: &Case, mut engine: impl Engine) {
+    let n = case.batch_size;
     let dataset = fashion_mnist::train(STEPS * n);
     let first = Tensor::from_slice(&dataset.pixels()[..n * 784], (n, 1, 28, 28), &Device::Cpu).unwrap();
     let logits = relative_error(&values(&engine.predict(&first).unwrap()), &case.expect("logits"));
@@ -122,12 +128,22 @@ fn hold(case: &Case) {
 
 #[test]
 fn lenet_follows_pytorch() {
-    hold(&lenet());
+    hold(&lenet(), lenet().engine());
 }
 
 #[test]
 fn other_layers_and_momentum_follow_pytorch() {
-    hold(&relu());
+    hold(&relu(), relu().engine());
+}
+
+#[cfg(feature = "emulation")]
+#[test]
+fn the_emulated_cuda_engine_follows_pytorch() {
+    use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
+    for case in [lenet(), relu()] {
+        let h100 = Emulated { most_shared: 227 << 10, multiprocessors: 132 };
+        hold(&case, case.with_parameters(CudaEngine::new(h100, case.network()).unwrap()));
+    }
 }
 
 #[test]

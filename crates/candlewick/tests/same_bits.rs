@@ -46,7 +46,7 @@ fn train(set: InstructionSet, threads: usize, images: usize) -> u64 {
 fn an_epoch_gives_the_same_bits_on_any_threads_and_instruction_set() {
     let expected = train(InstructionSet::chosen().unwrap(), 1, 60_000);
     for set in InstructionSet::available() {
-        // Portable code takes half a minute an epoch.
+        // Portable code takes a minute for it.
         let threads: &[usize] = if set.name() == "portable" { &[2] } else { &[1, 2, 3, 8] };
         for &threads in threads {
             assert_eq!(train(set, threads, 60_000), expected, "{} on {threads} threads", set.name());

@@ -1,6 +1,10 @@
 //! An engine runs a network on one kind of device: it holds the parameters and does the forward passes, backward passes and
 //! optimiser steps.
 
+#[cfg(any(feature = "cuda", feature = "emulation"))]
+pub mod cuda;
+mod images;
+mod input;
 pub mod lanes;
 
 use crate::dataset::Dataset;
@@ -40,7 +44,7 @@ impl Progress {
         self.check()
     }
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Error::new(Code::Cancelled, "the work was cancelled"));
         }
@@ -118,5 +122,8 @@ pub trait Engine: Send {
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
 
     /// Forgets the optimiser's velocity, as a new optimiser would start.
-    fn reset_optimizer(&mut self);
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn reset_optimizer(&mut self) -> Result<()>;
 }

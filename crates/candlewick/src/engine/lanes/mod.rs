@@ -16,17 +16,19 @@ mod threads;
 mod tile;
 mod update;
 
+use super::images::{Images, with_images};
+use super::input::{check_images, check_parameters, check_range, check_step, check_training};
 use super::{Engine, Progress};
 use crate::checkpoint;
-use crate::dataset::{Dataset, check_label};
-use crate::error::{Code, Error, Result};
+use crate::dataset::Dataset;
+use crate::error::Result;
 use crate::memory;
 use crate::metrics::Metrics;
-use crate::network::{Network, show};
+use crate::network::Network;
 use crate::optimizer::Sgd;
 use crate::simd::InstructionSet;
 use candle_core::{Device, Tensor};
-use pack::{Images, Pack, with_images};
+use pack::Pack;
 use program::Program;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -67,8 +69,7 @@ impl LanesEngine {
     pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
         let program = Program::new(&network);
         let vectors = 3usize.saturating_mul(network.parameter_count()).saturating_mul(size_of::<f32>());
-        memory::check_room(vectors)?;
-        let threads = Threads::new(threads, &program)?;
+        let threads = Threads::new(threads, &program, vectors)?;
         let zeros = || memory::zeros(network.parameter_count());
         let (parameters, gradient, velocity) = (zeros()?, zeros()?, zeros()?);
         let parts = parts(&program).into();
@@ -114,18 +115,6 @@ impl LanesEngine {
             set.run(Update { part, chunks, record_len, is_first, sgd, weights });
         });
     }
-
-    fn check_images(&self, images: &Tensor) -> Result<usize> {
-        let [c, h, w] = self.network.input_shape;
-        match images.dims() {
-            [n, rest @ ..] if *rest == [c, h, w] => Ok(*n),
-            dims => {
-                let (dims, expected) = (show(dims), format!("(N, {c}, {h}, {w})"));
-                let message = format!("images have shape {dims}, but this network takes {expected}");
-                Err(Error::new(Code::InvalidShape, message))
-            }
-        }
-    }
 }
 
 impl Engine for LanesEngine {
@@ -134,18 +123,7 @@ impl Engine for LanesEngine {
     }
 
     fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
-        let n = self.check_images(images)?;
-        if n != labels.len() {
-            let message = format!("there are {n} images but {} labels; each image needs one", labels.len());
-            return Err(Error::new(Code::DataMismatch, message));
-        }
-        if n == 0 {
-            return Err(Error::new(Code::InvalidArgument, "a step needs at least one image, but the batch is empty"));
-        }
-        for (image, &label) in labels.iter().enumerate() {
-            check_label(label, image, self.network.classes())?;
-        }
-        let sgd = sgd.validated()?;
+        let sgd = check_step(&self.network, images, labels, sgd)?;
         let pool = self.threads.pool();
         with_images(images, |images| pool.install(|| self.step_on(&images, labels, &sgd)))
     }
@@ -158,13 +136,7 @@ impl Engine for LanesEngine {
         sgd: &Sgd,
         progress: &Progress,
     ) -> Result<Metrics> {
-        check_dataset(&self.network, dataset)?;
-        dataset.check(order, self.network.classes())?;
-        let sgd = sgd.validated()?;
-        if batch_size == 0 {
-            return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
-        }
-        progress.check()?;
+        let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
         let (mut metrics, mut labels) = (Metrics::default(), Vec::with_capacity(batch_size.min(order.len())));
         self.threads.pool().install(|| {
             for indices in order.chunks(batch_size) {
@@ -197,14 +169,11 @@ impl Engine for LanesEngine {
     }
 
     fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
-        check_dataset(&self.network, dataset)?;
-        let indices: Vec<u32> = (range.start as u32..range.end as u32).collect();
-        dataset.check(&indices, self.network.classes())?;
-        Ok(indices)
+        check_range(&self.network, dataset, range)
     }
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
-        let n = self.check_images(images)?;
+        let n = check_images(&self.network, images)?;
         let classes = self.network.classes();
         let logits = pack::Rows::new(n, classes);
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
@@ -236,33 +205,20 @@ impl Engine for LanesEngine {
     }
 
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
-        let (given, expected) = (parameters.len(), self.network.parameter_count());
-        if given != expected {
-            let message = format!("{given} parameters were given, but the network has {expected}");
-            return Err(Error::new(Code::InvalidArgument, message));
-        }
+        check_parameters(&self.network, &parameters)?;
         self.parameters = parameters;
-        self.reset_optimizer();
-        Ok(())
+        self.reset_optimizer()
     }
 
-    fn reset_optimizer(&mut self) {
+    fn reset_optimizer(&mut self) -> Result<()> {
         if std::mem::take(&mut self.is_moving) {
             self.velocity.fill(0.0);
         }
+        Ok(())
     }
 }
 
 /// The images of a batch, as many at a time as the chunks take.
 fn rounds(images: usize) -> impl Iterator<Item = Range<usize>> {
     (0..images).step_by(ROUND).map(move |start| start..(start + ROUND).min(images))
-}
-
-fn check_dataset(network: &Network, dataset: &Dataset) -> Result<()> {
-    if dataset.shape() == network.input_shape {
-        return Ok(());
-    }
-    let (images, expected) = (show(&dataset.shape()), show(&network.input_shape));
-    let message = format!("the dataset's images have shape {images}, but this network takes {expected}");
-    Err(Error::new(Code::InvalidShape, message))
 }

@@ -1,20 +1,9 @@
 //! Where images enter and answers leave: between arrays of images and tiles of lanes.
 
-use crate::error::{Code, Error, Result};
+use crate::engine::images::Images;
 use crate::simd::{Kernel, LANES, Lane, Lanes};
-use candle_core::{CpuStorage, Storage, Tensor};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-
-/// The images of a batch, in memory one after the other.
-pub enum Images<'a> {
-    /// Bytes from 0 to 255, which count as 0 to 1.
-    Bytes(&'a [u8]),
-    /// Numbers as they are.
-    Floats(&'a [f32]),
-    /// Those of a dataset's bytes that the indices name.
-    Indexed(&'a [u8], &'a [u32]),
-}
 
 /// Puts the images `range` of the batch, one to sixteen, into the lanes of `tile`: `[C][H][W]`. Lanes left over are zero.
 pub struct Pack<'a> {
@@ -93,28 +82,6 @@ fn pack_floats(rows: [&[f32]; LANES], tile: &mut [Lane<f32>]) {
         for (to, row) in pixel.0.iter_mut().zip(rows) {
             *to = row[i];
         }
-    }
-}
-
-/// Lends the memory of a tensor of images to `f`.
-///
-/// # Errors
-/// `InvalidArgument` for numbers other than float32 and bytes.
-pub fn with_images<R>(images: &Tensor, f: impl FnOnce(Images<'_>) -> R) -> Result<R> {
-    let images = images.contiguous()?;
-    let (storage, layout) = images.storage_and_layout();
-    let range = layout.start_offset()..layout.start_offset() + layout.shape().elem_count();
-    match &*storage {
-        Storage::Cpu(CpuStorage::F32(values)) => Ok(f(Images::Floats(&values[range]))),
-        Storage::Cpu(CpuStorage::U8(values)) => Ok(f(Images::Bytes(&values[range]))),
-        _ => Err(Error::new(
-            Code::InvalidArgument,
-            format!(
-                "images hold {} on {:?}; give float32 or bytes on the CPU",
-                images.dtype().as_str(),
-                images.device()
-            ),
-        )),
     }
 }
 

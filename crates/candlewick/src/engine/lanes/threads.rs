@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// gradients are summed within chunks first: changing it changes the last bits of results.
 const MOST_CHUNKS: usize = 16;
 
-/// Most tiles of a chunk. A larger batch takes several rounds.
+/// Most tiles of a chunk. A larger batch takes several rounds. Each has room for its record: 4 KiB an input of a dense layer,
+/// over all chunks.
 const MOST_TILES: usize = 4;
 
 /// Images of a round.
@@ -27,7 +28,9 @@ pub struct Chunk {
     pub gradient: Vec<f32>,
     /// [`Program::record_len`] lanes of each tile.
     records: Vec<Lane<f32>>,
-    /// Lanes of `records` that the last round's tiles have written.
+    /// Tiles of the round that have been here.
+    tiles: usize,
+    /// Lanes of `records` that they have written.
     written: usize,
     pub metrics: Metrics,
 }
@@ -44,14 +47,15 @@ impl Chunk {
     }
 
     fn begin(&mut self) {
-        (self.written, self.metrics) = (0, Metrics::default());
+        (self.tiles, self.written, self.metrics) = (0, 0, Metrics::default());
     }
 
     /// Where a tile adds its gradients, those of the round's earlier tiles among them, and where it leaves its record.
     pub fn accumulators(&mut self, program: &Program) -> Accumulators<'_, f32> {
-        if self.written == 0 {
+        if self.tiles == 0 {
             self.gradient.fill(0.0);
         }
+        self.tiles += 1;
         let record = &mut self.records[self.written..][..program.record_len];
         self.written += program.record_len;
         Accumulators { gradient: &mut self.gradient, record }
@@ -74,7 +78,11 @@ pub struct Threads {
 }
 
 impl Threads {
-    pub fn new(count: Option<usize>, program: &Program) -> Result<Self> {
+    /// `others`: bytes that the engine holds besides, so that the check for memory is one.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for no threads, `OutOfMemory`.
+    pub fn new(count: Option<usize>, program: &Program, others: usize) -> Result<Self> {
         let invalid = |message| Error::new(Code::InvalidArgument, message);
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(all).min(MOST_CHUNKS);
@@ -83,7 +91,7 @@ impl Threads {
         }
         let chunks = Chunk::size(program).saturating_mul(MOST_CHUNKS);
         let size = Scratch::<f32>::size(program).saturating_mul(count).saturating_add(chunks);
-        memory::check_room(size)?;
+        memory::check_room(size.saturating_add(others))?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(count)
             .thread_name(|i| format!("candlewick-{i}"))
@@ -146,7 +154,7 @@ mod tests {
     #[test]
     fn every_image_is_in_one_tile() {
         let network = Network::new(&[Layer::Dense { units: 1, activation: Activation::None }], [1, 1, 1]).unwrap();
-        let mut threads = Threads::new(Some(3), &Program::new(&network)).unwrap();
+        let mut threads = Threads::new(Some(3), &Program::new(&network), 0).unwrap();
         for images in [0, 1, 15, 16, 17, 255, 256, 257, 1000, ROUND] {
             let seen = Mutex::new(vec![0; images]);
             let work = |_: &mut Scratch<f32>, chunk: &mut Chunk, range: Range<usize>| {

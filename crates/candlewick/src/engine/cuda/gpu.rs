@@ -1,0 +1,71 @@
+//! What the CUDA engine asks of a GPU: memory, copies and launches. A real one ([`super::device`]) or, in tests, the host
+//! ([`super::emulated`]).
+
+use super::layout::Arguments;
+use crate::error::Result;
+
+/// The kernels of `kernels/step.cu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Kernel {
+    /// Forward, loss and backward of a batch.
+    Train = 0,
+    /// The gradient and the optimiser's step.
+    Update = 1,
+    /// Forward and loss.
+    Score = 2,
+    /// Forward.
+    Predict = 3,
+    /// Dense weights as the forward pass reads them.
+    TurnAll = 4,
+    /// Loss and correct answers of a run.
+    SumMetrics = 5,
+}
+
+/// A GPU and its one queue of work: what is asked for first is done first.
+pub trait Gpu: Send {
+    /// Memory of the GPU.
+    type Memory: Send;
+
+    /// `bytes` of memory, zeroed.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    fn allocate(&self, bytes: usize) -> Result<Self::Memory>;
+
+    /// Where it is.
+    fn address(&self, memory: &Self::Memory) -> u64;
+
+    /// Copies `bytes` to the front of `memory`, which is at least as long.
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn write(&self, memory: &mut Self::Memory, bytes: &[u8]) -> Result<()>;
+
+    /// Waits for all work and copies the front of `memory`, which is at least as long, to `bytes`.
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn read(&self, memory: &Self::Memory, bytes: &mut [u8]) -> Result<()>;
+
+    /// Queues a kernel, in `blocks` blocks with `shared` bytes of shared memory each.
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn launch(&self, kernel: Kernel, blocks: usize, shared: usize, arguments: &Arguments) -> Result<()>;
+
+    /// Waits for all work.
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn synchronize(&self) -> Result<()>;
+
+    /// Bytes of shared memory that a block may have.
+    fn most_shared(&self) -> usize;
+
+    /// Bytes of shared memory that a multiprocessor shares out among its blocks.
+    fn shared_of_multiprocessor(&self) -> usize;
+
+    /// Multiprocessors.
+    fn multiprocessors(&self) -> usize;
+}

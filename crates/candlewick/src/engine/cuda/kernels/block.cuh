@@ -1,0 +1,37 @@
+// What a kernel needs of CUDA, and the same for a processor.
+//
+// A block's threads share out the items of a loop, and meet at a barrier before anyone reads what another has written:
+//
+//   for (int i = FIRST_ITEM; i < count; i += ITEMS_AT_ONCE) y[i] = f(x[i]);
+//   BARRIER;
+//
+// Such code is right with one thread to a block too. So a C++ compiler for the host, with the second half of this file, makes
+// of it what the tests run where there is no GPU.
+#pragma once
+#include <math.h>
+#include <stdint.h>
+
+#ifdef __CUDACC__
+
+#define KERNEL extern "C" __global__ void __launch_bounds__(256)
+#define DEVICE __device__ __forceinline__
+#define FIRST_ITEM (int)threadIdx.x
+#define ITEMS_AT_ONCE (int)blockDim.x
+#define BLOCK (int)blockIdx.x
+#define BLOCKS (int)gridDim.x
+#define BARRIER __syncthreads()
+extern __shared__ float shared_memory[];
+
+#else
+
+#define KERNEL static void
+#define DEVICE static inline
+#define FIRST_ITEM 0
+#define ITEMS_AT_ONCE 1
+#define BLOCK block
+#define BLOCKS blocks
+#define BARRIER
+static thread_local int block, blocks;
+static thread_local float *shared_memory;
+
+#endif

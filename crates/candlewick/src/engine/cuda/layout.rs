@@ -1,0 +1,201 @@
+//! A network as the kernels see it: a list of operations with the places of all that they read and write. The structs are
+//! those of `kernels/program.cuh`, field by field.
+
+use crate::error::{Code, Error, Result};
+use crate::network::{Activation, Layer, Network, PlacedLayer};
+use bytemuck::{Pod, Zeroable};
+
+const CONV2D: i32 = 0;
+const MAX_POOL2D: i32 = 1;
+const AVG_POOL2D: i32 = 2;
+const DENSE: i32 = 3;
+const ACTIVATION: i32 = 4;
+
+/// `struct Operation`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Operation {
+    kind: i32,
+    function: i32,
+    input: [i32; 3],
+    output: [i32; 3],
+    kernel: [i32; 2],
+    strides: [i32; 2],
+    padding: [i32; 2],
+    weight: i32,
+    bias: i32,
+    parameter_end: i32,
+    gradient: i32,
+    record: i32,
+    x: i32,
+    y: i32,
+}
+
+/// All that a kernel is told: `struct Arguments` of kernels/program.cuh, with addresses of the device's.
+#[expect(missing_docs, reason = "program.cuh says what they are")]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+pub struct Arguments {
+    pub operations: u64,
+    pub bytes: u64,
+    pub floats: u64,
+    pub order: u64,
+    pub labels: u64,
+    pub parameters: u64,
+    pub turned: u64,
+    pub gradient: u64,
+    pub velocity: u64,
+    pub partials: u64,
+    pub records: u64,
+    pub losses: u64,
+    pub correct: u64,
+    pub logits: u64,
+    pub scratch: u64,
+    pub sums: u64,
+    pub operation_count: i32,
+    pub image_len: i32,
+    pub classes: i32,
+    pub first: i32,
+    pub images: i32,
+    pub memory_len: i32,
+    pub gradients: i32,
+    pub longest: i32,
+    pub gradient_len: i32,
+    pub record_len: i32,
+    pub partial_count: i32,
+    pub parameter_count: i32,
+    pub scale: f32,
+    pub learning_rate: f32,
+    pub momentum: f32,
+    pub weight_decay: f32,
+}
+
+// As program.cuh asserts on its side.
+const _: () = assert!(size_of::<Operation>() == 84 && size_of::<Arguments>() == 192);
+
+/// The operations, and numbers of what they need.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub operations: Vec<Operation>,
+    /// Numbers of a block's memory: every value, then two gradients as long as the longest.
+    pub memory_len: usize,
+    /// Where the two gradients begin.
+    pub gradients: usize,
+    /// Numbers of each.
+    pub longest: usize,
+    /// Numbers of a block's partial gradient: the convolutions'.
+    pub gradient_len: usize,
+    /// Numbers of an image's record: what goes into dense layers, and the gradient by what comes out.
+    pub record_len: usize,
+}
+
+impl Layout {
+    /// # Errors
+    /// `OutOfMemory` for a network of 2³¹ numbers or more.
+    pub fn new(network: &Network) -> Result<Self> {
+        let mut layout = Builder { end: network.image_len(), longest: network.image_len(), ..Builder::default() };
+        let mut pending = Activation::None;
+        for placed in &network.layers {
+            // As in the lanes engine: an activation waits for the max pools after it, which leave it a quarter of the work.
+            if !matches!(placed.layer, Layer::MaxPool2d { .. }) {
+                layout.activate(std::mem::replace(&mut pending, Activation::None))?;
+            }
+            layout.place(network, placed)?;
+            if let Layer::Conv2d { activation, .. } | Layer::Dense { activation, .. } = placed.layer {
+                pending = activation;
+            }
+        }
+        layout.activate(pending)?;
+        let Builder { operations, end, longest, gradient_len, record_len, .. } = layout;
+        let memory_len = end + 2 * longest;
+        for len in [memory_len, gradient_len, record_len, network.parameter_count()] {
+            number(len)?;
+        }
+        Ok(Self { operations, memory_len, gradients: end, longest, gradient_len, record_len })
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    operations: Vec<Operation>,
+    /// Where the last value is, and where it ends.
+    last: usize,
+    end: usize,
+    longest: usize,
+    gradient_len: usize,
+    record_len: usize,
+    parameter_end: usize,
+    shape: [usize; 3],
+}
+
+impl Builder {
+    fn place(&mut self, network: &Network, placed: &PlacedLayer) -> Result<()> {
+        let mut operation = Operation::default();
+        let pair = |[a, b]: [usize; 2]| Ok::<_, Error>([number(a)?, number(b)?]);
+        match placed.layer {
+            Layer::Conv2d { kernel_size, strides, padding, .. } => {
+                operation.kind = CONV2D;
+                (operation.kernel, operation.strides) = (pair(kernel_size)?, pair(strides)?);
+                operation.padding = pair(padding)?;
+            }
+            Layer::MaxPool2d { pool_size, strides } => {
+                (operation.kind, operation.kernel, operation.strides) = (MAX_POOL2D, pair(pool_size)?, pair(strides)?);
+            }
+            Layer::AvgPool2d { pool_size, strides } => {
+                (operation.kind, operation.kernel, operation.strides) = (AVG_POOL2D, pair(pool_size)?, pair(strides)?);
+            }
+            Layer::Dense { .. } => operation.kind = DENSE,
+        }
+        let start = self.parameter_end;
+        if let [weight, bias] = &network.parameters[placed.parameters.clone()] {
+            (operation.weight, operation.bias) = (number(weight.range.start)?, number(bias.range.start)?);
+            self.parameter_end = bias.range.end;
+        } else {
+            operation.weight = number(start)?;
+        }
+        let inputs: usize = placed.input_shape.iter().product();
+        if operation.kind == CONV2D {
+            operation.gradient = number(self.gradient_len)?;
+            self.gradient_len += self.parameter_end - start;
+        } else if operation.kind == DENSE {
+            operation.record = number(self.record_len)?;
+            self.record_len += inputs + placed.output_shape[0];
+        }
+        self.push(operation, three(&placed.input_shape), three(&placed.output_shape))
+    }
+
+    fn activate(&mut self, activation: Activation) -> Result<()> {
+        let function = match activation {
+            Activation::None => return Ok(()),
+            Activation::Sigmoid => 1,
+            Activation::Relu => 2,
+            Activation::Tanh => 3,
+        };
+        let weight = number(self.parameter_end)?;
+        self.push(Operation { kind: ACTIVATION, function, weight, ..Operation::default() }, self.shape, self.shape)
+    }
+
+    fn push(&mut self, operation: Operation, input: [usize; 3], output: [usize; 3]) -> Result<()> {
+        let len: usize = output.iter().product();
+        let (x, y) = (number(self.last)?, number(self.end)?);
+        let shape = |[c, h, w]: [usize; 3]| Ok::<_, Error>([number(c)?, number(h)?, number(w)?]);
+        let (input, parameter_end) = (shape(input)?, number(self.parameter_end)?);
+        self.operations.push(Operation { input, output: shape(output)?, parameter_end, x, y, ..operation });
+        (self.last, self.shape) = (self.end, output);
+        self.end = self.end.saturating_add(len);
+        self.longest = self.longest.max(len);
+        Ok(())
+    }
+}
+
+/// (C, H, W), or (units, 1, 1).
+fn three(shape: &[usize]) -> [usize; 3] {
+    std::array::from_fn(|i| shape.get(i).copied().unwrap_or(1))
+}
+
+fn number(n: usize) -> Result<i32> {
+    i32::try_from(n).map_err(|_| {
+        let message = format!("the network needs {n} numbers in one place on the GPU; there is room for {}", i32::MAX);
+        Error::new(Code::OutOfMemory, message)
+    })
+}

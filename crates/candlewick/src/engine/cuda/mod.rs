@@ -1,0 +1,384 @@
+//! The CUDA engine: an image to a block of threads, all its values in shared memory.
+//!
+//! ```text
+//!   order ──► train: a block takes an image through the network and back ──┬─► partial gradients of its block (conv2d)
+//!                                                                          └─► record of the image (dense)
+//!                                                                                      │
+//!   parameters ◄── update: gradient, and the SGD step, 32 parameters to a block ◄──────┘
+//! ```
+//!
+//! The dataset stays on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
+//! fixed order, so that a run repeats to the last bit; other GPUs, of other numbers of multiprocessors, may differ there.
+
+#[cfg(feature = "emulation")]
+pub mod emulated;
+pub mod gpu;
+mod layout;
+
+use super::images::{Images, with_images};
+use super::input::{check_images, check_parameters, check_range, check_step, check_training};
+use super::{Engine, Progress};
+use crate::checkpoint;
+use crate::dataset::Dataset;
+use crate::error::{Code, Error, Result};
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::optimizer::Sgd;
+use candle_core::{Device, Tensor};
+use gpu::{Gpu, Kernel};
+pub use layout::Arguments;
+use layout::Layout;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// `SPLITS` of kernels/conv2d.cuh.
+const SPLITS: usize = 4;
+
+/// `PARAMETERS` and `SHARERS` of kernels/step.cu, and the memory of their sums.
+const PARAMETERS: usize = 32;
+const UPDATE_SHARED: usize = PARAMETERS * 8 * size_of::<f32>();
+
+/// `SUMS` of kernels/step.cu: loss and count of each, in float64.
+const METRICS_SHARED: usize = 256 * 2 * size_of::<f64>();
+
+/// Images of an evaluation or prediction between two launches, and batches of a training between two looks at its
+/// [`Progress`]: launches are queued, and only a wait says how far they are.
+const EVALUATION_BATCH: usize = 4096;
+const BATCHES_AHEAD: usize = 32;
+
+/// A network on a GPU.
+pub struct CudaEngine<G: Gpu> {
+    gpu: G,
+    network: Network,
+    layout: Layout,
+    /// Blocks of a launch, at most.
+    most_blocks: usize,
+    /// Bytes of a block's shared memory; 0 where its values are in global memory instead.
+    shared: usize,
+    /// Those of the network, whose addresses never change.
+    operations: G::Memory,
+    parameters: G::Memory,
+    turned: G::Memory,
+    gradient: G::Memory,
+    velocity: G::Memory,
+    scratch: Option<G::Memory>,
+    partials: G::Memory,
+    sums: G::Memory,
+    /// Those that grow with what they hold.
+    records: Growing<G>,
+    order: Growing<G>,
+    losses: Growing<G>,
+    correct: Growing<G>,
+    logits: Growing<G>,
+    images: Growing<G>,
+    labels: Growing<G>,
+    /// The dataset whose bytes and labels are in `images` and `labels`.
+    resident: Option<u64>,
+    is_moving: bool,
+}
+
+/// Memory that is replaced by more of it when more is asked for.
+struct Growing<G: Gpu> {
+    memory: Option<(G::Memory, usize)>,
+}
+
+impl<G: Gpu> Growing<G> {
+    fn new() -> Self {
+        Self { memory: None }
+    }
+
+    /// At least `bytes` of memory, whose content is not kept.
+    fn room(&mut self, gpu: &G, bytes: usize) -> Result<&mut G::Memory> {
+        if self.memory.as_ref().is_none_or(|(_, len)| *len < bytes) {
+            self.memory = None; // what is there makes room first
+            self.memory = Some((gpu.allocate(bytes)?, bytes));
+        }
+        match &mut self.memory {
+            Some((memory, _)) => Ok(memory),
+            None => Err(Error::new(Code::Internal, "memory was just allocated, but is not there")),
+        }
+    }
+
+    fn write(&mut self, gpu: &G, bytes: &[u8]) -> Result<()> {
+        let memory = self.room(gpu, bytes.len())?;
+        gpu.write(memory, bytes)
+    }
+
+    /// 0 before there is any.
+    fn address(&self, gpu: &G) -> u64 {
+        self.memory.as_ref().map_or(0, |(memory, _)| gpu.address(memory))
+    }
+}
+
+impl<G: Gpu> CudaEngine<G> {
+    /// Runs `network` on `gpu`. All parameters are zero until they are set.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn new(gpu: G, network: Network) -> Result<Self> {
+        let layout = Layout::new(&network)?;
+        let (memory, count) = (layout.memory_len * size_of::<f32>(), network.parameter_count());
+        let fits = memory <= gpu.most_shared();
+        let shared = if fits { memory } else { 0 };
+        // As many blocks as run at once, so that each has the fewest partial gradients to leave.
+        let at_once = if fits { (gpu.shared_of_multiprocessor() / memory.max(1)).clamp(1, 8) } else { 2 };
+        let most_blocks = gpu.multiprocessors() * at_once;
+        let floats = |n: usize| gpu.allocate(n.saturating_mul(size_of::<f32>()));
+        let mut operations = gpu.allocate(size_of_val(&layout.operations[..]))?;
+        gpu.write(&mut operations, bytemuck::cast_slice(&layout.operations))?;
+        Ok(Self {
+            operations,
+            parameters: floats(count)?,
+            turned: floats(count)?,
+            gradient: floats(count)?,
+            velocity: floats(count)?,
+            scratch: if fits { None } else { Some(floats(most_blocks * layout.memory_len)?) },
+            partials: floats(most_blocks * SPLITS * layout.gradient_len)?,
+            sums: gpu.allocate(2 * size_of::<f64>())?,
+            records: Growing::new(),
+            order: Growing::new(),
+            losses: Growing::new(),
+            correct: Growing::new(),
+            logits: Growing::new(),
+            images: Growing::new(),
+            labels: Growing::new(),
+            resident: None,
+            is_moving: false,
+            gpu,
+            network,
+            layout,
+            most_blocks,
+            shared,
+        })
+    }
+
+    /// What every launch is told.
+    fn arguments(&self) -> Arguments {
+        let at = |memory| self.gpu.address(memory);
+        let number = |n: usize| n as i32; // Layout::new has seen to it that they fit
+        Arguments {
+            operations: at(&self.operations),
+            labels: self.labels.address(&self.gpu),
+            parameters: at(&self.parameters),
+            turned: at(&self.turned),
+            gradient: at(&self.gradient),
+            velocity: at(&self.velocity),
+            partials: at(&self.partials),
+            records: self.records.address(&self.gpu),
+            losses: self.losses.address(&self.gpu),
+            correct: self.correct.address(&self.gpu),
+            logits: self.logits.address(&self.gpu),
+            scratch: self.scratch.as_ref().map_or(0, at),
+            sums: at(&self.sums),
+            operation_count: number(self.layout.operations.len()),
+            image_len: number(self.network.image_len()),
+            classes: number(self.network.classes()),
+            memory_len: number(self.layout.memory_len),
+            gradients: number(self.layout.gradients),
+            longest: number(self.layout.longest),
+            gradient_len: number(self.layout.gradient_len),
+            record_len: number(self.layout.record_len),
+            parameter_count: number(self.network.parameter_count()),
+            ..Arguments::default()
+        }
+    }
+
+    /// Puts the dataset on the GPU, unless it is there.
+    fn load(&mut self, dataset: &Dataset) -> Result<()> {
+        if self.resident != Some(dataset.id()) {
+            self.resident = None;
+            let labels: Vec<u32> = dataset.labels().iter().map(|label| u32::from(*label)).collect();
+            self.images.write(&self.gpu, dataset.pixels())?;
+            self.labels.write(&self.gpu, bytemuck::cast_slice(&labels))?;
+            self.resident = Some(dataset.id());
+        }
+        Ok(())
+    }
+
+    /// Puts a batch of images on the GPU; the arguments that name it.
+    fn load_batch(&mut self, images: &Images<'_>) -> Result<Arguments> {
+        self.resident = None;
+        match images {
+            Images::Floats(values) => self.images.write(&self.gpu, bytemuck::cast_slice(values))?,
+            Images::Bytes(bytes) | Images::Indexed(bytes, _) => self.images.write(&self.gpu, bytes)?,
+        }
+        let address = self.images.address(&self.gpu);
+        Ok(match images {
+            Images::Floats(_) => Arguments { floats: address, ..self.arguments() },
+            _ => Arguments { bytes: address, ..self.arguments() },
+        })
+    }
+
+    /// Room for the figures of a run of `images`.
+    fn make_room(&mut self, images: usize, batch_size: usize) -> Result<()> {
+        let bytes = images.saturating_mul(size_of::<f32>());
+        self.losses.room(&self.gpu, bytes)?;
+        self.correct.room(&self.gpu, bytes)?;
+        let record = self.layout.record_len.saturating_mul(size_of::<f32>());
+        self.records.room(&self.gpu, record.saturating_mul(batch_size.min(images)))?;
+        Ok(())
+    }
+
+    /// Queues a batch's step.
+    fn step_on(&mut self, arguments: &Arguments, batch: Range<usize>, sgd: &Sgd) -> Result<()> {
+        let blocks = batch.len().min(self.most_blocks);
+        let arguments = Arguments {
+            first: batch.start as i32,
+            images: batch.len() as i32,
+            partial_count: (blocks * SPLITS) as i32,
+            scale: 1.0 / batch.len() as f32,
+            learning_rate: sgd.learning_rate,
+            momentum: sgd.momentum,
+            weight_decay: sgd.weight_decay,
+            ..*arguments
+        };
+        self.is_moving |= sgd.momentum > 0.0;
+        self.gpu.launch(Kernel::Train, blocks, self.shared, &arguments)?;
+        let groups = self.network.parameter_count().div_ceil(PARAMETERS);
+        if groups == 0 {
+            return Ok(());
+        }
+        self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments)
+    }
+
+    /// Queues a kernel that takes images forward.
+    fn forward(&self, kernel: Kernel, arguments: &Arguments, batch: Range<usize>) -> Result<()> {
+        let arguments = Arguments { first: batch.start as i32, images: batch.len() as i32, ..*arguments };
+        self.gpu.launch(kernel, batch.len().min(self.most_blocks), self.shared, &arguments)
+    }
+
+    /// Waits for a run and reads its figures.
+    fn metrics(&self, images: usize) -> Result<Metrics> {
+        let arguments = Arguments { images: images as i32, ..self.arguments() };
+        self.gpu.launch(Kernel::SumMetrics, 1, METRICS_SHARED, &arguments)?;
+        let mut sums = [0f64; 2];
+        self.gpu.read(&self.sums, bytemuck::cast_slice_mut(&mut sums))?;
+        Ok(Metrics { loss: sums[0], correct: sums[1] as u64, count: images as u64 })
+    }
+
+    fn read_floats(&self, memory: &G::Memory, count: usize) -> Result<Vec<f32>> {
+        let mut values = vec![0f32; count];
+        self.gpu.read(memory, bytemuck::cast_slice_mut(&mut values))?;
+        Ok(values)
+    }
+}
+
+impl<G: Gpu> Engine for CudaEngine<G> {
+    fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
+        let sgd = check_step(&self.network, images, labels, sgd)?;
+        with_images(images, |images| {
+            self.make_room(labels.len(), labels.len())?;
+            self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
+            let arguments = self.load_batch(&images)?;
+            self.step_on(&arguments, 0..labels.len(), &sgd)?;
+            self.metrics(labels.len())
+        })?
+    }
+
+    fn train(
+        &mut self,
+        dataset: &Dataset,
+        order: &[u32],
+        batch_size: usize,
+        sgd: &Sgd,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
+        if order.is_empty() {
+            return Ok(Metrics::default());
+        }
+        self.load(dataset)?;
+        self.make_room(order.len(), batch_size)?;
+        self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
+        let (bytes, order_at) = (self.images.address(&self.gpu), self.order.address(&self.gpu));
+        let arguments = Arguments { bytes, order: order_at, ..self.arguments() };
+        for (start, images) in pieces(order.len(), batch_size.saturating_mul(BATCHES_AHEAD)) {
+            for (first, len) in pieces(images, batch_size) {
+                self.step_on(&arguments, start + first..start + first + len, &sgd)?;
+            }
+            self.gpu.synchronize()?;
+            progress.advance(images)?;
+        }
+        self.metrics(order.len())
+    }
+
+    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
+        let indices = self.check(dataset, range)?;
+        progress.check()?;
+        if indices.is_empty() {
+            return Ok(Metrics::default());
+        }
+        self.load(dataset)?;
+        self.make_room(indices.len(), 0)?;
+        self.order.write(&self.gpu, bytemuck::cast_slice(&indices))?;
+        let (bytes, order) = (self.images.address(&self.gpu), self.order.address(&self.gpu));
+        let arguments = Arguments { bytes, order, ..self.arguments() };
+        for (start, images) in pieces(indices.len(), EVALUATION_BATCH) {
+            self.forward(Kernel::Score, &arguments, start..start + images)?;
+            self.gpu.synchronize()?;
+            progress.advance(images)?;
+        }
+        self.metrics(indices.len())
+    }
+
+    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
+        check_range(&self.network, dataset, range)
+    }
+
+    fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
+        let (n, classes) = (check_images(&self.network, images)?, self.network.classes());
+        let logits = with_images(images, |images| {
+            if n == 0 {
+                return Ok(Vec::new());
+            }
+            self.logits.room(&self.gpu, n * classes * size_of::<f32>())?;
+            let arguments = self.load_batch(&images)?;
+            for (start, images) in pieces(n, EVALUATION_BATCH) {
+                self.forward(Kernel::Predict, &arguments, start..start + images)?;
+            }
+            match &self.logits.memory {
+                Some((memory, _)) => self.read_floats(memory, n * classes),
+                None => Ok(Vec::new()),
+            }
+        })??;
+        Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?)
+    }
+
+    fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
+        checkpoint::named(&self.network, &self.read_floats(&self.parameters, self.network.parameter_count())?)
+    }
+
+    fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
+        checkpoint::named(&self.network, &self.read_floats(&self.gradient, self.network.parameter_count())?)
+    }
+
+    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()> {
+        self.set_flat_parameters(checkpoint::flatten(&self.network, tensors, false)?)
+    }
+
+    fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
+        check_parameters(&self.network, &parameters)?;
+        self.gpu.write(&mut self.parameters, bytemuck::cast_slice(&parameters))?;
+        if !parameters.is_empty() {
+            self.gpu.launch(Kernel::TurnAll, self.most_blocks, 0, &self.arguments())?;
+        }
+        self.reset_optimizer()
+    }
+
+    fn reset_optimizer(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.is_moving) {
+            let zeros = vec![0f32; self.network.parameter_count()];
+            self.gpu.write(&mut self.velocity, bytemuck::cast_slice(&zeros))?;
+        }
+        Ok(())
+    }
+}
+
+/// `0..n` in pieces of `len`, the last perhaps shorter: where each starts, and how long it is.
+fn pieces(n: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).step_by(len).map(move |start| (start, len.min(n - start)))
+}

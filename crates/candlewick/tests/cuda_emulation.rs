@@ -1,0 +1,168 @@
+//! The CUDA engine's kernels, compiled for the host, against the lanes engine.
+#![cfg(feature = "emulation")]
+
+use candle_core::{Device, Tensor};
+use candlewick::dataset::{Dataset, DatasetBuilder};
+use candlewick::engine::cuda::CudaEngine;
+use candlewick::engine::cuda::emulated::Emulated;
+use candlewick::engine::lanes::LanesEngine;
+use candlewick::engine::{Engine, Progress};
+use candlewick::init::Init;
+use candlewick::network::{Activation, Layer, Network};
+use candlewick::optimizer::Sgd;
+
+/// An H100's shared memory, with few enough multiprocessors that blocks take several images each.
+const GPU: Emulated = Emulated { most_shared: 227 << 10, multiprocessors: 3 };
+
+/// So little shared memory that values go to global memory.
+const SMALL_GPU: Emulated = Emulated { most_shared: 16 << 10, multiprocessors: 2 };
+
+fn conv(
+    channels: usize,
+    kernel_size: [usize; 2],
+    strides: [usize; 2],
+    padding: [usize; 2],
+    activation: Activation,
+) -> Layer {
+    Layer::Conv2d { channels, kernel_size, strides, padding, activation }
+}
+
+fn dense(units: usize, activation: Activation) -> Layer {
+    Layer::Dense { units, activation }
+}
+
+/// The edges of the layers' own tables: one channel, kernels as large as the input, 1x1, strides within, at and beyond the
+/// kernel, padding below, at and beyond it, sides that differ, remainders of four channels, windows apart, touching and
+/// overlapping; and every activation before and after both pools.
+fn networks() -> Vec<Network> {
+    use Activation::{None, Relu, Sigmoid, Tanh};
+    let max = |pool_size, strides| Layer::MaxPool2d { pool_size, strides };
+    let mean = |pool_size, strides| Layer::AvgPool2d { pool_size, strides };
+    let table: Vec<([usize; 3], Vec<Layer>)> = vec![
+        ([1, 1, 1], vec![conv(1, [1, 1], [1, 1], [0, 0], None), dense(2, None)]),
+        ([1, 9, 9], vec![conv(6, [5, 5], [1, 1], [0, 0], Sigmoid), max([2, 2], [2, 2]), dense(3, None)]),
+        ([6, 7, 7], vec![conv(5, [5, 5], [1, 1], [0, 0], Tanh), max([2, 2], [1, 1]), dense(4, None)]),
+        ([2, 5, 5], vec![conv(3, [5, 5], [1, 1], [0, 0], Relu), dense(5, Relu), dense(3, None)]),
+        ([3, 6, 5], vec![conv(4, [1, 1], [1, 1], [0, 0], Sigmoid), mean([2, 2], [1, 1]), dense(2, None)]),
+        ([2, 8, 9], vec![conv(4, [3, 3], [2, 2], [1, 1], Relu), conv(9, [3, 2], [1, 2], [1, 0], Tanh), dense(3, None)]),
+        (
+            [2, 10, 11],
+            vec![conv(3, [3, 3], [3, 3], [0, 0], None), conv(2, [2, 2], [1, 1], [3, 2], None), dense(2, None)],
+        ),
+        ([1, 9, 8], vec![max([3, 3], [2, 2]), conv(2, [2, 3], [5, 4], [1, 0], Sigmoid), dense(2, None)]),
+        (
+            [3, 6, 6],
+            vec![mean([1, 3], [2, 1]), conv(8, [3, 3], [1, 1], [2, 2], Tanh), max([3, 2], [3, 2]), dense(7, None)],
+        ),
+        (
+            [2, 7, 7],
+            vec![max([2, 2], [3, 3]), conv(3, [7, 7], [1, 1], [3, 3], Relu), mean([2, 1], [1, 1]), dense(3, None)],
+        ),
+        ([1, 4, 4], vec![dense(40, Sigmoid), dense(21, Tanh), dense(10, None)]),
+        (
+            [2, 6, 6],
+            vec![conv(3, [3, 3], [1, 1], [1, 1], Sigmoid), mean([3, 3], [2, 2]), conv(4, [2, 2], [1, 1], [0, 0], None)],
+        ),
+    ];
+    table.into_iter().map(|(shape, layers)| Network::new(&layers, shape).unwrap()).collect()
+}
+
+fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
+    let mut builder = DatasetBuilder::new(count, shape).unwrap();
+    let values = count * shape.iter().product::<usize>();
+    builder.push_pixels(&(0..values).map(|i| (i * i % 251) as u8).collect::<Vec<_>>()).unwrap();
+    builder.push_labels(&(0..count).map(|i| (i * 7 % classes) as u8).collect::<Vec<_>>()).unwrap();
+    builder.finish().unwrap()
+}
+
+fn engines(network: &Network, gpu: Emulated) -> (LanesEngine, CudaEngine<Emulated>) {
+    let parameters = Init::Uniform(0.5).parameters(network, 7).unwrap();
+    let mut lanes = LanesEngine::new(network.clone(), Some(2)).unwrap();
+    let mut cuda = CudaEngine::new(gpu, network.clone()).unwrap();
+    lanes.set_flat_parameters(parameters.clone()).unwrap();
+    cuda.set_flat_parameters(parameters).unwrap();
+    (lanes, cuda)
+}
+
+fn assert_near(what: &str, expected: &[(String, Tensor)], found: &[(String, Tensor)]) {
+    for ((name, expected), (_, found)) in expected.iter().zip(found) {
+        assert_eq!(expected.dims(), found.dims());
+        let [expected, found] = [expected, found].map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        let scale = expected.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
+        for (a, b) in expected.iter().zip(&found) {
+            assert!((a - b).abs() <= 1e-4 * scale, "{what}, {name}: {b} is not {a}");
+        }
+    }
+}
+
+fn each(mut check: impl FnMut(&str, &Network, LanesEngine, CudaEngine<Emulated>)) {
+    for (gpu, name) in [(GPU, "shared memory"), (SMALL_GPU, "global memory")] {
+        for (i, network) in networks().iter().enumerate() {
+            // A network of any size on no shared memory to speak of, once.
+            let gpu = if name == "global memory" { Emulated { most_shared: 4096, ..gpu } } else { gpu };
+            let (lanes, cuda) = engines(network, gpu);
+            check(&format!("network {i} in {name}"), network, lanes, cuda);
+        }
+    }
+}
+
+#[test]
+fn a_step_has_the_gradients_of_the_lanes_engine() {
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    each(|what, network, mut lanes, mut cuda| {
+        for (seed, batch) in [1usize, 15, 33].into_iter().enumerate() {
+            let [c, h, w] = network.input_shape;
+            let values: Vec<f32> =
+                (0..batch * c * h * w).map(|i| ((i * 37 + seed) % 101) as f32 / 50.0 - 1.0).collect();
+            let images = Tensor::from_vec(values, (batch, c, h, w), &Device::Cpu).unwrap();
+            let labels: Vec<u32> = (0..batch).map(|i| (i % network.classes()) as u32).collect();
+            let expected = lanes.step(&images, &labels, &sgd).unwrap();
+            let found = cuda.step(&images, &labels, &sgd).unwrap();
+            assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
+            assert_eq!(found.count, expected.count);
+            assert_near(what, &lanes.gradients().unwrap(), &cuda.gradients().unwrap());
+            assert_near(what, &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
+        }
+    });
+}
+
+#[test]
+fn training_evaluation_and_prediction_agree_with_the_lanes_engine() {
+    let sgd = Sgd { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 };
+    each(|what, network, mut lanes, mut cuda| {
+        let dataset = dataset(70, network.input_shape, network.classes());
+        let order: Vec<u32> = (0..70).map(|i| i * 29 % 70).collect();
+        let progress = Progress::default();
+        let expected = lanes.train(&dataset, &order, 16, &sgd, &Progress::default()).unwrap();
+        let found = cuda.train(&dataset, &order, 16, &sgd, &progress).unwrap();
+        assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
+        assert_eq!((found.count, progress.images()), (70, 70));
+        let expected = lanes.evaluate(&dataset, 3..65, &Progress::default()).unwrap();
+        let found = cuda.evaluate(&dataset, 3..65, &Progress::default()).unwrap();
+        assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
+        assert_eq!(found.count, 62);
+        let [c, h, w] = network.input_shape;
+        let images = Tensor::from_slice(&dataset.pixels()[..5 * c * h * w], (5, c, h, w), &Device::Cpu).unwrap();
+        let logits = [("logits".to_owned(), lanes.predict(&images).unwrap())];
+        assert_near(what, &logits, &[("logits".to_owned(), cuda.predict(&images).unwrap())]);
+        // What was uploaded for the prediction is not taken for the dataset.
+        let again = cuda.evaluate(&dataset, 3..65, &Progress::default()).unwrap();
+        assert_eq!(again, found, "{what}");
+    });
+}
+
+#[test]
+fn a_run_repeats_to_the_last_bit() {
+    let network = &networks()[1];
+    let dataset = dataset(40, network.input_shape, network.classes());
+    let order: Vec<u32> = (0..40).collect();
+    let run = || {
+        let (_, mut cuda) = engines(network, GPU);
+        let metrics = cuda.train(&dataset, &order, 16, &Sgd::new(0.5).unwrap(), &Progress::default()).unwrap();
+        let parameters = cuda.parameters().unwrap();
+        let bits =
+            |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|x| x.to_bits()).collect();
+        (metrics.loss.to_bits(), parameters.iter().map(|(_, t)| bits(t)).collect::<Vec<Vec<u32>>>())
+    };
+    assert_eq!(run(), run());
+}
