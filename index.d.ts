@@ -71,7 +71,7 @@ export declare function describe(layers: Array<LayerOptions>, inputShape: Array<
 
 /** A kind of device, whether it can be used, and what it is or why not. */
 export interface DeviceReport {
-  /** `cpu` or `cuda`. */
+  /** `cpu`, `cuda:0`, or `cuda` where there is none. */
   name: string
   /** What it is, or why it cannot be used. */
   description: string

@@ -10,5 +10,6 @@ export function devices(): DeviceReport[] {
 
 /** The first GPU, if there is one; else the CPU. */
 export function tryGpu(): Device {
-  return devices().some((device) => device.name === 'cuda' && device.available) ? 'cuda:0' : 'cpu'
+  const gpu = devices().find(({ name, available }) => name.startsWith('cuda:') && available)
+  return gpu ? (gpu.name as Device) : 'cpu'
 }

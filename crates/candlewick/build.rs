@@ -1,15 +1,41 @@
 //! Compiles the CUDA engine's kernels, where its features ask for them.
 
+#[cfg(any(feature = "cuda", feature = "emulation"))]
+const KERNELS: &str = "src/engine/cuda/kernels";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(any(feature = "cuda", feature = "emulation"))]
+    println!("cargo::rerun-if-changed={KERNELS}");
     #[cfg(feature = "emulation")]
-    emulation();
+    cc::Build::new().cpp(true).std("c++17").opt_level(2).file(format!("{KERNELS}/emulation.cpp")).compile("emulation");
+    #[cfg(feature = "cuda")]
+    cuda();
 }
 
-/// The kernels as host C++.
-#[cfg(feature = "emulation")]
-fn emulation() {
-    let kernels = "src/engine/cuda/kernels";
-    println!("cargo::rerun-if-changed={kernels}");
-    cc::Build::new().cpp(true).std("c++17").opt_level(2).file(format!("{kernels}/emulation.cpp")).compile("emulation");
+/// The kernels as one file of machine code for compute capabilities 8.0 and 9.0, and PTX, which drivers compile, for newer ones.
+#[cfg(feature = "cuda")]
+fn cuda() {
+    use std::path::Path;
+    println!("cargo::rerun-if-env-changed=CUDA_HOME");
+    let nvcc = match std::env::var("CUDA_HOME") {
+        Ok(home) => Path::new(&home).join("bin/nvcc"),
+        Err(_) => "nvcc".into(),
+    };
+    let out = Path::new(&std::env::var("OUT_DIR").expect("cargo sets it")).join("step.fatbin");
+    let status = std::process::Command::new(&nvcc)
+        .args(["-std=c++17", "-O3", "--fatbin", "-gencode=arch=compute_80,code=sm_80"])
+        .args(["-gencode=arch=compute_90,code=sm_90", "-gencode=arch=compute_90,code=compute_90"])
+        .arg(format!("{KERNELS}/step.cu"))
+        .arg("-o")
+        .arg(&out)
+        .status();
+    match status {
+        Ok(status) if status.success() => {}
+        Ok(status) => panic!("{} fails with {status}", nvcc.display()),
+        Err(error) => panic!(
+            "{} cannot be run ({error}); set CUDA_HOME to a CUDA toolkit, as scripts/cuda-toolkit.sh lays one out",
+            nvcc.display()
+        ),
+    }
 }

@@ -5,7 +5,7 @@ use napi_derive::napi;
 /// A kind of device, whether it can be used, and what it is or why not.
 #[napi(object)]
 pub struct DeviceReport {
-    /// `cpu` or `cuda`.
+    /// `cpu`, `cuda:0`, or `cuda` where there is none.
     pub name: String,
     /// What it is, or why it cannot be used.
     pub description: String,
@@ -17,7 +17,7 @@ pub struct DeviceReport {
 #[napi]
 pub fn devices() -> Vec<DeviceReport> {
     let convert = |report: candlewick::device::DeviceReport| DeviceReport {
-        name: report.name.into(),
+        name: report.name,
         description: report.description,
         available: report.available,
     };

@@ -5,8 +5,6 @@ use crate::images::{Pixels, copy, tensor};
 use crate::layers::{LayerOptions, network};
 use crate::worker::Worker;
 use candle_core::{D, Tensor};
-use candlewick::engine::Engine as _;
-use candlewick::engine::lanes::LanesEngine;
 use candlewick::init::Init;
 use candlewick::metrics::Metrics;
 use candlewick::optimizer::Sgd;
@@ -125,9 +123,8 @@ pub fn create_engine<'env>(
     // Here rather than on the engine's thread, beside which JavaScript could write to the environment.
     let set = InstructionSet::chosen();
     let make = move || {
-        candlewick::device::device(&device)?;
         let network = network(&layers, &input_shape)?;
-        let mut engine = LanesEngine::on(set?, network, threads.map(|t| t as usize))?;
+        let mut engine = candlewick::engine::create(&device, network, threads.map(|t| t as usize), set)?;
         engine.set_flat_parameters(initializer(&init)?.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
@@ -136,7 +133,7 @@ pub fn create_engine<'env>(
         env.adjust_external_memory(size as i64)?;
         Ok(Engine(worker, size as i64))
     };
-    Worker::start(env, make, wrap, LanesEngine::size)
+    Worker::start(env, make, wrap)
 }
 
 #[napi]

@@ -34,20 +34,19 @@ struct Shutdown {
 
 impl Worker {
     /// Makes an engine on a new thread; the promise resolves to what `wrap` makes of it and its worker.
-    pub fn start<'env, E: Engine + 'static, R: ToNapiValue + 'static>(
+    pub fn start<'env, R: ToNapiValue + 'static>(
         env: &'env Env,
-        make: impl FnOnce() -> Result<E> + Send + 'static,
+        make: impl FnOnce() -> Result<Box<dyn Engine>> + Send + 'static,
         wrap: impl FnOnce(Env, Worker, usize) -> napi::Result<R> + Send + 'static,
-        size: impl FnOnce(&E) -> usize + Send + 'static,
     ) -> napi::Result<Object<'env>> {
         let (jobs, waiting) = mpsc::channel::<Job>();
-        let (begin, begun) = mpsc::channel::<Box<dyn FnOnce() -> Option<E> + Send>>();
+        let (begin, begun) = mpsc::channel::<Box<dyn FnOnce() -> Option<Box<dyn Engine>> + Send>>();
         let shutdown = Arc::new(Shutdown::default());
         let ending = shutdown.clone();
         let run = move || {
             let Some(mut engine) = begun.recv().ok().and_then(|make| make()) else { return };
             for job in waiting {
-                job((!ending.begun()).then_some(&mut engine));
+                job((!ending.begun()).then_some(engine.as_mut()));
             }
         };
         // The promise is made after the thread: one that nobody settles would keep the process alive.
@@ -56,7 +55,7 @@ impl Worker {
         env.add_env_cleanup_hook(shutdown.clone(), |shutdown| shutdown.begin())?;
         let make = move || match guarded(make) {
             Ok(engine) => {
-                let size = size(&engine);
+                let size = engine.size();
                 deferred.resolve(Box::new(move |env| wrap(env, Worker { jobs, shutdown }, size)));
                 Some(engine)
             }

@@ -3,14 +3,11 @@
 use crate::error::{Code, Error, Result};
 use crate::simd::InstructionSet;
 
-/// Why this build has no GPU to offer.
-const NO_CUDA: &str = "this build of candlewick has no CUDA engine";
-
 /// A device that was found, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceReport {
-    /// `cpu` or `cuda`.
-    pub name: &'static str,
+    /// `cpu`, `cuda:0`, or `cuda` where there is none.
+    pub name: String,
     /// What it is, or why it cannot be used.
     pub description: String,
     /// Whether a network can run on it.
@@ -20,25 +17,67 @@ pub struct DeviceReport {
 /// The processor and every other kind of device that candlewick knows.
 pub fn devices() -> Vec<DeviceReport> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cpu = match InstructionSet::chosen() {
-        Ok(set) => DeviceReport { name: "cpu", description: format!("{cores} cores, {}", set.name()), available: true },
-        Err(error) => DeviceReport { name: "cpu", description: error.message, available: false },
-    };
-    vec![cpu, DeviceReport { name: "cuda", description: NO_CUDA.into(), available: false }]
+    let cpu = InstructionSet::chosen().map(|set| format!("{cores} cores, {}", set.name()));
+    let mut devices = vec![report("cpu".into(), cpu)];
+    match cuda_devices() {
+        Ok(found) => {
+            let name = |ordinal| format!("cuda:{ordinal}");
+            devices.extend(found.into_iter().enumerate().map(|(i, description)| report(name(i), Ok(description))));
+        }
+        Err(error) => devices.push(report("cuda".into(), Err(error))),
+    }
+    devices
 }
 
-/// The candle device of this name: `cpu` or `cuda:0`.
+fn report(name: String, description: Result<String>) -> DeviceReport {
+    let available = description.is_ok();
+    DeviceReport { name, description: description.unwrap_or_else(|error| error.message), available }
+}
+
+/// Name, memory and compute capability of each GPU.
+#[cfg(feature = "cuda")]
+fn cuda_devices() -> Result<Vec<String>> {
+    let describe = |gpu: crate::engine::cuda::device::Description| {
+        let (gib, (major, minor)) = (gpu.memory as f64 / f64::from(1 << 30), gpu.compute_capability);
+        format!("{}, {gib:.1} GiB, compute capability {major}.{minor}", gpu.name)
+    };
+    Ok(crate::engine::cuda::device::descriptions()?.into_iter().map(describe).collect())
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda_devices() -> Result<Vec<String>> {
+    Err(Error::new(Code::DeviceUnavailable, NO_CUDA))
+}
+
+/// Why a build without the feature `cuda` has no GPU to offer.
+#[cfg(not(feature = "cuda"))]
+const NO_CUDA: &str = "this build of candlewick has no CUDA engine";
+
+/// The error for a GPU, in a build that can't have one.
+#[cfg(not(feature = "cuda"))]
+pub(crate) fn no_cuda(name: &str) -> Error {
+    let message = format!("{name} was asked for, but {NO_CUDA}; use \"cpu\", or tryGpu(), which falls back to it");
+    Error::new(Code::DeviceUnavailable, message)
+}
+
+/// What a device's name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// `cpu`
+    Cpu,
+    /// `cuda:0`, the first GPU of the driver's, and so on.
+    Cuda(usize),
+}
+
+/// The device of this name, whether there is one or not.
 ///
 /// # Errors
-/// `DeviceUnavailable` for a device that is not there, `InvalidArgument` for a name that is none.
-pub fn device(name: &str) -> Result<candle_core::Device> {
-    let ordinal = name.strip_prefix("cuda:").map(str::parse::<usize>);
+/// `InvalidArgument` for a name that is none.
+pub fn parse(name: &str) -> Result<Device> {
+    let ordinal = name.strip_prefix("cuda:").map(str::parse);
     match (name, ordinal) {
-        ("cpu", _) => Ok(candle_core::Device::Cpu),
-        (_, Some(Ok(_))) => Err(Error::new(
-            Code::DeviceUnavailable,
-            format!("{name} was asked for, but {NO_CUDA}; use \"cpu\", or tryGpu(), which falls back to it"),
-        )),
+        ("cpu", _) => Ok(Device::Cpu),
+        (_, Some(Ok(ordinal))) => Ok(Device::Cuda(ordinal)),
         _ => Err(Error::new(
             Code::InvalidArgument,
             format!("device is \"{name}\"; it must be \"cpu\" or \"cuda:\" and a number, as in \"cuda:0\""),
@@ -51,11 +90,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_is_never_replaced_silently() {
-        assert!(device("cpu").is_ok());
-        assert_eq!(device("cuda:0").unwrap_err().code, Code::DeviceUnavailable);
+    fn names_say_what_they_are() {
+        assert_eq!((parse("cpu"), parse("cuda:3")), (Ok(Device::Cpu), Ok(Device::Cuda(3))));
         for name in ["gpu", "cuda", "cuda:", "cuda:x", ""] {
-            assert_eq!(device(name).unwrap_err().code, Code::InvalidArgument, "{name}");
+            assert_eq!(parse(name).unwrap_err().code, Code::InvalidArgument, "{name}");
         }
+    }
+
+    #[test]
+    fn there_is_a_processor_and_a_word_on_gpus() {
+        let devices = devices();
+        assert!(devices[0].name == "cpu" && devices[0].available);
+        assert!(devices[1].name.starts_with("cuda"));
     }
 }

@@ -8,10 +8,12 @@ mod input;
 pub mod lanes;
 
 use crate::dataset::Dataset;
+use crate::device::{self, Device};
 use crate::error::{Code, Error, Result};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizer::Sgd;
+use crate::simd::InstructionSet;
 use candle_core::Tensor;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -52,12 +54,35 @@ impl Progress {
     }
 }
 
+/// Makes an engine for `network` on the device of this name, `cpu` or `cuda:0`; on the CPU with `threads` threads, all
+/// processors' for `None`, on an instruction set. All parameters are zero until they are set.
+///
+/// # Errors
+/// `InvalidArgument` or `DeviceUnavailable` for the name, and as the engines' own.
+pub fn create(
+    device: &str,
+    network: Network,
+    threads: Option<usize>,
+    set: Result<InstructionSet>,
+) -> Result<Box<dyn Engine>> {
+    match device::parse(device)? {
+        Device::Cpu => Ok(Box::new(lanes::LanesEngine::on(set?, network, threads)?)),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(ordinal) => Ok(Box::new(cuda::CudaEngine::new(cuda::device::CudaGpu::open(ordinal)?, network)?)),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => Err(device::no_cuda(device)),
+    }
+}
+
 /// A network's parameters and everything that runs it.
 ///
 /// Images are tensors (N, C, H, W), either float32, taken as they are, or bytes, which count as 0 to 1 (divided by 255).
 pub trait Engine: Send {
     /// What runs here.
     fn network(&self) -> &Network;
+
+    /// Bytes of the host's memory that it holds.
+    fn size(&self) -> usize;
 
     /// One optimiser step on the mean loss of a batch; the metrics are those before the step.
     ///

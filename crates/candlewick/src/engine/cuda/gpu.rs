@@ -1,5 +1,5 @@
-//! What the CUDA engine asks of a GPU: memory, copies and launches. A real one ([`super::device`]) or, in tests, the host
-//! ([`super::emulated`]).
+//! What the CUDA engine asks of a GPU: memory, copies and launches. A real one (`device.rs`) or, in tests, the host
+//! (`emulated.rs`).
 
 use super::layout::Arguments;
 use crate::error::Result;

@@ -10,6 +10,8 @@
 //! The dataset stays on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
 //! fixed order, so that a run repeats to the last bit; other GPUs, of other numbers of multiprocessors, may differ there.
 
+#[cfg(feature = "cuda")]
+pub mod device;
 #[cfg(feature = "emulation")]
 pub mod emulated;
 pub mod gpu;
@@ -323,6 +325,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             progress.advance(images)?;
         }
         self.metrics(indices.len())
+    }
+
+    fn size(&self) -> usize {
+        0
     }
 
     fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {

@@ -76,12 +76,6 @@ impl LanesEngine {
         Ok(Self { network, program, parts, set, threads, parameters, gradient, velocity, is_moving: false })
     }
 
-    /// Bytes of memory that it holds.
-    pub fn size(&self) -> usize {
-        let vectors = [&self.parameters, &self.gradient, &self.velocity];
-        self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).iter().sum::<usize>()
-    }
-
     /// A step, within the pool.
     fn step_on(&mut self, images: &Images<'_>, labels: &[u32], sgd: &Sgd) -> Metrics {
         let mut metrics = Metrics::default();
@@ -120,6 +114,11 @@ impl LanesEngine {
 impl Engine for LanesEngine {
     fn network(&self) -> &Network {
         &self.network
+    }
+
+    fn size(&self) -> usize {
+        let vectors = [&self.parameters, &self.gradient, &self.velocity];
+        self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).iter().sum::<usize>()
     }
 
     fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {

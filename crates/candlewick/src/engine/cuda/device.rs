@@ -1,0 +1,217 @@
+//! NVIDIA GPUs, through the driver that the machine has: it is opened at run time, so that one addon serves machines with and
+//! without.
+
+use super::gpu::{Gpu, Kernel};
+use super::layout::Arguments;
+use crate::error::{Code, Error, Result};
+use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute as FunctionAttribute};
+use cudarc::driver::{
+    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PushKernelArg,
+};
+use cudarc::nvrtc::Ptx;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+/// kernels/step.cu, compiled by the build script.
+const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/step.fatbin"));
+
+/// In the order of [`Kernel`].
+const NAMES: [&str; 6] = ["train", "update", "score", "predict", "turn_all", "sum_metrics"];
+
+/// Threads of a block, as the kernels' `__launch_bounds__` has it.
+const THREADS: u32 = 256;
+
+// SAFETY: it is `struct Arguments` of the kernels, as both sides assert.
+unsafe impl DeviceRepr for Arguments {}
+
+/// A GPU with a stream of its own.
+pub struct CudaGpu {
+    stream: Arc<CudaStream>,
+    functions: [CudaFunction; 6],
+    most_shared: usize,
+    shared_of_multiprocessor: usize,
+    multiprocessors: usize,
+}
+
+/// What there is to know of a GPU before it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// `NVIDIA H100 80GB HBM3`
+    pub name: String,
+    /// Bytes.
+    pub memory: usize,
+    /// 9.0 is (9, 0).
+    pub compute_capability: (i32, i32),
+}
+
+/// All GPUs, in the driver's order.
+///
+/// # Errors
+/// `DeviceUnavailable` with the reason why there is none.
+pub fn descriptions() -> Result<Vec<Description>> {
+    guarded(|| {
+        (0..count()?)
+            .map(|ordinal| {
+                let context = CudaContext::new(ordinal).map_err(|e| unavailable(ordinal, e))?;
+                let describe = || {
+                    Ok(Description {
+                        name: context.name()?,
+                        memory: context.total_mem()?,
+                        compute_capability: context.compute_capability()?,
+                    })
+                };
+                describe().map_err(|e| unavailable(ordinal, e))
+            })
+            .collect()
+    })
+}
+
+impl CudaGpu {
+    /// Opens a GPU and loads the kernels.
+    ///
+    /// # Errors
+    /// `DeviceUnavailable`: no driver, an old one, no such GPU, or one that is too old.
+    pub fn open(ordinal: usize) -> Result<Self> {
+        guarded(|| {
+            let count = count().map_err(|error| {
+                let message = format!(
+                    "cuda:{ordinal} was asked for, but {}; use \"cpu\", or tryGpu(), which falls back to it",
+                    error.message
+                );
+                Error::new(error.code, message)
+            })?;
+            if ordinal >= count {
+                let message =
+                    format!("cuda:{ordinal} was asked for, but this machine has {count} CUDA devices, from cuda:0");
+                return Err(Error::new(Code::DeviceUnavailable, message));
+            }
+            let context = CudaContext::new(ordinal).map_err(|e| unavailable(ordinal, e))?;
+            let capability = context.compute_capability().map_err(|e| unavailable(ordinal, e))?;
+            if capability < (8, 0) {
+                let (major, minor) = capability;
+                let message =
+                    format!("cuda:{ordinal} has compute capability {major}.{minor}; candlewick needs 8.0 or newer");
+                return Err(Error::new(Code::DeviceUnavailable, message));
+            }
+            Self::load(&context).map_err(|e| unavailable(ordinal, e))
+        })
+    }
+
+    fn load(context: &Arc<CudaContext>) -> std::result::Result<Self, DriverError> {
+        // SAFETY: all work and all memory of an engine are on its one stream.
+        unsafe { context.disable_event_tracking() };
+        let module = context.load_module(Ptx::from_binary(KERNELS.to_vec()))?;
+        let attribute = |attribute| context.attribute(attribute).map(|n| n as usize);
+        let most_shared = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
+        let load = |name| {
+            let function = module.load_function(name)?;
+            let most = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            function.set_attribute(most, most_shared as i32)?;
+            Ok::<_, DriverError>(function)
+        };
+        let [a, b, c, d, e, f] = NAMES.map(load);
+        Ok(Self {
+            stream: context.new_stream()?,
+            functions: [a?, b?, c?, d?, e?, f?],
+            most_shared,
+            shared_of_multiprocessor: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?,
+            multiprocessors: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
+        })
+    }
+
+    fn out_of_memory(&self, bytes: usize) -> Error {
+        let gib = |bytes: usize| bytes as f64 / f64::from(1 << 30);
+        let room = match self.stream.context().mem_get_info() {
+            Ok((free, total)) => format!("{:.1} of its {:.1} GiB are free", gib(free), gib(total)),
+            Err(_) => "it has not so much".to_owned(),
+        };
+        let message = format!(
+            "{:.3} GiB of the GPU's memory were asked for, but {room}; make the network or the batch smaller",
+            gib(bytes)
+        );
+        Error::new(Code::OutOfMemory, message)
+    }
+}
+
+impl Gpu for CudaGpu {
+    type Memory = CudaSlice<u8>;
+
+    fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
+        self.stream.alloc_zeros(bytes.max(1)).map_err(|error| match error.0 {
+            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => self.out_of_memory(bytes),
+            _ => lost(error),
+        })
+    }
+
+    fn address(&self, memory: &CudaSlice<u8>) -> u64 {
+        memory.device_ptr(&self.stream).0
+    }
+
+    fn write(&self, memory: &mut CudaSlice<u8>, bytes: &[u8]) -> Result<()> {
+        self.stream.memcpy_htod(bytes, memory).map_err(lost)
+    }
+
+    fn read(&self, memory: &CudaSlice<u8>, bytes: &mut [u8]) -> Result<()> {
+        self.stream.memcpy_dtoh(&memory.slice(..bytes.len()), bytes).map_err(lost)?;
+        self.synchronize()
+    }
+
+    fn launch(&self, kernel: Kernel, blocks: usize, shared: usize, arguments: &Arguments) -> Result<()> {
+        let config = LaunchConfig {
+            grid_dim: (blocks as u32, 1, 1),
+            block_dim: (THREADS, 1, 1),
+            shared_mem_bytes: shared as u32,
+        };
+        let mut builder = self.stream.launch_builder(&self.functions[kernel as usize]);
+        builder.arg(arguments);
+        // SAFETY: the arguments hold addresses of memory that the engine keeps and sized for this network and batch.
+        unsafe { builder.launch(config) }.map(drop).map_err(lost)
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        self.stream.synchronize().map_err(lost)
+    }
+
+    fn most_shared(&self) -> usize {
+        self.most_shared
+    }
+
+    fn shared_of_multiprocessor(&self) -> usize {
+        self.shared_of_multiprocessor
+    }
+
+    fn multiprocessors(&self) -> usize {
+        self.multiprocessors
+    }
+}
+
+/// GPUs that the driver sees.
+fn count() -> Result<usize> {
+    // SAFETY: opens the driver's library, whose initialisers are NVIDIA's.
+    if !unsafe { sys::is_culib_present() } {
+        let message = "there is no NVIDIA driver (libcuda.so.1) on this machine";
+        return Err(Error::new(Code::DeviceUnavailable, message));
+    }
+    match CudaContext::device_count() {
+        Ok(0) => Err(Error::new(Code::DeviceUnavailable, "the NVIDIA driver sees no GPU")),
+        Ok(count) => Ok(count as usize),
+        Err(error) => Err(Error::new(Code::DeviceUnavailable, format!("the NVIDIA driver sees no GPU: {error}"))),
+    }
+}
+
+/// A driver that lacks a function makes cudarc panic.
+fn guarded<T>(open: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or_else(|_| {
+        let message = "the NVIDIA driver is too old for candlewick; install one of CUDA 12 or newer";
+        Err(Error::new(Code::DeviceUnavailable, message))
+    })
+}
+
+fn unavailable(ordinal: usize, error: DriverError) -> Error {
+    Error::new(Code::DeviceUnavailable, format!("cuda:{ordinal} cannot be used: {error}"))
+}
+
+fn lost(error: DriverError) -> Error {
+    let message = format!("the GPU failed: {error}; what was on it is lost, and a new network is needed to go on");
+    Error::new(Code::DeviceLost, message)
+}
