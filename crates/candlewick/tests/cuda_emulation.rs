@@ -12,10 +12,14 @@ use candlewick::network::{Activation, Layer, Network};
 use candlewick::optimizer::Sgd;
 
 /// An H100's shared memory, with few enough multiprocessors that blocks take several images each.
-const GPU: Emulated = Emulated { most_shared: 227 << 10, multiprocessors: 3 };
+fn gpu() -> Emulated {
+    Emulated::new(227 << 10, 3)
+}
 
 /// So little shared memory that values go to global memory.
-const SMALL_GPU: Emulated = Emulated { most_shared: 16 << 10, multiprocessors: 2 };
+fn small_gpu() -> Emulated {
+    Emulated::new(4 << 10, 2)
+}
 
 fn conv(
     channels: usize,
@@ -96,11 +100,9 @@ fn assert_near(what: &str, expected: &[(String, Tensor)], found: &[(String, Tens
 }
 
 fn each(mut check: impl FnMut(&str, &Network, LanesEngine, CudaEngine<Emulated>)) {
-    for (gpu, name) in [(GPU, "shared memory"), (SMALL_GPU, "global memory")] {
+    for (gpu, name) in [(gpu as fn() -> Emulated, "shared memory"), (small_gpu, "global memory")] {
         for (i, network) in networks().iter().enumerate() {
-            // A network of any size on no shared memory to speak of, once.
-            let gpu = if name == "global memory" { Emulated { most_shared: 4096, ..gpu } } else { gpu };
-            let (lanes, cuda) = engines(network, gpu);
+            let (lanes, cuda) = engines(network, gpu());
             check(&format!("network {i} in {name}"), network, lanes, cuda);
         }
     }
@@ -157,7 +159,7 @@ fn a_run_repeats_to_the_last_bit() {
     let dataset = dataset(40, network.input_shape, network.classes());
     let order: Vec<u32> = (0..40).collect();
     let run = || {
-        let (_, mut cuda) = engines(network, GPU);
+        let (_, mut cuda) = engines(network, gpu());
         let metrics = cuda.train(&dataset, &order, 16, &Sgd::new(0.5).unwrap(), &Progress::default()).unwrap();
         let parameters = cuda.parameters().unwrap();
         let bits =
@@ -165,4 +167,36 @@ fn a_run_repeats_to_the_last_bit() {
         (metrics.loss.to_bits(), parameters.iter().map(|(_, t)| bits(t)).collect::<Vec<Vec<u32>>>())
     };
     assert_eq!(run(), run());
+}
+
+/// The batches of an epoch are captured once; what was captured must not be replayed for another order, batch size, rate or
+/// dataset.
+#[test]
+fn what_was_captured_serves_the_same_run_only() {
+    let network = &networks()[1];
+    let (mut lanes, mut cuda) = engines(network, gpu());
+    let [one, other] = [60, 90].map(|count| dataset(count, network.input_shape, network.classes()));
+    let forward: Vec<u32> = (0..60).collect();
+    let backward: Vec<u32> = (0..60).rev().collect();
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0 };
+    let plain = Sgd::new(0.2).unwrap();
+    for (dataset, order, batch_size, sgd) in [
+        (&one, &forward[..], 16, plain),
+        (&one, &backward[..], 16, plain),
+        (&one, &backward[..], 7, plain),
+        (&one, &backward[..40], 7, momentum),
+        (&other, &backward[..40], 7, momentum),
+        (&other, &forward[..], 1, momentum),
+    ] {
+        for epoch in 0..2 {
+            let expected = lanes.train(dataset, order, batch_size, &sgd, &Progress::default()).unwrap();
+            let found = cuda.train(dataset, order, batch_size, &sgd, &Progress::default()).unwrap();
+            let difference = (expected.loss - found.loss).abs();
+            assert!(
+                difference <= 1e-4 * expected.loss,
+                "epoch {epoch}, batch {batch_size}: {found:?}, not {expected:?}"
+            );
+        }
+    }
+    assert_near("after all", &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
 }

@@ -141,7 +141,7 @@ fn other_layers_and_momentum_follow_pytorch() {
 fn the_emulated_cuda_engine_follows_pytorch() {
     use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
     for case in [lenet(), relu()] {
-        let h100 = Emulated { most_shared: 227 << 10, multiprocessors: 132 };
+        let h100 = Emulated::new(227 << 10, 132);
         hold(&case, case.with_parameters(CudaEngine::new(h100, case.network()).unwrap()));
     }
 }

@@ -4,9 +4,11 @@
 use super::gpu::{Gpu, Kernel};
 use super::layout::Arguments;
 use crate::error::{Code, Error, Result};
+use cudarc::driver::result;
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute as FunctionAttribute};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PushKernelArg,
+    CudaContext, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig,
+    PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
 use std::panic::catch_unwind;
@@ -33,6 +35,12 @@ pub struct CudaGpu {
     multiprocessors: usize,
 }
 
+/// Kernels that the driver queues at once.
+pub struct Graph(CudaGraph);
+
+// SAFETY: a graph must not be launched by two threads at once; the engine that owns it is used by one at a time.
+unsafe impl Send for Graph {}
+
 /// What there is to know of a GPU before it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
@@ -52,13 +60,17 @@ pub fn descriptions() -> Result<Vec<Description>> {
     guarded(|| {
         (0..count()?)
             .map(|ordinal| {
-                let context = CudaContext::new(ordinal).map_err(|e| unavailable(ordinal, e))?;
+                // Without a context, which would take a while and some hundred megabytes of the GPU.
                 let describe = || {
-                    Ok(Description {
-                        name: context.name()?,
-                        memory: context.total_mem()?,
-                        compute_capability: context.compute_capability()?,
-                    })
+                    let device = result::device::get(ordinal as i32)?;
+                    // SAFETY: the device was just given by the driver.
+                    let (memory, capability) = unsafe {
+                        let major = Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+                        let minor = Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
+                        let attribute = |which| result::device::get_attribute(device, which);
+                        (result::device::total_mem(device)?, (attribute(major)?, attribute(minor)?))
+                    };
+                    Ok(Description { name: result::device::get_name(device)?, memory, compute_capability: capability })
                 };
                 describe().map_err(|e| unavailable(ordinal, e))
             })
@@ -135,6 +147,7 @@ impl CudaGpu {
 
 impl Gpu for CudaGpu {
     type Memory = CudaSlice<u8>;
+    type Graph = Graph;
 
     fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
         self.stream.alloc_zeros(bytes.max(1)).map_err(|error| match error.0 {
@@ -166,6 +179,20 @@ impl Gpu for CudaGpu {
         builder.arg(arguments);
         // SAFETY: the arguments hold addresses of memory that the engine keeps and sized for this network and batch.
         unsafe { builder.launch(config) }.map(drop).map_err(lost)
+    }
+
+    fn capture(&self, queue: &mut dyn FnMut() -> Result<()>) -> Result<Graph> {
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        self.stream.begin_capture(mode).map_err(lost)?;
+        let queued = queue();
+        // Whatever happened, or the stream would go on capturing.
+        let graph = self.stream.end_capture(sys::CUgraphInstantiate_flags(0)).map_err(lost);
+        queued?;
+        graph?.map(Graph).ok_or_else(|| Error::new(Code::Internal, "nothing was captured"))
+    }
+
+    fn replay(&self, graph: &Graph) -> Result<()> {
+        graph.0.launch().map_err(lost)
     }
 
     fn synchronize(&self) -> Result<()> {

@@ -5,14 +5,31 @@ use super::gpu::{Gpu, Kernel};
 use super::layout::Arguments;
 use crate::error::Result;
 use crate::memory;
+use std::cell::RefCell;
 
-/// Blocks' shared memory and multiprocessors of the GPU that is emulated.
-#[derive(Clone, Copy, Debug)]
+/// A GPU of some size.
+#[derive(Debug)]
 pub struct Emulated {
-    /// Bytes of shared memory that a block may have; the rest is global.
-    pub most_shared: usize,
-    /// Multiprocessors.
-    pub multiprocessors: usize,
+    most_shared: usize,
+    multiprocessors: usize,
+    /// The launches of the graph that is being captured.
+    captured: RefCell<Option<Vec<Launch>>>,
+}
+
+/// A launch, to be done later.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch {
+    kernel: Kernel,
+    blocks: usize,
+    shared: usize,
+    arguments: Arguments,
+}
+
+impl Emulated {
+    /// With so many bytes of shared memory for a block, and so many multiprocessors.
+    pub fn new(most_shared: usize, multiprocessors: usize) -> Self {
+        Self { most_shared, multiprocessors, captured: RefCell::new(None) }
+    }
 }
 
 unsafe extern "C" {
@@ -22,6 +39,7 @@ unsafe extern "C" {
 impl Gpu for Emulated {
     /// Of 64-bit words, so that every type of the kernels' is aligned.
     type Memory = Vec<u64>;
+    type Graph = Vec<Launch>;
 
     fn allocate(&self, bytes: usize) -> Result<Vec<u64>> {
         memory::zeros(bytes.div_ceil(8))
@@ -43,9 +61,24 @@ impl Gpu for Emulated {
 
     fn launch(&self, kernel: Kernel, blocks: usize, shared: usize, arguments: &Arguments) -> Result<()> {
         assert!(shared <= self.most_shared, "{kernel:?} asks for {shared} bytes of shared memory");
+        if let Some(captured) = &mut *self.captured.borrow_mut() {
+            captured.push(Launch { kernel, blocks, shared, arguments: *arguments });
+            return Ok(());
+        }
         // SAFETY: the arguments hold addresses of `Memory` that the engine keeps and sized for this network and batch.
         unsafe { candlewick_emulate(kernel as i32, blocks as i32, shared, arguments) };
         Ok(())
+    }
+
+    fn capture(&self, queue: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Launch>> {
+        self.captured.replace(Some(Vec::new()));
+        let queued = queue();
+        let captured = self.captured.take().unwrap_or_default();
+        queued.map(|()| captured)
+    }
+
+    fn replay(&self, graph: &Vec<Launch>) -> Result<()> {
+        graph.iter().try_for_each(|launch| self.launch(launch.kernel, launch.blocks, launch.shared, &launch.arguments))
     }
 
     fn synchronize(&self) -> Result<()> {

@@ -26,6 +26,8 @@ pub enum Kernel {
 pub trait Gpu: Send {
     /// Memory of the GPU.
     type Memory: Send;
+    /// Kernels to be queued at once, again and again.
+    type Graph: Send;
 
     /// `bytes` of memory, zeroed.
     ///
@@ -53,6 +55,18 @@ pub trait Gpu: Send {
     /// # Errors
     /// `DeviceLost`.
     fn launch(&self, kernel: Kernel, blocks: usize, shared: usize, arguments: &Arguments) -> Result<()>;
+
+    /// What `queue` launches, kept instead of queued.
+    ///
+    /// # Errors
+    /// Those of `queue`; `DeviceLost`.
+    fn capture(&self, queue: &mut dyn FnMut() -> Result<()>) -> Result<Self::Graph>;
+
+    /// Queues what a graph holds.
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn replay(&self, graph: &Self::Graph) -> Result<()>;
 
     /// Waits for all work.
     ///

@@ -34,7 +34,7 @@ pub struct Operation {
 /// All that a kernel is told: `struct Arguments` of kernels/program.cuh, with addresses of the device's.
 #[expect(missing_docs, reason = "program.cuh says what they are")]
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub struct Arguments {
     pub operations: u64,
     pub bytes: u64,

@@ -48,6 +48,9 @@ const METRICS_SHARED: usize = 256 * 2 * size_of::<f64>();
 const EVALUATION_BATCH: usize = 4096;
 const BATCHES_AHEAD: usize = 32;
 
+/// Batches of an epoch that are worth their memory as graphs.
+const MOST_CAPTURED: usize = 4096;
+
 /// A network on a GPU.
 pub struct CudaEngine<G: Gpu> {
     gpu: G,
@@ -74,9 +77,27 @@ pub struct CudaEngine<G: Gpu> {
     logits: Growing<G>,
     images: Growing<G>,
     labels: Growing<G>,
+    /// The last training's batches, captured, for the next epoch.
+    epoch: Option<Epoch<G>>,
     /// The dataset whose bytes and labels are in `images` and `labels`.
     resident: Option<u64>,
     is_moving: bool,
+}
+
+/// The batches of an epoch as graphs of at most [`BATCHES_AHEAD`], and the images of each.
+struct Epoch<G: Gpu> {
+    /// What they were captured for; with anything else, they would do something else.
+    run: Run,
+    graphs: Vec<(G::Graph, usize)>,
+}
+
+/// A training, as far as its kernels know.
+#[derive(Clone, Copy, PartialEq)]
+struct Run {
+    arguments: Arguments,
+    images: usize,
+    batch_size: usize,
+    sgd: Sgd,
 }
 
 /// Memory that is replaced by more of it when more is asked for.
@@ -112,6 +133,13 @@ impl<G: Gpu> Growing<G> {
     }
 }
 
+impl Run {
+    /// Where each piece of [`BATCHES_AHEAD`] batches starts, and its images.
+    fn pieces(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        pieces(self.images, self.batch_size.saturating_mul(BATCHES_AHEAD))
+    }
+}
+
 impl<G: Gpu> CudaEngine<G> {
     /// Runs `network` on `gpu`. All parameters are zero until they are set.
     ///
@@ -144,6 +172,7 @@ impl<G: Gpu> CudaEngine<G> {
             logits: Growing::new(),
             images: Growing::new(),
             labels: Growing::new(),
+            epoch: None,
             resident: None,
             is_moving: false,
             gpu,
@@ -222,7 +251,7 @@ impl<G: Gpu> CudaEngine<G> {
     }
 
     /// Queues a batch's step.
-    fn step_on(&mut self, arguments: &Arguments, batch: Range<usize>, sgd: &Sgd) -> Result<()> {
+    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, sgd: &Sgd) -> Result<()> {
         let blocks = batch.len().min(self.most_blocks);
         let arguments = Arguments {
             first: batch.start as i32,
@@ -234,13 +263,26 @@ impl<G: Gpu> CudaEngine<G> {
             weight_decay: sgd.weight_decay,
             ..*arguments
         };
-        self.is_moving |= sgd.momentum > 0.0;
         self.gpu.launch(Kernel::Train, blocks, self.shared, &arguments)?;
         let groups = self.network.parameter_count().div_ceil(PARAMETERS);
         if groups == 0 {
             return Ok(());
         }
         self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments)
+    }
+
+    /// Queues the steps of a piece of a run.
+    fn queue(&self, run: &Run, start: usize, images: usize) -> Result<()> {
+        for (first, len) in pieces(images, run.batch_size) {
+            self.step_on(&run.arguments, start + first..start + first + len, &run.sgd)?;
+        }
+        Ok(())
+    }
+
+    fn capture(&self, run: Run) -> Result<Epoch<G>> {
+        let graph = |(start, images)| Ok((self.gpu.capture(&mut || self.queue(&run, start, images))?, images));
+        let graphs = run.pieces().map(graph).collect::<Result<_>>()?;
+        Ok(Epoch { run, graphs })
     }
 
     /// Queues a kernel that takes images forward.
@@ -276,6 +318,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.make_room(labels.len(), labels.len())?;
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
+            self.is_moving |= sgd.momentum > 0.0;
             self.step_on(&arguments, 0..labels.len(), &sgd)?;
             self.metrics(labels.len())
         })?
@@ -298,12 +341,24 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let (bytes, order_at) = (self.images.address(&self.gpu), self.order.address(&self.gpu));
         let arguments = Arguments { bytes, order: order_at, ..self.arguments() };
-        for (start, images) in pieces(order.len(), batch_size.saturating_mul(BATCHES_AHEAD)) {
-            for (first, len) in pieces(images, batch_size) {
-                self.step_on(&arguments, start + first..start + first + len, &sgd)?;
+        self.is_moving |= sgd.momentum > 0.0;
+        let run = Run { arguments, images: order.len(), batch_size, sgd };
+        if order.len().div_ceil(batch_size) > MOST_CAPTURED {
+            for (start, images) in run.pieces() {
+                self.queue(&run, start, images)?;
+                self.gpu.synchronize()?;
+                progress.advance(images)?;
             }
-            self.gpu.synchronize()?;
-            progress.advance(images)?;
+        } else {
+            if self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
+                self.epoch = None;
+                self.epoch = Some(self.capture(run)?);
+            }
+            for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
+                self.gpu.replay(graph)?;
+                self.gpu.synchronize()?;
+                progress.advance(*images)?;
+            }
         }
         self.metrics(order.len())
     }
