@@ -43,6 +43,9 @@ const UPDATE_SHARED: usize = PARAMETERS * 8 * size_of::<f32>();
 /// `SUMS` of kernels/step.cu: loss and count of each, in float64.
 const METRICS_SHARED: usize = 256 * 2 * size_of::<f64>();
 
+/// Bytes of shared memory that the driver takes of each block's for itself.
+const RESERVED: usize = 1024;
+
 /// Images of an evaluation or prediction between two launches, and batches of a training between two looks at its
 /// [`Progress`]: launches are queued, and only a wait says how far they are.
 const EVALUATION_BATCH: usize = 4096;
@@ -150,8 +153,8 @@ impl<G: Gpu> CudaEngine<G> {
         let (memory, count) = (layout.memory_len * size_of::<f32>(), network.parameter_count());
         let fits = memory <= gpu.most_shared();
         let shared = if fits { memory } else { 0 };
-        // As many blocks as run at once, so that each has the fewest partial gradients to leave.
-        let at_once = if fits { (gpu.shared_of_multiprocessor() / memory.max(1)).clamp(1, 8) } else { 2 };
+        // As many blocks as run at once, so that there are no more partial gradients than need be; registers allow four.
+        let at_once = if fits { (gpu.shared_of_multiprocessor() / (memory + RESERVED)).clamp(1, 4) } else { 2 };
         let most_blocks = gpu.multiprocessors() * at_once;
         let floats = |n: usize| gpu.allocate(n.saturating_mul(size_of::<f32>()));
         let mut operations = gpu.allocate(size_of_val(&layout.operations[..]))?;

@@ -1,0 +1,146 @@
+/**
+ * The addon's CUDA engine on a driver that is the host (test/cuda-driver/driver.cpp): its calls, its errors, its figures. Needs
+ * an addon that `npm run build:cuda` made; .ci/run makes it and sets REQUIRE_CUDA, others skip with a word.
+ */
+
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import test from 'ava'
+import { devices } from '#dist/index.js'
+
+const hasCuda = !devices().some(({ description }) => description.includes('no CUDA engine'))
+const folder = resolve('target/cuda-driver')
+
+test.before(() => {
+  if (!hasCuda) return
+  mkdirSync(folder, { recursive: true })
+  const library = join(folder, 'libcuda.so.1')
+  const args = ['-std=c++17', '-O2', '-shared', '-fPIC', '-o', library, 'test/cuda-driver/driver.cpp']
+  const { status, error } = spawnSync('c++', args, { stdio: 'inherit' })
+  if (status !== 0) throw new Error(`The driver could not be compiled: ${error?.message ?? status}`)
+})
+
+/** Runs a program in a process that finds the driver; what it prints as JSON. */
+async function onDriver(program: string, settings: Record<string, string> = {}): Promise<unknown> {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', `${preface}\n${program}`], {
+    env: { ...process.env, LD_LIBRARY_PATH: folder, ...settings },
+  })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  if (stderr) throw new Error(stderr)
+  return JSON.parse(stdout)
+}
+
+const preface = `
+  import { arrayDataset, devices, evaluate, fit, lenet, sgd, step, tryGpu } from 'candlewick'
+  const data = Uint8Array.from({ length: 300 * 784 }, (_, i) => (i * i) % 251)
+  const train = await arrayDataset({ images: { data, shape: [300, 1, 28, 28] }, labels: Uint8Array.from({ length: 300 }, (_, i) => i % 10) })
+  async function ready(device) {
+    const net = lenet()
+    await net.initialize({ inputShape: [1, 28, 28], seed: 1, device })
+    return net
+  }
+  async function losses(net, epochs = 3) {
+    const figures = []
+    const options = { epochs, batchSize: 64, optimizer: sgd({ learningRate: 0.5, momentum: 0.5 }), test: train }
+    for await (const { loss, testAcc } of fit(net, train, options)) figures.push(loss, testAcc)
+    return figures
+  }
+  async function failure(work) {
+    try {
+      await work()
+    } catch ({ code, message }) {
+      return { code, message }
+    }
+  }
+`
+
+if (!hasCuda) {
+  test('an addon with the CUDA engine', (t) => {
+    t.log('skipped: this addon has none; npm run build:cuda makes one that has')
+    t.falsy(process.env.REQUIRE_CUDA)
+  })
+} else {
+  test('a GPU is listed and chosen, and where there is no driver the reason is given', async (t) => {
+    const [, gpu] = (await onDriver('console.log(JSON.stringify(devices()))')) as {
+      name: string
+      description: string
+    }[]
+    t.like(gpu, { name: 'cuda:0', description: 'Fake GPU, 1.0 GiB, compute capability 9.0', available: true })
+    t.is(await onDriver('console.log(JSON.stringify(tryGpu()))'), 'cuda:0')
+    const none = (await onDriver('console.log(JSON.stringify([devices()[1], tryGpu()]))', { LD_LIBRARY_PATH: '' })) as [
+      { description: string },
+      string,
+    ]
+    t.is(none[0].description, 'there is no NVIDIA driver (libcuda.so.1) on this machine')
+    t.is(none[1], 'cpu')
+  })
+
+  test('training gives the figures of the CPU', async (t) => {
+    const program = (device: string) => `console.log(JSON.stringify(await losses(await ready('${device}'))))`
+    const cpu = (await onDriver(program('cpu'))) as number[]
+    const gpu = (await onDriver(program('cuda:0'))) as number[]
+    t.is(gpu.length, 6)
+    for (const [i, figure] of gpu.entries())
+      t.true(Math.abs(figure - (cpu[i] ?? Number.NaN)) < 1e-4, `${gpu} and ${cpu}`)
+    t.deepEqual(await onDriver(program('cuda:0')), gpu, 'to the last bit')
+  })
+
+  test('a step, a prediction, saved and loaded parameters', async (t) => {
+    const program = (device: string) => `
+      const net = await ready('${device}')
+      const images = train.images(0, 20)
+      const { loss } = await step(net, images, train.labels(0, 20), sgd({ learningRate: 0.1 }))
+      const { logits } = await net.predict({ data: Float32Array.from(images.data, (v) => v / 255), shape: images.shape })
+      const weights = (await net.parameters())['dense2.weight'].data
+      console.log(JSON.stringify([loss, ...logits, ...weights]))`
+    const [cpu, gpu] = (await Promise.all([onDriver(program('cpu')), onDriver(program('cuda:0'))])) as number[][]
+    t.is(gpu?.length, 1 + 200 + 840)
+    t.true(gpu?.every((value, i) => Math.abs(value - (cpu?.[i] ?? Number.NaN)) < 1e-5))
+  })
+
+  test('a GPU that is not there, or too old, is said to be', async (t) => {
+    const program = `console.log(JSON.stringify(await failure(() => ready('cuda:1'))))`
+    t.like(await onDriver(program), {
+      code: 'DEVICE_UNAVAILABLE',
+      message: 'cuda:1 was asked for, but this machine has 1 CUDA devices, from cuda:0.',
+    })
+    const old = `console.log(JSON.stringify(await failure(() => ready('cuda:0'))))`
+    const error = (await onDriver(old, { FAKE_CUDA_OLD: '1' })) as { message: string }
+    t.is(error.message, 'cuda:0 has compute capability 7.0; candlewick needs 8.0 or newer.')
+  })
+
+  test('too little memory names the numbers, and the CPU stays usable', async (t) => {
+    const program = `
+      const error = await failure(async () => losses(await ready('cuda:0')))
+      console.log(JSON.stringify([error, (await losses(await ready('cpu'), 1)).length]))`
+    const [error, figures] = (await onDriver(program, { FAKE_CUDA_MEMORY: '3000000' })) as [
+      { code: string; message: string },
+      number,
+    ]
+    t.is(error.code, 'OUT_OF_MEMORY')
+    t.regex(
+      error.message,
+      /^0\.\d{3} GiB of the GPU's memory were asked for, but 0\.0 of its 0\.0 GiB are free; make .* smaller\.$/,
+    )
+    t.is(figures, 2)
+  })
+
+  test('a lost device is an error of its network, and the CPU stays usable', async (t) => {
+    const program = `
+      const net = await ready('cuda:0')
+      const first = await failure(() => losses(net))
+      const second = await failure(() => net.parameters())
+      console.log(JSON.stringify([first, second, (await losses(await ready('cpu'), 1)).length]))`
+    const [first, second, figures] = (await onDriver(program, { FAKE_CUDA_LOST: '5' })) as [
+      { code: string; message: string },
+      { code: string },
+      number,
+    ]
+    t.is(first.code, 'DEVICE_LOST')
+    t.regex(first.message, /CUDA_ERROR_LAUNCH_FAILED.*what was on it is lost/)
+    t.is(second.code, 'DEVICE_LOST')
+    t.is(figures, 2)
+  })
+}
