@@ -1,4 +1,4 @@
-import { fit, sgd } from '#dist/index.js'
+import { type Device, fit, sgd } from '#dist/index.js'
 import { type Peak, shareOfPeak } from './peak.js'
 import { median, percent, printTable, seconds } from './table.js'
 import { multiplyAdds, type Workload, workloads } from './workloads.js'
@@ -15,14 +15,16 @@ export interface TimingOptions {
   threads: number
   /** Timed epochs, after one that is not. */
   epochs: number
+  /** The CPU by default. */
+  device?: Device
 }
 
 /** Trains afresh and takes the time of each epoch. */
 export async function timeTraining(workload: Workload, options: TimingOptions): Promise<Timing> {
   const { train, test } = await workload.data()
   const net = workload.network()
-  const { batchSize, threads } = options
-  await net.initialize({ inputShape: train.imageShape, seed: 1, threads })
+  const { batchSize, threads, device = 'cpu' } = options
+  await net.initialize({ inputShape: train.imageShape, seed: 1, threads, device })
   const optimizer = sgd({ learningRate: workload.learningRate })
   const training: number[] = []
   const evaluation: number[] = []

@@ -122,7 +122,7 @@ if (!hasCuda) {
     t.is(error.code, 'OUT_OF_MEMORY')
     t.regex(
       error.message,
-      /^0\.\d{3} GiB of the GPU's memory were asked for, but 0\.0 of its 0\.0 GiB are free; make .* smaller\.$/,
+      /^0\.\d{3} GiB of the GPU's memory were asked for, but 0\.\d{3} of its 0\.003 GiB are free; make .* smaller\.$/,
     )
     t.is(figures, 2)
   })

@@ -134,7 +134,7 @@ impl CudaGpu {
     fn out_of_memory(&self, bytes: usize) -> Error {
         let gib = |bytes: usize| bytes as f64 / f64::from(1 << 30);
         let room = match self.stream.context().mem_get_info() {
-            Ok((free, total)) => format!("{:.1} of its {:.1} GiB are free", gib(free), gib(total)),
+            Ok((free, total)) => format!("{:.3} of its {:.3} GiB are free", gib(free), gib(total)),
             Err(_) => "it has not so much".to_owned(),
         };
         let message = format!(
