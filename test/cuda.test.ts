@@ -100,7 +100,7 @@ if (!hasCuda) {
     t.true(gpu?.every((value, i) => Math.abs(value - (cpu?.[i] ?? Number.NaN)) < 1e-5))
   })
 
-  test('a GPU that is not there, or too old, is said to be', async (t) => {
+  test('a GPU that is not there, or too old, or has an old driver, is said to be', async (t) => {
     const program = `console.log(JSON.stringify(await failure(() => ready('cuda:1'))))`
     t.like(await onDriver(program), {
       code: 'DEVICE_UNAVAILABLE',
@@ -109,6 +109,11 @@ if (!hasCuda) {
     const old = `console.log(JSON.stringify(await failure(() => ready('cuda:0'))))`
     const error = (await onDriver(old, { FAKE_CUDA_OLD: '1' })) as { message: string }
     t.is(error.message, 'cuda:0 has compute capability 7.0; candlewick needs 8.0 or newer.')
+    const outdated = (await onDriver(old, { FAKE_CUDA_VERSION: '11040' })) as { message: string }
+    t.regex(
+      outdated.message,
+      /^cuda:0 was asked for, but the NVIDIA driver supports CUDA 11\.4 at most; candlewick needs .* 12\.0/,
+    )
   })
 
   test('too little memory names the numbers, and the CPU stays usable', async (t) => {

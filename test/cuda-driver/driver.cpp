@@ -1,7 +1,8 @@
 // A libcuda.so.1 for machines without a GPU: the driver's functions that candlewick calls, on the host's memory, with the
 // kernels as host C++. What it shows is that the engine's calls are right; test/cuda.test.ts uses it.
 //
-// FAKE_CUDA_MEMORY: bytes that there are. FAKE_CUDA_LOST: the launch at which the device is lost.
+// FAKE_CUDA_MEMORY: bytes that there are. FAKE_CUDA_LOST: the launch at which the device is lost. FAKE_CUDA_OLD: compute
+// capability 7.0. FAKE_CUDA_VERSION: 12000 is CUDA 12.0.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -42,6 +43,10 @@ static bool is_ours(uint64_t address, size_t bytes) {
 }
 
 extern "C" {
+Result cuDriverGetVersion(int *version) {
+  *version = getenv("FAKE_CUDA_VERSION") ? atoi(getenv("FAKE_CUDA_VERSION")) : 13000;
+  return SUCCESS;
+}
 Result cuInit(unsigned) { return SUCCESS; }
 Result cuDeviceGetCount(int *count) { *count = 1; return SUCCESS; }
 Result cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal == 0 ? SUCCESS : 101; }

@@ -20,6 +20,9 @@ const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/step.fatbin"));
 /// In the order of [`Kernel`].
 const NAMES: [&str; 6] = ["train", "update", "score", "predict", "turn_all", "sum_metrics"];
 
+/// CUDA 12.0, whose functions cudarc is asked to call.
+const OLDEST_DRIVER: i32 = 12_000;
+
 /// Threads of a block, as the kernels' `__launch_bounds__` has it.
 const THREADS: u32 = 256;
 
@@ -219,6 +222,18 @@ fn count() -> Result<usize> {
         let message = "there is no NVIDIA driver (libcuda.so.1) on this machine";
         return Err(Error::new(Code::DeviceUnavailable, message));
     }
+    let mut version = 0;
+    // SAFETY: writes a number to where it is told; every driver has this function.
+    let asked = unsafe { sys::cuDriverGetVersion(&raw mut version) };
+    if asked != sys::CUresult::CUDA_SUCCESS || version < OLDEST_DRIVER {
+        let message = format!(
+            "the NVIDIA driver supports CUDA {}.{} at most; candlewick needs one that supports {}.0 or newer",
+            version / 1000,
+            version % 1000 / 10,
+            OLDEST_DRIVER / 1000
+        );
+        return Err(Error::new(Code::DeviceUnavailable, message));
+    }
     match CudaContext::device_count() {
         Ok(0) => Err(Error::new(Code::DeviceUnavailable, "the NVIDIA driver sees no GPU")),
         Ok(count) => Ok(count as usize),
@@ -226,10 +241,10 @@ fn count() -> Result<usize> {
     }
 }
 
-/// A driver that lacks a function makes cudarc panic.
+/// A driver's library that lacks a function makes cudarc panic.
 fn guarded<T>(open: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or_else(|_| {
-        let message = "the NVIDIA driver is too old for candlewick; install one of CUDA 12 or newer";
+        let message = "the NVIDIA driver lacks functions of CUDA 12; install a whole one";
         Err(Error::new(Code::DeviceUnavailable, message))
     })
 }
