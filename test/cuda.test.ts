@@ -4,6 +4,7 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -27,8 +28,12 @@ async function onDriver(program: string, settings: Record<string, string> = {}):
   const child = spawn(process.execPath, ['--input-type=module', '--eval', `${preface}\n${program}`], {
     env: { ...process.env, LD_LIBRARY_PATH: folder, ...settings },
   })
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
-  if (stderr) throw new Error(stderr)
+  const [stdout, stderr, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  if (stderr || code !== 0) throw new Error(`It ended with ${code ?? signal}: ${stderr}`)
   return JSON.parse(stdout)
 }
 
@@ -108,11 +113,12 @@ if (!hasCuda) {
     })
     const old = `console.log(JSON.stringify(await failure(() => ready('cuda:0'))))`
     const error = (await onDriver(old, { FAKE_CUDA_OLD: '1' })) as { message: string }
-    t.is(error.message, 'cuda:0 has compute capability 7.0; candlewick needs 8.0 or newer.')
-    const outdated = (await onDriver(old, { FAKE_CUDA_VERSION: '11040' })) as { message: string }
+    t.is(error.message, 'cuda:0, a Fake GPU, has compute capability 7.0; candlewick needs 8.0 or newer.')
+    t.is(await onDriver('console.log(JSON.stringify(tryGpu()))', { FAKE_CUDA_OLD: '1' }), 'cpu')
+    const outdated = (await onDriver(old, { FAKE_CUDA_VERSION: '12080' })) as { message: string }
     t.regex(
       outdated.message,
-      /^cuda:0 was asked for, but the NVIDIA driver supports CUDA 11\.4 at most; candlewick needs .* 12\.0/,
+      /^cuda:0 was asked for, but the NVIDIA driver supports CUDA 12\.8 at most; candlewick needs .* 13\.0/,
     )
   })
 
@@ -127,7 +133,7 @@ if (!hasCuda) {
     t.is(error.code, 'OUT_OF_MEMORY')
     t.regex(
       error.message,
-      /^0\.\d{3} GiB of the GPU's memory were asked for, but 0\.\d{3} of its 0\.003 GiB are free; make .* smaller\.$/,
+      /^0\.\d{3} GiB of the GPU's memory was asked for, but 0\.\d{3} of its 0\.003 GiB are free; make .* networks\.$/,
     )
     t.is(figures, 2)
   })
@@ -144,7 +150,7 @@ if (!hasCuda) {
       number,
     ]
     t.is(first.code, 'DEVICE_LOST')
-    t.regex(first.message, /CUDA_ERROR_LAUNCH_FAILED.*what was on it is lost/)
+    t.regex(first.message, /CUDA_ERROR_LAUNCH_FAILED.*what was on it is lost, and this process must start anew/)
     t.is(second.code, 'DEVICE_LOST')
     t.is(figures, 2)
   })

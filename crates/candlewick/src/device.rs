@@ -21,8 +21,8 @@ pub fn devices() -> Vec<DeviceReport> {
     let mut devices = vec![report("cpu".into(), cpu)];
     match cuda_devices() {
         Ok(found) => {
-            let name = |ordinal| format!("cuda:{ordinal}");
-            devices.extend(found.into_iter().enumerate().map(|(i, description)| report(name(i), Ok(description))));
+            let named = found.into_iter().enumerate().map(|(i, description)| report(format!("cuda:{i}"), description));
+            devices.extend(named);
         }
         Err(error) => devices.push(report("cuda".into(), Err(error))),
     }
@@ -34,18 +34,18 @@ fn report(name: String, description: Result<String>) -> DeviceReport {
     DeviceReport { name, description: description.unwrap_or_else(|error| error.message), available }
 }
 
-/// Name, memory and compute capability of each GPU.
+/// Name, memory and compute capability of each GPU, or why it cannot be used.
 #[cfg(feature = "cuda")]
-fn cuda_devices() -> Result<Vec<String>> {
+fn cuda_devices() -> Result<Vec<Result<String>>> {
     let describe = |gpu: crate::engine::cuda::device::Description| {
         let (gib, (major, minor)) = (gpu.memory as f64 / f64::from(1 << 30), gpu.compute_capability);
         format!("{}, {gib:.1} GiB, compute capability {major}.{minor}", gpu.name)
     };
-    Ok(crate::engine::cuda::device::descriptions()?.into_iter().map(describe).collect())
+    Ok(crate::engine::cuda::device::descriptions()?.into_iter().map(|gpu| gpu.map(describe)).collect())
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda_devices() -> Result<Vec<String>> {
+fn cuda_devices() -> Result<Vec<Result<String>>> {
     Err(Error::new(Code::DeviceUnavailable, NO_CUDA))
 }
 

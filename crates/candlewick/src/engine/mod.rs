@@ -32,7 +32,7 @@ impl Progress {
         self.images.load(Ordering::Relaxed)
     }
 
-    /// Asks the work to stop before its next batch.
+    /// Asks the work to stop: before its next batch, or on a GPU before the next few that are not queued yet.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
@@ -81,7 +81,7 @@ pub trait Engine: Send {
     /// What runs here.
     fn network(&self) -> &Network;
 
-    /// Bytes of the host's memory that it holds.
+    /// Bytes of memory that it holds, where it runs.
     fn size(&self) -> usize;
 
     /// One optimiser step on the mean loss of a batch; the metrics are those before the step.

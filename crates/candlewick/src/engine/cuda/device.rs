@@ -20,8 +20,11 @@ const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/step.fatbin"));
 /// In the order of [`Kernel`].
 const NAMES: [&str; 6] = ["train", "update", "score", "predict", "turn_all", "sum_metrics"];
 
-/// CUDA 12.0, whose functions cudarc is asked to call.
-const OLDEST_DRIVER: i32 = 12_000;
+/// CUDA 13.0, of drivers 580 and newer: older ones do not load what its compiler (scripts/cuda-toolkit.sh) makes.
+const OLDEST_DRIVER: i32 = 13_000;
+
+/// 8.0, the oldest that the build script compiles for.
+const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
 
 /// Threads of a block, as the kernels' `__launch_bounds__` has it.
 const THREADS: u32 = 256;
@@ -55,30 +58,35 @@ pub struct Description {
     pub compute_capability: (i32, i32),
 }
 
-/// All GPUs, in the driver's order.
+/// All GPUs, in the driver's order, with the reason for those that cannot be used.
 ///
 /// # Errors
 /// `DeviceUnavailable` with the reason why there is none.
-pub fn descriptions() -> Result<Vec<Description>> {
-    guarded(|| {
-        (0..count()?)
-            .map(|ordinal| {
-                // Without a context, which would take a while and some hundred megabytes of the GPU.
-                let describe = || {
-                    let device = result::device::get(ordinal as i32)?;
-                    // SAFETY: the device was just given by the driver.
-                    let (memory, capability) = unsafe {
-                        let major = Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
-                        let minor = Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
-                        let attribute = |which| result::device::get_attribute(device, which);
-                        (result::device::total_mem(device)?, (attribute(major)?, attribute(minor)?))
-                    };
-                    Ok(Description { name: result::device::get_name(device)?, memory, compute_capability: capability })
-                };
-                describe().map_err(|e| unavailable(ordinal, e))
-            })
-            .collect()
-    })
+pub fn descriptions() -> Result<Vec<Result<Description>>> {
+    guarded(|| Ok((0..count()?).map(describe).collect()))
+}
+
+/// Without a context, which would take a while and some hundred megabytes of the GPU.
+fn describe(ordinal: usize) -> Result<Description> {
+    let ask = || {
+        let device = result::device::get(ordinal as i32)?;
+        // SAFETY: the device was just given by the driver.
+        let (memory, compute_capability) = unsafe {
+            let major = Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+            let minor = Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
+            let attribute = |which| result::device::get_attribute(device, which);
+            (result::device::total_mem(device)?, (attribute(major)?, attribute(minor)?))
+        };
+        Ok(Description { name: result::device::get_name(device)?, memory, compute_capability })
+    };
+    let description = ask().map_err(|e| unavailable(ordinal, e))?;
+    if description.compute_capability < OLDEST_CAPABILITY {
+        let (name, (major, minor)) = (&description.name, description.compute_capability);
+        let message =
+            format!("cuda:{ordinal}, a {name}, has compute capability {major}.{minor}; candlewick needs 8.0 or newer");
+        return Err(Error::new(Code::DeviceUnavailable, message));
+    }
+    Ok(description)
 }
 
 impl CudaGpu {
@@ -100,14 +108,8 @@ impl CudaGpu {
                     format!("cuda:{ordinal} was asked for, but this machine has {count} CUDA devices, from cuda:0");
                 return Err(Error::new(Code::DeviceUnavailable, message));
             }
+            describe(ordinal)?;
             let context = CudaContext::new(ordinal).map_err(|e| unavailable(ordinal, e))?;
-            let capability = context.compute_capability().map_err(|e| unavailable(ordinal, e))?;
-            if capability < (8, 0) {
-                let (major, minor) = capability;
-                let message =
-                    format!("cuda:{ordinal} has compute capability {major}.{minor}; candlewick needs 8.0 or newer");
-                return Err(Error::new(Code::DeviceUnavailable, message));
-            }
             Self::load(&context).map_err(|e| unavailable(ordinal, e))
         })
     }
@@ -134,17 +136,36 @@ impl CudaGpu {
         })
     }
 
-    fn out_of_memory(&self, bytes: usize) -> Error {
+    fn out_of_memory(&self, asked: &str) -> Error {
         let gib = |bytes: usize| bytes as f64 / f64::from(1 << 30);
         let room = match self.stream.context().mem_get_info() {
             Ok((free, total)) => format!("{:.3} of its {:.3} GiB are free", gib(free), gib(total)),
             Err(_) => "it has not so much".to_owned(),
         };
         let message = format!(
-            "{:.3} GiB of the GPU's memory were asked for, but {room}; make the network or the batch smaller",
-            gib(bytes)
+            "{asked} of the GPU's memory was asked for, but {room}; make the network or the batch smaller, or let go of other \
+             networks"
         );
         Error::new(Code::OutOfMemory, message)
+    }
+
+    /// A failure of work on the GPU.
+    fn failed(&self, error: DriverError) -> Error {
+        if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            return self.out_of_memory("More");
+        }
+        let message = format!(
+            "the GPU failed: {error}; what was on it is lost, and this process must start anew to use it again, while networks \
+             on the CPU go on"
+        );
+        Error::new(Code::DeviceLost, message)
+    }
+}
+
+impl Drop for CudaGpu {
+    /// Nothing that is queued may outlive the kernels.
+    fn drop(&mut self) {
+        self.stream.synchronize().ok();
     }
 }
 
@@ -154,8 +175,10 @@ impl Gpu for CudaGpu {
 
     fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
         self.stream.alloc_zeros(bytes.max(1)).map_err(|error| match error.0 {
-            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => self.out_of_memory(bytes),
-            _ => lost(error),
+            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
+                self.out_of_memory(&format!("{:.3} GiB", bytes as f64 / f64::from(1 << 30)))
+            }
+            _ => self.failed(error),
         })
     }
 
@@ -164,11 +187,11 @@ impl Gpu for CudaGpu {
     }
 
     fn write(&self, memory: &mut CudaSlice<u8>, bytes: &[u8]) -> Result<()> {
-        self.stream.memcpy_htod(bytes, memory).map_err(lost)
+        self.stream.memcpy_htod(bytes, memory).map_err(|e| self.failed(e))
     }
 
     fn read(&self, memory: &CudaSlice<u8>, bytes: &mut [u8]) -> Result<()> {
-        self.stream.memcpy_dtoh(&memory.slice(..bytes.len()), bytes).map_err(lost)?;
+        self.stream.memcpy_dtoh(&memory.slice(..bytes.len()), bytes).map_err(|e| self.failed(e))?;
         self.synchronize()
     }
 
@@ -181,25 +204,25 @@ impl Gpu for CudaGpu {
         let mut builder = self.stream.launch_builder(&self.functions[kernel as usize]);
         builder.arg(arguments);
         // SAFETY: the arguments hold addresses of memory that the engine keeps and sized for this network and batch.
-        unsafe { builder.launch(config) }.map(drop).map_err(lost)
+        unsafe { builder.launch(config) }.map(drop).map_err(|e| self.failed(e))
     }
 
     fn capture(&self, queue: &mut dyn FnMut() -> Result<()>) -> Result<Graph> {
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        self.stream.begin_capture(mode).map_err(lost)?;
+        self.stream.begin_capture(mode).map_err(|e| self.failed(e))?;
         let queued = queue();
         // Whatever happened, or the stream would go on capturing.
-        let graph = self.stream.end_capture(sys::CUgraphInstantiate_flags(0)).map_err(lost);
+        let graph = self.stream.end_capture(sys::CUgraphInstantiate_flags(0)).map_err(|e| self.failed(e));
         queued?;
         graph?.map(Graph).ok_or_else(|| Error::new(Code::Internal, "nothing was captured"))
     }
 
     fn replay(&self, graph: &Graph) -> Result<()> {
-        graph.0.launch().map_err(lost)
+        graph.0.launch().map_err(|e| self.failed(e))
     }
 
     fn synchronize(&self) -> Result<()> {
-        self.stream.synchronize().map_err(lost)
+        self.stream.synchronize().map_err(|e| self.failed(e))
     }
 
     fn most_shared(&self) -> usize {
@@ -227,7 +250,7 @@ fn count() -> Result<usize> {
     let asked = unsafe { sys::cuDriverGetVersion(&raw mut version) };
     if asked != sys::CUresult::CUDA_SUCCESS || version < OLDEST_DRIVER {
         let message = format!(
-            "the NVIDIA driver supports CUDA {}.{} at most; candlewick needs one that supports {}.0 or newer",
+            "the NVIDIA driver supports CUDA {}.{} at most; candlewick needs one that supports {}.0, as those from 580 on do",
             version / 1000,
             version % 1000 / 10,
             OLDEST_DRIVER / 1000
@@ -244,16 +267,11 @@ fn count() -> Result<usize> {
 /// A driver's library that lacks a function makes cudarc panic.
 fn guarded<T>(open: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or_else(|_| {
-        let message = "the NVIDIA driver lacks functions of CUDA 12; install a whole one";
+        let message = "the NVIDIA driver lacks functions of CUDA 13; install a whole one";
         Err(Error::new(Code::DeviceUnavailable, message))
     })
 }
 
 fn unavailable(ordinal: usize, error: DriverError) -> Error {
     Error::new(Code::DeviceUnavailable, format!("cuda:{ordinal} cannot be used: {error}"))
-}
-
-fn lost(error: DriverError) -> Error {
-    let message = format!("the GPU failed: {error}; what was on it is lost, and a new network is needed to go on");
-    Error::new(Code::DeviceLost, message)
 }

@@ -7,7 +7,7 @@
 //!   parameters ◄── update: gradient, and the SGD step, 32 parameters to a block ◄──────┘
 //! ```
 //!
-//! The dataset stays on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
+//! Datasets stay on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
 //! fixed order, so that a run repeats to the last bit; other GPUs, of other numbers of multiprocessors, may differ there.
 
 #[cfg(feature = "cuda")]
@@ -46,17 +46,25 @@ const METRICS_SHARED: usize = 256 * 2 * size_of::<f64>();
 /// Bytes of shared memory that the driver takes of each block's for itself.
 const RESERVED: usize = 1024;
 
-/// Images of an evaluation or prediction between two launches, and batches of a training between two looks at its
+/// Images of an evaluation or prediction between two launches, and batches and images of a training between two looks at its
 /// [`Progress`]: launches are queued, and only a wait says how far they are.
 const EVALUATION_BATCH: usize = 4096;
 const BATCHES_AHEAD: usize = 32;
+const IMAGES_AHEAD: usize = 8192;
+
+/// Datasets that stay on the GPU: one to train on, one to test with.
+const MOST_DATASETS: usize = 2;
+
+/// Bytes of partial gradients, at most: fewer blocks run where those of many would be more.
+const MOST_PARTIALS: usize = 256 << 20;
 
 /// Batches of an epoch that are worth their memory as graphs.
 const MOST_CAPTURED: usize = 4096;
 
 /// A network on a GPU.
 pub struct CudaEngine<G: Gpu> {
-    gpu: G,
+    /// The last training's batches, captured, for the next epoch. First, to be dropped before what they name.
+    epoch: Option<Epoch<G>>,
     network: Network,
     layout: Layout,
     /// Blocks of a launch, at most.
@@ -70,9 +78,9 @@ pub struct CudaEngine<G: Gpu> {
     gradient: G::Memory,
     velocity: G::Memory,
     scratch: Option<G::Memory>,
-    partials: G::Memory,
     sums: G::Memory,
     /// Those that grow with what they hold.
+    partials: Growing<G>,
     records: Growing<G>,
     order: Growing<G>,
     losses: Growing<G>,
@@ -80,11 +88,17 @@ pub struct CudaEngine<G: Gpu> {
     logits: Growing<G>,
     images: Growing<G>,
     labels: Growing<G>,
-    /// The last training's batches, captured, for the next epoch.
-    epoch: Option<Epoch<G>>,
-    /// The dataset whose bytes and labels are in `images` and `labels`.
-    resident: Option<u64>,
+    /// The datasets that were used last, the latest first.
+    datasets: Vec<Resident<G>>,
     is_moving: bool,
+    gpu: G,
+}
+
+/// A dataset on the GPU.
+struct Resident<G: Gpu> {
+    id: u64,
+    bytes: G::Memory,
+    labels: G::Memory,
 }
 
 /// The batches of an epoch as graphs of at most [`BATCHES_AHEAD`], and the images of each.
@@ -137,9 +151,10 @@ impl<G: Gpu> Growing<G> {
 }
 
 impl Run {
-    /// Where each piece of [`BATCHES_AHEAD`] batches starts, and its images.
+    /// Where each piece of some batches starts, and its images.
     fn pieces(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        pieces(self.images, self.batch_size.saturating_mul(BATCHES_AHEAD))
+        let batches = (IMAGES_AHEAD / self.batch_size).clamp(1, BATCHES_AHEAD);
+        pieces(self.images, self.batch_size.saturating_mul(batches))
     }
 }
 
@@ -166,8 +181,8 @@ impl<G: Gpu> CudaEngine<G> {
             gradient: floats(count)?,
             velocity: floats(count)?,
             scratch: if fits { None } else { Some(floats(most_blocks * layout.memory_len)?) },
-            partials: floats(most_blocks * SPLITS * layout.gradient_len)?,
             sums: gpu.allocate(2 * size_of::<f64>())?,
+            partials: Growing::new(),
             records: Growing::new(),
             order: Growing::new(),
             losses: Growing::new(),
@@ -176,7 +191,7 @@ impl<G: Gpu> CudaEngine<G> {
             images: Growing::new(),
             labels: Growing::new(),
             epoch: None,
-            resident: None,
+            datasets: Vec::new(),
             is_moving: false,
             gpu,
             network,
@@ -192,12 +207,11 @@ impl<G: Gpu> CudaEngine<G> {
         let number = |n: usize| n as i32; // Layout::new has seen to it that they fit
         Arguments {
             operations: at(&self.operations),
-            labels: self.labels.address(&self.gpu),
             parameters: at(&self.parameters),
             turned: at(&self.turned),
             gradient: at(&self.gradient),
             velocity: at(&self.velocity),
-            partials: at(&self.partials),
+            partials: self.partials.address(&self.gpu),
             records: self.records.address(&self.gpu),
             losses: self.losses.address(&self.gpu),
             correct: self.correct.address(&self.gpu),
@@ -217,29 +231,37 @@ impl<G: Gpu> CudaEngine<G> {
         }
     }
 
-    /// Puts the dataset on the GPU, unless it is there.
-    fn load(&mut self, dataset: &Dataset) -> Result<()> {
-        if self.resident != Some(dataset.id()) {
-            self.resident = None;
+    /// Puts the dataset on the GPU, unless it is there, in place of the one that was used longest ago; the arguments that name it.
+    fn load(&mut self, dataset: &Dataset) -> Result<Arguments> {
+        let found = self.datasets.iter().position(|resident| resident.id == dataset.id());
+        let resident = if let Some(found) = found {
+            self.datasets.remove(found)
+        } else {
+            self.datasets.truncate(MOST_DATASETS - 1);
+            let upload = |content: &[u8]| {
+                let mut memory = self.gpu.allocate(content.len())?;
+                self.gpu.write(&mut memory, content)?;
+                Ok::<_, Error>(memory)
+            };
             let labels: Vec<u32> = dataset.labels().iter().map(|label| u32::from(*label)).collect();
-            self.images.write(&self.gpu, dataset.pixels())?;
-            self.labels.write(&self.gpu, bytemuck::cast_slice(&labels))?;
-            self.resident = Some(dataset.id());
-        }
-        Ok(())
+            let (bytes, labels) = (upload(dataset.pixels())?, upload(bytemuck::cast_slice(&labels))?);
+            Resident { id: dataset.id(), bytes, labels }
+        };
+        let (bytes, labels) = (self.gpu.address(&resident.bytes), self.gpu.address(&resident.labels));
+        self.datasets.insert(0, resident);
+        Ok(Arguments { bytes, labels, ..Arguments::default() })
     }
 
     /// Puts a batch of images on the GPU; the arguments that name it.
     fn load_batch(&mut self, images: &Images<'_>) -> Result<Arguments> {
-        self.resident = None;
         match images {
             Images::Floats(values) => self.images.write(&self.gpu, bytemuck::cast_slice(values))?,
             Images::Bytes(bytes) | Images::Indexed(bytes, _) => self.images.write(&self.gpu, bytes)?,
         }
-        let address = self.images.address(&self.gpu);
+        let (address, labels) = (self.images.address(&self.gpu), self.labels.address(&self.gpu));
         Ok(match images {
-            Images::Floats(_) => Arguments { floats: address, ..self.arguments() },
-            _ => Arguments { bytes: address, ..self.arguments() },
+            Images::Floats(_) => Arguments { floats: address, labels, ..self.arguments() },
+            _ => Arguments { bytes: address, labels, ..self.arguments() },
         })
     }
 
@@ -250,12 +272,24 @@ impl<G: Gpu> CudaEngine<G> {
         self.correct.room(&self.gpu, bytes)?;
         let record = self.layout.record_len.saturating_mul(size_of::<f32>());
         self.records.room(&self.gpu, record.saturating_mul(batch_size.min(images)))?;
+        self.partials.room(&self.gpu, self.training_blocks(batch_size.min(images)) * self.partial_bytes())?;
         Ok(())
+    }
+
+    /// Bytes of a block's partial gradients.
+    fn partial_bytes(&self) -> usize {
+        SPLITS * self.layout.gradient_len * size_of::<f32>()
+    }
+
+    /// Blocks that a batch is trained in.
+    fn training_blocks(&self, images: usize) -> usize {
+        let afforded = (MOST_PARTIALS / self.partial_bytes().max(1)).max(1);
+        images.min(self.most_blocks).min(afforded)
     }
 
     /// Queues a batch's step.
     fn step_on(&self, arguments: &Arguments, batch: Range<usize>, sgd: &Sgd) -> Result<()> {
-        let blocks = batch.len().min(self.most_blocks);
+        let blocks = self.training_blocks(batch.len());
         let arguments = Arguments {
             first: batch.start as i32,
             images: batch.len() as i32,
@@ -339,11 +373,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         if order.is_empty() {
             return Ok(Metrics::default());
         }
-        self.load(dataset)?;
+        let Arguments { bytes, labels, .. } = self.load(dataset)?;
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
-        let (bytes, order_at) = (self.images.address(&self.gpu), self.order.address(&self.gpu));
-        let arguments = Arguments { bytes, order: order_at, ..self.arguments() };
+        let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
         self.is_moving |= sgd.momentum > 0.0;
         let run = Run { arguments, images: order.len(), batch_size, sgd };
         if order.len().div_ceil(batch_size) > MOST_CAPTURED {
@@ -372,11 +405,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         if indices.is_empty() {
             return Ok(Metrics::default());
         }
-        self.load(dataset)?;
+        let Arguments { bytes, labels, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(&indices))?;
-        let (bytes, order) = (self.images.address(&self.gpu), self.order.address(&self.gpu));
-        let arguments = Arguments { bytes, order, ..self.arguments() };
+        let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
         for (start, images) in pieces(indices.len(), EVALUATION_BATCH) {
             self.forward(Kernel::Score, &arguments, start..start + images)?;
             self.gpu.synchronize()?;
@@ -385,8 +417,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.metrics(indices.len())
     }
 
+    /// Of the GPU's memory: what is the network's own, without batches and datasets.
     fn size(&self) -> usize {
-        0
+        let scratch = if self.scratch.is_some() { self.most_blocks * self.layout.memory_len } else { 0 };
+        (4 * self.network.parameter_count() + scratch) * size_of::<f32>()
     }
 
     fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {

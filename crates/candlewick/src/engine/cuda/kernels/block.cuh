@@ -13,7 +13,7 @@
 
 #ifdef __CUDACC__
 
-#define KERNEL extern "C" __global__ void __launch_bounds__(256)
+#define KERNEL extern "C" __global__ void __launch_bounds__(256, 4)
 #define DEVICE __device__ __forceinline__
 #define FIRST_ITEM (int)threadIdx.x
 #define ITEMS_AT_ONCE (int)blockDim.x
