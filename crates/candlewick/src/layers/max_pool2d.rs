@@ -43,7 +43,6 @@ pub fn backward<L: Lanes>(
     l.run(
         #[inline(always)]
         || {
-            let zero = l.splat(L::Real::ZERO);
             if !windows.cover_inputs_once() {
                 dx.fill(Lane::zero());
             }
@@ -52,14 +51,12 @@ pub fn backward<L: Lanes>(
                 #[inline(always)]
                 |output, corner| {
                     let largest = l.load(&y[output]);
-                    let mut remaining = l.load(&dy[output]); // zero in the lanes that have found their largest value
+                    let mut remaining = l.load(&dy[output]);
                     windows.for_each_in(
                         corner,
                         #[inline(always)]
                         |i| {
-                            let v = l.load(&x[i]);
-                            let share = l.where_eq(v, largest, remaining, zero);
-                            remaining = l.where_eq(v, largest, zero, remaining);
+                            let share = take_share(l, l.load(&x[i]), largest, &mut remaining);
                             let sum = if overlap { l.add(l.load(&dx[i]), share) } else { share };
                             l.store(sum, &mut dx[i]);
                         },
@@ -68,6 +65,15 @@ pub fn backward<L: Lanes>(
             );
         },
     );
+}
+
+/// The gradient of a window's next value: all that remains, if it is the largest, after which nothing does.
+#[inline(always)]
+fn take_share<L: Lanes>(l: L, value: L::Vector, largest: L::Vector, remaining: &mut L::Vector) -> L::Vector {
+    let zero = l.splat(L::Real::ZERO);
+    let share = l.where_eq(value, largest, *remaining, zero);
+    *remaining = l.where_eq(value, largest, zero, *remaining);
+    share
 }
 
 /// As [`backward`], but dx takes the place of x, a quarter of a network's working memory less to reach for. For windows
@@ -82,19 +88,16 @@ pub fn backward_in_place<L: Lanes>(
     l.run(
         #[inline(always)]
         || {
-            let zero = l.splat(L::Real::ZERO);
             windows.for_each(
                 #[inline(always)]
                 |output, corner| {
                     let largest = l.load(&y[output]);
-                    let mut remaining = l.load(&dy[output]); // zero in the lanes that have found their largest value
+                    let mut remaining = l.load(&dy[output]);
                     windows.for_each_in(
                         corner,
                         #[inline(always)]
                         |i| {
-                            let v = l.load(&x[i]);
-                            l.store(l.where_eq(v, largest, remaining, zero), &mut x[i]);
-                            remaining = l.where_eq(v, largest, zero, remaining);
+                            l.store(take_share(l, l.load(&x[i]), largest, &mut remaining), &mut x[i]);
                         },
                     );
                 },

@@ -15,6 +15,7 @@ pub mod device;
 #[cfg(feature = "emulation")]
 pub mod emulated;
 pub mod gpu;
+mod growing;
 mod layout;
 
 use super::images::{Images, with_images};
@@ -22,12 +23,13 @@ use super::input::{check_images, check_parameters, check_range, check_step, chec
 use super::{Engine, Progress};
 use crate::checkpoint;
 use crate::dataset::Dataset;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizer::Sgd;
 use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
+use growing::Growing;
 pub use layout::Arguments;
 use layout::Layout;
 use std::collections::HashMap;
@@ -115,39 +117,6 @@ struct Run {
     images: usize,
     batch_size: usize,
     sgd: Sgd,
-}
-
-/// Memory that is replaced by more of it when more is asked for.
-struct Growing<G: Gpu> {
-    memory: Option<(G::Memory, usize)>,
-}
-
-impl<G: Gpu> Growing<G> {
-    fn new() -> Self {
-        Self { memory: None }
-    }
-
-    /// At least `bytes` of memory, whose content is not kept.
-    fn room(&mut self, gpu: &G, bytes: usize) -> Result<&mut G::Memory> {
-        if self.memory.as_ref().is_none_or(|(_, len)| *len < bytes) {
-            self.memory = None; // what is there makes room first
-            self.memory = Some((gpu.allocate(bytes)?, bytes));
-        }
-        match &mut self.memory {
-            Some((memory, _)) => Ok(memory),
-            None => Err(Error::new(Code::Internal, "memory was just allocated, but is not there")),
-        }
-    }
-
-    fn write(&mut self, gpu: &G, bytes: &[u8]) -> Result<()> {
-        let memory = self.room(gpu, bytes.len())?;
-        gpu.write(memory, bytes)
-    }
-
-    /// 0 before there is any.
-    fn address(&self, gpu: &G) -> u64 {
-        self.memory.as_ref().map_or(0, |(memory, _)| gpu.address(memory))
-    }
 }
 
 impl Run {
@@ -254,15 +223,14 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Puts a batch of images on the GPU; the arguments that name it.
     fn load_batch(&mut self, images: &Images<'_>) -> Result<Arguments> {
-        match images {
-            Images::Floats(values) => self.images.write(&self.gpu, bytemuck::cast_slice(values))?,
-            Images::Bytes(bytes) | Images::Indexed(bytes, _) => self.images.write(&self.gpu, bytes)?,
-        }
-        let (address, labels) = (self.images.address(&self.gpu), self.labels.address(&self.gpu));
-        Ok(match images {
-            Images::Floats(_) => Arguments { floats: address, labels, ..self.arguments() },
-            _ => Arguments { bytes: address, labels, ..self.arguments() },
-        })
+        let content = match images {
+            Images::Floats(values) => bytemuck::cast_slice(values),
+            Images::Bytes(bytes) | Images::Indexed(bytes, _) => bytes,
+        };
+        self.images.write(&self.gpu, content)?;
+        let at = self.images.address(&self.gpu);
+        let (bytes, floats) = if matches!(images, Images::Floats(_)) { (0, at) } else { (at, 0) };
+        Ok(Arguments { bytes, floats, labels: self.labels.address(&self.gpu), ..self.arguments() })
     }
 
     /// Room for the figures of a run of `images`.
@@ -438,8 +406,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             for (start, images) in pieces(n, EVALUATION_BATCH) {
                 self.forward(Kernel::Predict, &arguments, start..start + images)?;
             }
-            match &self.logits.memory {
-                Some((memory, _)) => self.read_floats(memory, n * classes),
+            match self.logits.memory() {
+                Some(memory) => self.read_floats(memory, n * classes),
                 None => Ok(Vec::new()),
             }
         })??;
