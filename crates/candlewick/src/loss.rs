@@ -2,21 +2,33 @@
 //!
 //! Before the exponential the largest logit is subtracted, which changes nothing but the overflow.
 
-use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::simd::{LANES, Lane, Lanes, Real};
-use candle_core::{D, Tensor};
 
-/// The probabilities (N, classes) of logits (N, classes): eᶻ / Σ eᶻ.
-///
-/// # Errors
-/// `Internal`, if candle fails.
-pub fn softmax(logits: &Tensor) -> Result<Tensor> {
-    if logits.elem_count() == 0 {
-        return Ok(logits.clone());
+/// The probabilities of logits, row by row of `classes`.
+pub fn softmax_rows(logits: &[f32], classes: usize, probabilities: &mut [f32]) {
+    for (z, p) in logits.chunks_exact(classes).zip(probabilities.chunks_exact_mut(classes)) {
+        let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for (z, p) in z.iter().zip(&mut *p) {
+            *p = (z - largest).exp();
+            sum += *p;
+        }
+        p.iter_mut().for_each(|p| *p /= sum);
     }
-    let e = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
-    Ok(e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?)
+}
+
+/// The labels of logits, row by row of `classes`.
+pub fn label_rows(logits: &[f32], classes: usize, labels: &mut [u32]) {
+    for (z, label) in logits.chunks_exact(classes).zip(labels) {
+        let mut best = 0;
+        for (i, z_i) in z.iter().enumerate() {
+            if *z_i > z[best] {
+                best = i;
+            }
+        }
+        *label = best as u32;
+    }
 }
 
 /// The loss of a tile. `logits` and `gradient`: `[classes]`; one label for each image, fewer than sixteen in a last tile,

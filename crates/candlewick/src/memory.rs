@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn sizes_are_told_in_the_unit_that_fits() {
         let sizes = [0, 1023, 1024, 1536, (1 << 20) - 1, 3_355_443, 1 << 31, 5 << 50, usize::MAX];
-        let shown = ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "1.0 MiB", "3.2 MiB", "2.0 GiB", "5.0 PiB", "16.0 EiB"];
+        let shown =
+            ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 KiB", "1.0 MiB", "3.2 MiB", "2.0 GiB", "5.0 PiB", "16.0 EiB"];
         assert_eq!(sizes.map(show_bytes), shown);
     }
 
