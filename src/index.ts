@@ -1,7 +1,7 @@
 /** candlewick: train small convolutional networks at native speed. */
 
 export type { DeviceReport } from '../index.js'
-export { arrayDataset, Dataset } from './data/dataset.js'
+export { arrayDataset, type Batch, Dataset } from './data/dataset.js'
 export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'
 export { idxDataset, type TrainAndTest } from './data/idx-dataset.js'
 export { type Device, devices, tryGpu } from './devices.js'
@@ -26,8 +26,8 @@ export {
   type InitializeOptions,
   type LayerDescription,
   type Parameter,
-  type Prediction,
   Sequential,
 } from './network.js'
 export { type Optimizer, type SgdOptions, sgd } from './optimizers.js'
+export type { Prediction } from './prediction.js'
 export { type Epoch, type EpochProgress, type Evaluation, evaluate, type FitOptions, fit, step } from './training.js'

@@ -1,4 +1,3 @@
-import type { LayerOptions } from '../index.js'
 import {
   expectInteger,
   expectOneOf,
@@ -19,7 +18,18 @@ const activations = ['sigmoid', 'relu', 'tanh'] as const
 export type Activation = (typeof activations)[number]
 
 /** A layer as data; make one with {@link conv2d}, {@link maxPool2d}, {@link avgPool2d} or {@link dense}. */
-export type Layer = Readonly<LayerOptions>
+export interface Layer {
+  /** conv2d, maxPool2d, avgPool2d or dense; it decides which of the others there are. Pairs are [vertical, horizontal]. */
+  readonly kind: string
+  readonly channels?: number
+  readonly kernelSize?: [number, number]
+  readonly poolSize?: [number, number]
+  readonly strides?: [number, number]
+  readonly padding?: [number, number]
+  readonly units?: number
+  /** Nothing for none. */
+  readonly activation?: Activation
+}
 
 export interface Conv2dOptions {
   /** Channels of the output. */

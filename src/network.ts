@@ -1,18 +1,23 @@
-import {
-  createEngine,
-  describe,
-  type Engine,
-  layerNames,
-  type Prediction as NativePrediction,
-  type ParameterReport,
-} from '../index.js'
+import { setImmediate } from 'node:timers/promises'
+import { createEngine, describe, type Engine, layerNames } from '../index.js'
+import { markClass } from './copies.js'
 import { type Device, tryGpu } from './devices.js'
 import { CandlewickError, native, nativeAsync } from './errors.js'
-import { expectBoolean, expectInteger, expectIntegers, expectOptions, expectString, unexpected } from './expect.js'
+import {
+  expectBoolean,
+  expectInstance,
+  expectInteger,
+  expectIntegers,
+  expectOptions,
+  expectString,
+  unexpected,
+} from './expect.js'
+import { fill } from './feed.js'
 import { checkImages, type Images } from './images.js'
 import { checkInitializer, type Initializer, xavier } from './initializers.js'
 import { checkLayer, type Layer } from './layers.js'
-import type { Optimizer } from './optimizers.js'
+import { allocate } from './memory.js'
+import { type Prediction, predict } from './prediction.js'
 import { expectSeed, randomSeed, type Shuffler, shuffler } from './shuffle.js'
 
 export interface InitializeOptions {
@@ -46,17 +51,6 @@ export interface Parameter {
   data: Float32Array
 }
 
-export interface Prediction {
-  /** (n, classes), of `logits` and `probabilities`. */
-  shape: [number, number]
-  /** What the last layer gives, image after image. */
-  logits: Float32Array
-  /** Softmax of the logits. */
-  probabilities: Float32Array
-  /** The class with the largest logit of each image. */
-  labels: Uint32Array
-}
-
 interface Settings {
   init: Initializer
   device: Device
@@ -64,17 +58,19 @@ interface Settings {
   threads: number | undefined
 }
 
-const pieceLength = 1 << 21 // values
-
 /** Layers one after the other, with their parameters. */
 export class Sequential {
+  static {
+    markClass(Sequential, 'Sequential')
+  }
+
   readonly #layers: readonly Layer[]
   #settings: Settings | undefined
   #inputShape: readonly number[] | undefined
   #engine: Promise<Engine> | undefined
   #shuffler: Shuffler | undefined
-  #optimizer: Optimizer | undefined
   #busy = false
+  #disposed = false
 
   constructor(layers: readonly Layer[]) {
     if (!Array.isArray(layers) || layers.length === 0) {
@@ -85,7 +81,8 @@ export class Sequential {
 
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
   async initialize(options: InitializeOptions = {}): Promise<void> {
-    expectOptions<InitializeOptions>('initialize', options, {
+    expectNetwork(this)
+    const given = expectOptions<InitializeOptions>('initialize', options, {
       inputShape: true,
       init: true,
       device: true,
@@ -94,26 +91,27 @@ export class Sequential {
       forceReinit: true,
     })
     const settings: Settings = {
-      init: checkInitializer(options.init ?? xavier()),
-      device: options.device === undefined ? tryGpu() : (expectString('device', options.device) as Device),
-      seed: options.seed === undefined ? randomSeed() : expectSeed(options.seed),
-      threads: options.threads === undefined ? undefined : expectInteger('threads', options.threads, 1, 1024),
+      init: checkInitializer(given.init ?? xavier()),
+      device: given.device === undefined ? tryGpu() : (expectString('device', given.device) as Device),
+      seed: given.seed === undefined ? randomSeed() : expectSeed(given.seed),
+      threads: given.threads === undefined ? undefined : expectInteger('threads', given.threads, 1, 1024),
     }
-    const inputShape = options.inputShape === undefined ? undefined : checkInputShape(options.inputShape)
-    const forceReinit = expectBoolean('forceReinit', options.forceReinit ?? false)
+    const inputShape = given.inputShape === undefined ? undefined : checkInputShape(given.inputShape)
+    const forceReinit = given.forceReinit === undefined ? false : expectBoolean('forceReinit', given.forceReinit)
+    this.#requireLife()
     if (this.#settings && !forceReinit) {
       const message = 'The network is initialized already; pass forceReinit: true to replace its parameters.'
       throw new CandlewickError('ALREADY_INITIALIZED', message)
     }
     const release = this.occupy()
     try {
-      const engine = inputShape && this.#create(settings, inputShape)
-      await engine // a failure leaves the network as it was
-      this.#engine = engine
+      const engine = inputShape && (await this.#create(settings, inputShape)) // a failure leaves the network as it was
+      if (this.#disposed) await engine?.dispose()
+      this.#requireLife()
+      this.#replaceEngine(engine)
       this.#inputShape = inputShape
       this.#settings = settings
       this.#shuffler = shuffler(settings.seed)
-      this.#optimizer = undefined
     } finally {
       release()
     }
@@ -121,50 +119,46 @@ export class Sequential {
 
   /** The layers in their order. */
   get layers(): LayerDescription[] {
+    expectNetwork(this)
     if (this.#inputShape) return this.describe(this.#inputShape)
-    const names = native(() => layerNames([...this.#layers]))
+    const names = native(() => layerNames(JSON.stringify(this.#layers)))
     return names.map((name) => ({ name, outputShape: null, parameterCount: null }))
   }
 
   /** What the layers would be for images of (channels, height, width); needs no parameters. */
   describe(inputShape: readonly number[]): LayerDescription[] {
-    const reports = native(() => describe([...this.#layers], [...checkInputShape(inputShape)]))
-    return reports.map((report) => ({ ...report, outputShape: [1, ...report.outputShape] }))
+    expectNetwork(this)
+    return JSON.parse(native(() => describe(JSON.stringify(this.#layers), checkInputShape(inputShape))))
   }
 
   /** Where the network runs. */
   get device(): Device {
-    return this.#requireSettings().device
+    return expectNetwork(this).#requireSettings().device
   }
 
   /** The seed that it was initialized with. */
   get seed(): number {
-    return this.#requireSettings().seed
+    return expectNetwork(this).#requireSettings().seed
   }
 
-  /** Answers to images (n, channels, height, width). */
+  /** Answers to images (n, channels, height, width). All come from the same parameters, those at the time of the call. */
   async predict(images: Images): Promise<Prediction> {
-    const { data, shape } = checkImages(images)
-    const engine = await this.engine(shape.slice(1))
-    const [n, ...imageShape] = shape as [number, number, number, number]
-    const length = imageShape.reduce((product, size) => product * size, 1)
-    // A call copies its images while the event loop waits, so it gets few enough.
-    const most = Math.max(1, Math.floor(pieceLength / Math.max(1, length)))
-    const parts: NativePrediction[] = []
-    for (let start = 0; start === 0 || start < n; start += most) {
-      if (data.length !== n * length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
-      const count = Math.min(most, n - start)
-      const images = data.subarray(start * length, (start + count) * length)
-      parts.push(await nativeAsync(() => engine.predict(images, [count, ...imageShape])))
-    }
-    return joined(n, parts)
+    expectNetwork(this)
+    const checked = checkImages(images)
+    return predict(await this.engine(checked.shape.slice(1)), checked)
   }
 
   /** Copies of all parameters by name, `conv0.weight`, `conv0.bias`, ..., in the order of the layers. */
   async parameters(): Promise<Record<string, Parameter>> {
-    const engine = await this.engine()
-    const parameters = await nativeAsync(() => engine.parameters())
-    return Object.fromEntries(parameters.map(({ name, shape, data }: ParameterReport) => [name, { shape, data }]))
+    const engine = await expectNetwork(this).engine()
+    const parameters: Record<string, Parameter> = {}
+    for (const values of await nativeAsync(() => engine.parameters())) {
+      const { name, shape } = values
+      const length = shape.reduce((product, size) => product * size, 1)
+      const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
+      parameters[name] = { shape, data: await fill(data, (start, into) => values.read(start, into)) }
+    }
+    return parameters
   }
 
   /**
@@ -172,9 +166,10 @@ export class Sequential {
    * `ignoreExtra`, if the file holds tensors of other names.
    */
   async loadParameters(path: string, options: { ignoreExtra?: boolean } = {}): Promise<void> {
+    expectNetwork(this)
     expectString('path', path)
-    expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
-    const ignoreExtra = expectBoolean('ignoreExtra', options.ignoreExtra ?? false)
+    const given = expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
+    const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
     this.requireIdle()
     const engine = await this.engine()
     await nativeAsync(() => engine.loadParameters(path, ignoreExtra))
@@ -182,9 +177,32 @@ export class Sequential {
 
   /** Writes all parameters to a safetensors file, all or nothing. */
   async saveParameters(path: string): Promise<void> {
+    expectNetwork(this)
     expectString('path', path)
     const engine = await this.engine()
     await nativeAsync(() => engine.saveParameters(path))
+  }
+
+  /**
+   * Gives memory back at once, instead of when the garbage collector finds that nobody needs the network. Calls that wait in
+   * line are answered first; a fit or an evaluation ends within a batch. They, and all later calls, fail with DISPOSED.
+   */
+  async dispose(): Promise<void> {
+    expectNetwork(this)
+    this.#disposed = true
+    const engine = await this.#existing()
+    await setImmediate() // calls before this one have reached the line by then
+    if (engine) await nativeAsync(() => engine.dispose())
+  }
+
+  /** As {@link Sequential.dispose}, without waiting for it. */
+  [Symbol.dispose](): void {
+    void this.dispose()
+  }
+
+  /** {@link Sequential.dispose} */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
   }
 
   /**
@@ -193,7 +211,8 @@ export class Sequential {
    */
   async engine(inputShape?: readonly number[]): Promise<Engine> {
     const settings = this.#requireSettings()
-    if (this.#engine) return this.#engine
+    const existing = await this.#existing()
+    if (existing) return existing
     if (!inputShape) {
       const message =
         'The network has no parameters yet, as it waits for the shape of its first images; pass inputShape to initialize, or train, evaluate or predict first.'
@@ -209,23 +228,22 @@ export class Sequential {
     return engine
   }
 
+  /** The engine that there is, or will be; what a call with other images failed to make is none. */
+  async #existing(): Promise<Engine | undefined> {
+    while (this.#engine) {
+      const engine = await this.#engine.catch(() => undefined)
+      if (engine) return engine
+    }
+    return undefined
+  }
+
   /**
-   * The next random order, of `seed` or else of the network's own.
+   * What draws the network's random orders, one after the other.
    * @internal
    */
   get shuffler(): Shuffler {
     this.#requireSettings()
     return this.#shuffler as Shuffler
-  }
-
-  /**
-   * Whether this optimiser is another than the last, and so starts without velocity.
-   * @internal
-   */
-  isFresh(optimizer: Optimizer): boolean {
-    const fresh = this.#optimizer !== optimizer
-    this.#optimizer = optimizer
-    return fresh
   }
 
   /**
@@ -252,35 +270,38 @@ export class Sequential {
 
   #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
     const { init, seed, device, threads } = settings
-    return nativeAsync(() => createEngine([...this.#layers], [...inputShape], { ...init }, seed, device, threads))
+    const layers = JSON.stringify(this.#layers)
+    return nativeAsync(() => createEngine(layers, [...inputShape], { ...init }, seed, device, threads))
+  }
+
+  /** Calls in line at the engine before are answered still. */
+  #replaceEngine(engine: Engine | undefined): void {
+    void this.#engine?.then((before) => before.dispose())
+    this.#engine = engine && Promise.resolve(engine)
+  }
+
+  #requireLife(): void {
+    if (!this.#disposed) return
+    const message = 'The network was disposed of; make a new one, or dispose of it later.'
+    throw new CandlewickError('DISPOSED', message)
   }
 
   #requireSettings(): Settings {
+    this.#requireLife()
     if (this.#settings) return this.#settings
     const message = 'The network is not initialized; call await net.initialize({ inputShape: [1, 28, 28] }) first.'
     throw new CandlewickError('NOT_INITIALIZED', message)
   }
 }
 
-/** The predictions of one part after the other, as one. */
-function joined(n: number, parts: NativePrediction[]): Prediction {
-  const classes = parts[0]?.classes ?? 0
-  const whole: Prediction = {
-    shape: [n, classes],
-    logits: new Float32Array(n * classes),
-    probabilities: new Float32Array(n * classes),
-    labels: new Uint32Array(n),
-  }
-  let start = 0
-  for (const { logits, probabilities, labels } of parts) {
-    whole.logits.set(logits, start * classes)
-    whole.probabilities.set(probabilities, start * classes)
-    whole.labels.set(labels, start)
-    start += labels.length
-  }
-  return whole
+/**
+ * A network of this copy of candlewick's, and no proxy of one.
+ * @internal
+ */
+export function expectNetwork(net: unknown): Sequential {
+  return expectInstance('net', 'a Sequential', net, Sequential)
 }
 
-function checkInputShape(shape: readonly number[]): readonly number[] {
+function checkInputShape(shape: unknown): number[] {
   return expectIntegers('inputShape', '[channels, height, width]', shape, 3, 1)
 }

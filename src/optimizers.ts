@@ -37,3 +37,17 @@ function settings(name: string, options: unknown): Required<Optimizer> {
     weightDecay: expectFloat32('weightDecay', weightDecay, 0),
   }
 }
+
+const numbers = new WeakMap<Optimizer, number>()
+let optimizers = 0
+
+/**
+ * The number of an optimiser, by which an engine knows whose velocity it holds.
+ * @internal
+ */
+export function identify(optimizer: Optimizer): number {
+  const known = numbers.get(optimizer)
+  if (known !== undefined) return known
+  numbers.set(optimizer, ++optimizers)
+  return optimizers
+}

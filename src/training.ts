@@ -1,10 +1,11 @@
 import { type MetricsReport, Progress } from '../index.js'
 import { Dataset } from './data/dataset.js'
 import { CandlewickError, nativeAsync } from './errors.js'
-import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from './expect.js'
+import { expectBoolean, expectInstance, expectInteger, expectOptions, expectSignal, unexpected } from './expect.js'
+import { fed } from './feed.js'
 import { checkImages, checkLabels, type Images } from './images.js'
-import { Sequential } from './network.js'
-import { checkOptimizer, type Optimizer } from './optimizers.js'
+import { expectNetwork, type Sequential } from './network.js'
+import { checkOptimizer, identify, type Optimizer } from './optimizers.js'
 import { expectSeed, inOrder, shuffler } from './shuffle.js'
 
 /** One epoch's figures. */
@@ -60,36 +61,44 @@ export interface Evaluation {
 const progressInterval = 100 // ms
 
 /**
- * Trains for some epochs and yields the figures of each. Training runs off the event loop. The network is busy until the
- * loop has ended; who takes epochs by hand and stops early must call `return()`, as `for await` does.
+ * Trains for some epochs and yields the figures of each: training takes place within `for await (const epoch of fit(...))`, off
+ * the event loop. Arguments are checked at the call. The network is busy until the loop has ended; who takes epochs by hand
+ * and stops early must call `return()`, as `for await` does.
  */
-export async function* fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
-  const { epochs, batchSize, optimizer, test, shuffle, signal, onProgress } = checkFit(net, train, options)
+export function fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
+  return epochsOf(expectNetwork(net), expectImages('train', train), checkFit(options))
+}
+
+async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
+  const { epochs, batchSize, optimizer, test, shuffle, seed, signal, onProgress } = settings
   const release = net.occupy()
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
     if (test) await nativeAsync(() => engine.check(test.native, test.start, test.start + test.length))
-    const nextOrder = shuffle ? (options.seed === undefined ? net.shuffler : shuffler(options.seed)) : inOrder
+    const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const order = await nextOrder(train.length, train.start)
-      const settings = { ...optimizer, fresh: net.isFresh(options.optimizer) }
       const report = (images: number) => onProgress?.({ epoch, images, total: train.length })
       const start = performance.now()
-      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, settings, p))
-      const trainSeconds = (performance.now() - start) / 1000
-      const trainFigures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
+      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
+      const trainSeconds = secondsSince(start)
+      const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
       if (!test) {
-        yield { ...trainFigures, trainSeconds }
+        yield { ...figures, trainSeconds }
         continue
       }
       const evalStart = performance.now()
       const { accuracy: testAcc } = await evaluate(net, test, signal ? { signal } : {})
-      yield { ...trainFigures, testAcc, trainSeconds, evalSeconds: (performance.now() - evalStart) / 1000 }
+      yield { ...figures, testAcc, trainSeconds, evalSeconds: secondsSince(evalStart) }
     }
   } finally {
     release()
   }
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000
 }
 
 /** One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. */
@@ -99,14 +108,13 @@ export async function step(
   labels: ArrayLike<number>,
   optimizer: Optimizer,
 ): Promise<{ loss: number; correct: number }> {
-  checkNetwork(net)
-  const { data, shape } = checkImages(images)
-  const checked = checkLabels(labels, shape[0] as number)
-  const checkedOptimizer = checkOptimizer(optimizer)
+  expectNetwork(net)
+  const checked = checkImages(images)
+  const checkedLabels = checkLabels(labels, checked.shape[0])
+  const settings = { ...checkOptimizer(optimizer), id: identify(optimizer) }
   net.requireIdle()
-  const engine = await net.engine(shape.slice(1))
-  const settings = { ...checkedOptimizer, fresh: net.isFresh(optimizer) }
-  const { loss, correct } = await nativeAsync(() => engine.step(data, [...shape], checked, settings))
+  const engine = await net.engine(checked.shape.slice(1))
+  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, settings))
   return { loss, correct }
 }
 
@@ -116,12 +124,11 @@ export async function evaluate(
   dataset: Dataset,
   options: { signal?: AbortSignal } = {},
 ): Promise<Evaluation> {
-  checkNetwork(net)
-  checkDataset('dataset', dataset)
-  expectOptions<typeof options>('evaluate', options, { signal: true })
-  const signal = expectSignal(options.signal)
-  const engine = await net.engine(dataset.imageShape)
-  const { native, start, length } = dataset
+  expectNetwork(net)
+  const { native, start, length, imageShape } = expectImages('dataset', dataset)
+  const { signal: given } = expectOptions<typeof options>('evaluate', options, { signal: true })
+  const signal = expectSignal(given)
+  const engine = await net.engine(imageShape)
   const report = await abortable(signal, undefined, (p) => engine.evaluate(native, start, start + length, p))
   return { loss: report.loss, accuracy: report.correct / report.count, correct: report.correct, count: report.count }
 }
@@ -157,10 +164,8 @@ async function abortable(
   }
 }
 
-function checkFit(net: Sequential, train: Dataset, options: FitOptions) {
-  checkNetwork(net)
-  checkDataset('train', train)
-  expectOptions<FitOptions>('fit', options, {
+function checkFit(options: FitOptions) {
+  const given = expectOptions<FitOptions>('fit', options, {
     epochs: true,
     batchSize: true,
     optimizer: true,
@@ -170,27 +175,24 @@ function checkFit(net: Sequential, train: Dataset, options: FitOptions) {
     signal: true,
     onProgress: true,
   })
-  const { test, seed, onProgress } = options
-  if (test !== undefined) checkDataset('test', test)
-  if (seed !== undefined) expectSeed(seed)
+  const { test, shuffle, seed, onProgress } = given
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw unexpected('onProgress', 'a function', onProgress)
   return {
-    epochs: expectInteger('epochs', options.epochs, 1),
-    batchSize: expectInteger('batchSize', options.batchSize, 1),
-    optimizer: checkOptimizer(options.optimizer),
-    shuffle: expectBoolean('shuffle', options.shuffle ?? true),
-    signal: expectSignal(options.signal),
-    test,
-    onProgress,
+    epochs: expectInteger('epochs', given.epochs, 1),
+    batchSize: expectInteger('batchSize', given.batchSize, 1),
+    optimizer: { ...checkOptimizer(given.optimizer), id: identify(given.optimizer as Optimizer) },
+    test: test === undefined ? undefined : expectImages('test', test),
+    shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
+    seed: seed === undefined ? undefined : expectSeed(seed),
+    signal: expectSignal(given.signal),
+    onProgress: onProgress as FitOptions['onProgress'],
   }
 }
 
-function checkNetwork(net: Sequential): void {
-  if (!(net instanceof Sequential)) throw unexpected('net', 'a Sequential', net)
-}
-
-function checkDataset(name: string, dataset: Dataset): void {
-  if (!(dataset instanceof Dataset)) throw unexpected(name, 'a Dataset, as from fashionMnist(),', dataset)
+/** A dataset with images in it. */
+function expectImages(name: string, value: unknown): Dataset {
+  const dataset = expectInstance(name, 'a Dataset, as from fashionMnist(),', value, Dataset)
   if (dataset.length === 0) throw new CandlewickError('INVALID_ARGUMENT', `The ${name} dataset has no images.`)
+  return dataset
 }

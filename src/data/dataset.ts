@@ -1,20 +1,40 @@
-import { DatasetBuilder, type Dataset as NativeDataset } from '../../index.js'
+import { setImmediate } from 'node:timers/promises'
+import { DatasetBuilder, Dataset as NativeDataset } from '../../index.js'
+import { markClass } from '../copies.js'
 import { native } from '../errors.js'
-import { expectInteger, expectOptions, unexpected } from '../expect.js'
+import { expectInstance, expectInteger, expectOptions, reading, unexpected } from '../expect.js'
 import { type ByteImages, checkImages, checkLabels } from '../images.js'
+import { allocate } from '../memory.js'
 import { inOrder } from '../shuffle.js'
+
+/** A batch of a dataset. */
+export interface Batch {
+  images: ByteImages
+  labels: Uint8Array
+}
 
 /** Labelled images in native memory, one byte a pixel, held once however many datasets are sliced from them. */
 export class Dataset {
+  static {
+    markClass(Dataset, 'Dataset')
+  }
+
   /** @internal */
-  constructor(
-    /** @internal */
-    readonly native: NativeDataset,
-    /** @internal */
-    readonly start: number,
-    /** Number of images. */
-    readonly length: number,
-  ) {}
+  readonly native: NativeDataset
+  /** @internal */
+  readonly start: number
+  /** Number of images. */
+  readonly length: number
+
+  /** @internal */
+  constructor(native: NativeDataset, start: number, length: number) {
+    if (!(native instanceof NativeDataset)) {
+      throw unexpected('native', 'images of the addon, as arrayDataset() and idxDataset() make datasets of,', native)
+    }
+    this.native = native
+    this.start = start
+    this.length = length
+  }
 
   /** (channels, height, width) of an image. */
   get imageShape(): [number, number, number] {
@@ -23,78 +43,130 @@ export class Dataset {
 
   /** Copies of the images `start` to `end` (excluded; the length by default), made while the event loop waits. */
   images(start = 0, end = this.length): ByteImages {
-    return this.#pixels(this.#range(start, end))
+    return copyImages(expectDataset(this), rangeOf(this, start, end))
   }
 
   /** The labels of the images `start` to `end` (excluded; the length by default). */
   labels(start = 0, end = this.length): Uint8Array {
-    return this.native.labels(this.#range(start, end))
+    return copyLabels(expectDataset(this), rangeOf(this, start, end))
   }
 
   /** The images `start` to `end` (excluded; the length by default) as a dataset of their own; copies nothing. */
   slice(start = 0, end = this.length): Dataset {
-    this.#check(start, end)
+    expectDataset(this)
+    checkRange(this, start, end)
     return new Dataset(this.native, this.start + start, end - start)
   }
 
-  /** Copies of the images batch by batch, in the dataset's order or a given one; the last batch may be smaller. */
-  *batches(options: {
-    batchSize: number
-    order?: ArrayLike<number>
-  }): Generator<{ images: ByteImages; labels: Uint8Array }, void, void> {
-    expectOptions<typeof options>('batches', options, { batchSize: true, order: true })
-    const batchSize = expectInteger('batchSize', options.batchSize, 1)
-    const { order } = options
-    if (order !== undefined) this.#checkOrder(order)
-    const count = order?.length ?? this.length
-    for (let from = 0; from < count; from += batchSize) {
-      const length = Math.min(batchSize, count - from)
-      const indices = Uint32Array.from({ length }, (_, i) => this.start + (order?.[from + i] ?? from + i))
-      yield { images: this.#pixels(indices), labels: this.native.labels(indices) }
+  /**
+   * Copies of the images batch by batch, in the dataset's order or a given one, each made while the event loop waits; the last
+   * batch may be smaller.
+   */
+  batches(options: { batchSize: number; order?: ArrayLike<number> }): Generator<Batch, void, void> {
+    const dataset = expectDataset(this)
+    const given = expectOptions<typeof options>('batches', options, { batchSize: true, order: true })
+    const batchSize = expectInteger('batchSize', given.batchSize, 1)
+    const order = given.order === undefined ? undefined : checkOrder(dataset, given.order)
+    return batchesOf(dataset, batchSize, order)
+  }
+
+  /**
+   * Gives the images' memory back at once, once no network is at work on them, instead of when the garbage collector finds
+   * that nobody needs them. This dataset and all that are sliced from the same images fail with DISPOSED from then on.
+   */
+  dispose(): void {
+    expectDataset(this)
+    native(() => this.native.dispose())
+  }
+
+  /** {@link Dataset.dispose} */
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/**
+ * A dataset of this copy of candlewick's, and no proxy of one.
+ * @internal
+ */
+export function expectDataset(dataset: unknown, name = 'dataset'): Dataset {
+  return expectInstance(name, 'a Dataset, as from fashionMnist(),', dataset, Dataset)
+}
+
+function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | undefined): Generator<Batch, void, void> {
+  const count = order?.length ?? dataset.length
+  for (let start = 0; start < count; start += batchSize) {
+    const end = Math.min(start + batchSize, count)
+    const indices = order?.subarray(start, end) ?? rangeOf(dataset, start, end)
+    yield { images: copyImages(dataset, indices), labels: copyLabels(dataset, indices) }
+  }
+}
+
+/** Images by their numbers in native memory. */
+function copyImages({ native: images, imageShape }: Dataset, indices: Uint32Array): ByteImages {
+  const shape = [indices.length, ...imageShape]
+  const length = shape.reduce((product, size) => product * size, 1)
+  const data = allocate(`copies of ${indices.length} images`, () => new Uint8Array(length))
+  native(() => images.pixels(indices, data))
+  return { data, shape }
+}
+
+function copyLabels({ native: images }: Dataset, indices: Uint32Array): Uint8Array {
+  const labels = allocate(`the labels of ${indices.length} images`, () => new Uint8Array(indices.length))
+  native(() => images.labels(indices, labels))
+  return labels
+}
+
+/** The numbers in native memory of a range of a dataset's images. */
+function rangeOf(dataset: Dataset, start: number, end: number): Uint32Array {
+  checkRange(dataset, start, end)
+  return allocate(`the numbers of ${end - start} images`, () => inOrder(end - start, dataset.start + start))
+}
+
+function checkRange({ length }: Dataset, start: number, end: number): void {
+  expectInteger('start', start, 0, length)
+  expectInteger('end', end, start, length)
+}
+
+/** The numbers in native memory of the images that `order` names. */
+function checkOrder(dataset: Dataset, order: unknown): Uint32Array {
+  return reading('order', () => {
+    const { length } = Object(order) as ArrayLike<unknown>
+    if (typeof order !== 'object' || !Number.isInteger(length) || length < 0) {
+      throw unexpected('order', 'an array of image numbers', order)
     }
-  }
-
-  #pixels(indices: Uint32Array): ByteImages {
-    return { data: this.native.pixels(indices), shape: [indices.length, ...this.imageShape] }
-  }
-
-  #range(start: number, end: number): Uint32Array {
-    this.#check(start, end)
-    return inOrder(end - start, this.start + start)
-  }
-
-  #check(start: number, end: number): void {
-    expectInteger('start', start, 0, this.length)
-    expectInteger('end', end, start, this.length)
-  }
-
-  #checkOrder(order: ArrayLike<number>): void {
-    if (typeof order?.length !== 'number') throw unexpected('order', 'an array of image numbers', order)
-    for (let i = 0; i < order.length; i++) {
-      const image = order[i] as number
-      if (Number.isInteger(image) && image >= 0 && image < this.length) continue
-      throw unexpected(`order[${i}]`, `an integer from 0 to ${this.length - 1}`, image)
+    const indices = allocate(`an order of ${length} images`, () => new Uint32Array(length))
+    for (let i = 0; i < length; i++) {
+      const image = (order as ArrayLike<unknown>)[i]
+      indices[i] = dataset.start + expectInteger(`order[${i}]`, image, 0, dataset.length - 1)
     }
-  }
+    return indices
+  })
 }
 
 const pieceLength = 1 << 20 // bytes that the event loop copies at a time
 
-/** A dataset of images that are in memory already; each label is from 0 to 255. */
+/**
+ * A dataset of images that are in memory already; each label is from 0 to 255. Labels are checked while the event loop waits,
+ * a few milliseconds for a million; images are copied piece by piece: leave them alone meanwhile.
+ */
 export async function arrayDataset(options: { images: ByteImages; labels: ArrayLike<number> }): Promise<Dataset> {
-  expectOptions<typeof options>('arrayDataset', options, { images: true, labels: true })
-  const { data, shape } = checkImages(options.images)
+  const given = expectOptions<typeof options>('arrayDataset', options, { images: true, labels: true })
+  const { data, shape } = checkImages(given.images)
   if (!(data instanceof Uint8Array)) throw unexpected('images.data', 'a Uint8Array', data)
   const [count, channels, height, width] = shape
-  const labels = checkLabels(options.labels, count)
+  const labels = checkLabels(given.labels, count)
   const tooLarge = labels.findIndex((label) => label > 255)
   if (tooLarge >= 0) throw unexpected(`labels[${tooLarge}]`, 'an integer from 0 to 255', labels[tooLarge])
   const builder = native(() => new DatasetBuilder(count, channels, height, width))
-  for (let from = 0; from < data.length; from += pieceLength) {
+  const bytes = allocate(`the labels of ${count} images`, () => Uint8Array.from(labels))
+  native(() => builder.pushLabels(bytes))
+  const { length } = data
+  for (let from = 0; from < length; from += pieceLength) {
+    if (data.length !== length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
     native(() => builder.pushPixels(data.subarray(from, from + pieceLength)))
-    await new Promise(setImmediate)
+    await setImmediate()
   }
-  native(() => builder.pushLabels(Uint8Array.from(labels)))
   return new Dataset(
     native(() => builder.finish()),
     0,

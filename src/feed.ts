@@ -1,0 +1,45 @@
+/** How images get into the addon and values out of it: piece by piece, so that the event loop never waits for a large copy. */
+
+import { setImmediate } from 'node:timers/promises'
+import { ImageFeed } from '../index.js'
+import { messageOf, native, nativeAsync } from './errors.js'
+import { unexpected } from './expect.js'
+import type { CheckedImages } from './images.js'
+
+const pieceLength = 1 << 20 // values, a millisecond's or two to copy
+
+/** Does work that takes images. It has its place in line before this returns, however long the images take to follow. */
+export async function fed<T>(images: CheckedImages, work: (feed: ImageFeed) => Promise<T>): Promise<T> {
+  const feed = native(() => new ImageFeed(images.data instanceof Uint8Array, images.shape))
+  const handed = handOver(feed, images)
+  const [done] = await Promise.all([nativeAsync(() => work(feed)), handed])
+  return done
+}
+
+/** Never throws: the work is told of a failure, and fails with it. */
+async function handOver(feed: ImageFeed, { data, shape }: CheckedImages): Promise<void> {
+  const length = shape.reduce((product, size) => product * size, 1)
+  try {
+    for (let start = 0; start < length; start += pieceLength) {
+      if (start > 0) await setImmediate()
+      if (data.length !== length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
+      const end = start + pieceLength
+      if (data instanceof Uint8Array) feed.pushBytes(data.subarray(start, end))
+      else feed.pushFloats(data.subarray(start, end))
+    }
+  } catch (error) {
+    feed.fail(messageOf(error))
+  }
+}
+
+/** Fills an array with what `read` copies from the addon. */
+export async function fill<T extends Float32Array | Uint32Array>(
+  array: T,
+  read: (start: number, piece: T) => void,
+): Promise<T> {
+  for (let start = 0; start < array.length; start += pieceLength) {
+    if (start > 0) await setImmediate()
+    native(() => read(start, array.subarray(start, start + pieceLength) as T))
+  }
+  return array
+}
