@@ -4,7 +4,7 @@ use crate::dataset::Dataset;
 use crate::images::{Pixels, copy, tensor};
 use crate::layers::{LayerOptions, network};
 use crate::worker::Worker;
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 use candlewick::init::Init;
 use candlewick::metrics::Metrics;
 use candlewick::optimizer::Sgd;
@@ -210,10 +210,11 @@ impl Engine {
         let pixels = copy(&pixels);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let logits = engine.predict(&tensor(pixels, &shape)?)?;
-            let labels =
-                if logits.elem_count() == 0 { Vec::new() } else { logits.argmax(D::Minus1)?.to_vec1::<u32>()? };
-            let classes = engine.network().classes() as u32;
-            Ok((classes, values(&logits)?, values(&loss::softmax(&logits)?)?, labels))
+            let (rows, logits, classes) = (logits.dims()[0], values(&logits)?, engine.network().classes());
+            let (mut probabilities, mut labels) = (vec![0.0; logits.len()], vec![0; rows]);
+            loss::softmax_rows(&logits, classes, &mut probabilities);
+            loss::label_rows(&logits, classes, &mut labels);
+            Ok((classes as u32, logits, probabilities, labels))
         };
         self.0.submit(env, job, |(classes, logits, probabilities, labels)| Prediction {
             classes,
