@@ -9,16 +9,30 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Answers to images, in their order. */
+export declare class Answers {
+  /** Length of a row. */
+  get classes(): number
+  /** Fills `into` with logits, those of all images end to end, from `start` on. */
+  logits(start: number, into: Float32Array): void
+  /** Fills `into` with probabilities, from `start` on. */
+  probabilities(start: number, into: Float32Array): void
+  /** Fills `into` with labels, the class with the largest logit of each image, from `start` on. */
+  labels(start: number, into: Uint32Array): void
+}
+
 /** Labelled images in native memory, one byte a pixel. */
 export declare class Dataset {
   /** (channels, height, width) of an image. */
   get imageShape(): Array<number>
   /** Number of images. */
   get length(): number
-  /** Copies of the images that `indices` names, one after the other. */
-  pixels(indices: Uint32Array): Uint8Array
-  /** The labels of the images that `indices` names. */
-  labels(indices: Uint32Array): Uint8Array
+  /** Fills `into` with copies of the images that `indices` names, one after the other. */
+  pixels(indices: Uint32Array, into: Uint8Array): void
+  /** Fills `into` with the labels of the images that `indices` names. */
+  labels(indices: Uint32Array, into: Uint8Array): void
+  /** Gives the memory back, once no engine is at work on it. */
+  dispose(): void
 }
 
 /** Takes images and labels in pieces; a piece costs the event loop one copy of it. */
@@ -33,10 +47,10 @@ export declare class DatasetBuilder {
   finish(): Dataset
 }
 
-/** A network's parameters and the thread that runs it. */
+/** A network's parameters and the line for what runs it. */
 export declare class Engine {
   /** One optimiser step on a batch. */
-  step(pixels: Uint8Array | Float32Array, shape: Array<number>, labels: Uint32Array, sgd: SgdOptions): Promise<MetricsReport>
+  step(images: ImageFeed, labels: Uint32Array, sgd: SgdOptions): Promise<MetricsReport>
   /** Steps over the images of `dataset` that `order` names. */
   train(dataset: Dataset, order: Uint32Array, batchSize: number, sgd: SgdOptions, progress: Progress): Promise<MetricsReport>
   /** Loss and correct answers over the images `start` to `end` (excluded) of `dataset`. */
@@ -44,13 +58,30 @@ export declare class Engine {
   /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network. */
   check(dataset: Dataset, start: number, end: number): Promise<void>
   /** Logits, probabilities and labels of images. */
-  predict(pixels: Uint8Array | Float32Array, shape: Array<number>): Promise<Prediction>
+  predict(images: ImageFeed): Promise<Answers>
   /** Copies of all parameters, in the network's order. */
-  parameters(): Promise<ParameterReport[]>
+  parameters(): Promise<Values[]>
   /** Replaces all parameters by those of a safetensors file. */
   loadParameters(path: string, ignoreExtra: boolean): Promise<void>
   /** Writes all parameters to a safetensors file, all or nothing. */
   saveParameters(path: string): Promise<void>
+  /** Ends long work and takes no more; the promise resolves when what is in line is done and the memory is given back. */
+  dispose(): Promise<void>
+}
+
+/**
+ * Images that are handed over piece by piece while their job waits in line for them: a piece costs the event loop one copy of
+ * it. They are copied on JavaScript's thread, as elsewhere an array could be changed, detached or freed while it is read.
+ */
+export declare class ImageFeed {
+  /** Room for images of shape (n, channels, height, width), of bytes or of float32. */
+  constructor(ofBytes: boolean, shape: Array<number>)
+  /** The next values of images of bytes. */
+  pushBytes(values: Uint8Array): void
+  /** The next values of images of float32. */
+  pushFloats(values: Float32Array): void
+  /** No more will come, and why; the job then fails with this. */
+  fail(reason: string): void
 }
 
 /** Long work as seen from JavaScript: how far it is, and a way to stop it. */
@@ -63,11 +94,24 @@ export declare class Progress {
   cancel(): void
 }
 
-/** Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. */
-export declare function createEngine(layers: Array<LayerOptions>, inputShape: Array<number>, init: InitOptions, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
+/** A weight or bias. */
+export declare class Values {
+  /** `conv0.weight` */
+  get name(): string
+  /** (out, in, kernel height, kernel width), (out, in) or (out). */
+  get shape(): Array<number>
+  /** Fills `into` with values from `start` on. */
+  read(start: number, into: Float32Array): void
+}
 
-/** Infers the shapes of layers for images of (channels, height, width). */
-export declare function describe(layers: Array<LayerOptions>, inputShape: Array<number>): Array<LayerReport>
+/** Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. */
+export declare function createEngine(layers: string, inputShape: Array<number>, init: InitOptions, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
+
+/**
+ * Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
+ * several times as fast as object by object.
+ */
+export declare function describe(layers: string, inputShape: Array<number>): string
 
 /** A kind of device, whether it can be used, and what it is or why not. */
 export interface DeviceReport {
@@ -91,37 +135,7 @@ export interface InitOptions {
 }
 
 /** The names of layers, which need no shape. */
-export declare function layerNames(layers: Array<LayerOptions>): Array<string>
-
-/** A layer; which fields count depends on `kind`: conv2d, maxPool2d, avgPool2d or dense. Pairs are (vertical, horizontal). */
-export interface LayerOptions {
-  /** conv2d, maxPool2d, avgPool2d or dense. */
-  kind: string
-  /** conv2d */
-  channels?: number
-  /** conv2d */
-  kernelSize?: Array<number>
-  /** maxPool2d, avgPool2d */
-  poolSize?: Array<number>
-  /** conv2d, maxPool2d, avgPool2d */
-  strides?: Array<number>
-  /** conv2d */
-  padding?: Array<number>
-  /** dense */
-  units?: number
-  /** conv2d, dense: sigmoid, relu, tanh; nothing for none. */
-  activation?: string
-}
-
-/** A layer in its place. */
-export interface LayerReport {
-  /** `conv0`, `pool0`, `dense0` */
-  name: string
-  /** Of one image, without the batch. */
-  outputShape: Array<number>
-  /** Weights and biases together. */
-  parameterCount: number
-}
+export declare function layerNames(layers: string): Array<string>
 
 /** Sums over images. */
 export interface MetricsReport {
@@ -133,28 +147,6 @@ export interface MetricsReport {
   count: number
 }
 
-/** A weight or bias. */
-export interface ParameterReport {
-  /** `conv0.weight` */
-  name: string
-  /** (out, in, kernel height, kernel width), (out, in) or (out). */
-  shape: Array<number>
-  /** A copy of the values. */
-  data: Float32Array
-}
-
-/** Answers to images, in their order. */
-export interface Prediction {
-  /** Length of a row. */
-  classes: number
-  /** (n, classes) */
-  logits: Float32Array
-  /** (n, classes) */
-  probabilities: Float32Array
-  /** (n): the class with the largest logit. */
-  labels: Uint32Array
-}
-
 /** Settings of stochastic gradient descent. */
 export interface SgdOptions {
   /** At least 0. */
@@ -163,6 +155,6 @@ export interface SgdOptions {
   momentum: number
   /** At least 0. */
   weightDecay: number
-  /** Whether to forget the velocity first, as a new optimiser would start. */
-  fresh: boolean
+  /** The optimiser's own number, above 0; velocity belongs to the one that made it. */
+  id: number
 }

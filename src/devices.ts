@@ -1,11 +1,12 @@
 import { type DeviceReport, devices as nativeDevices } from '../index.js'
+import { native } from './errors.js'
 
 /** `'cpu'`, or an NVIDIA GPU: `'cuda:0'`, `'cuda:1'`, ... */
 export type Device = 'cpu' | `cuda:${number}`
 
 /** The processor and every other kind of device that candlewick knows, with the reason where it cannot be used. */
 export function devices(): DeviceReport[] {
-  return nativeDevices()
+  return native(nativeDevices)
 }
 
 /** The first GPU, if there is one; else the CPU. */

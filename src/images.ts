@@ -1,9 +1,20 @@
-import { unexpected } from './expect.js'
+import { types } from 'node:util'
+import { CandlewickError } from './errors.js'
+import {
+  expectIntegers,
+  reading,
+  readOnce,
+  typedArrayBuffer,
+  typedArrayLength,
+  typedArrayOffset,
+  unexpected,
+} from './expect.js'
+import { allocate } from './memory.js'
 
 /** A batch of images in memory: bytes, which count as 0 to 1 (divided by 255), or float32, taken as they are. */
 export interface Images {
   /** All values, image after image. Leave them alone until a call that was given them has finished. */
-  data: Uint8Array | Float32Array
+  data: Uint8Array | Uint8ClampedArray | Float32Array
   /** (n, channels, height, width) */
   shape: readonly number[]
 }
@@ -13,34 +24,69 @@ export interface ByteImages extends Images {
   data: Uint8Array
 }
 
-/** @internal */
-export function checkImages(images: Images): Images {
-  const { data, shape } = images ?? {}
-  if (!(data instanceof Uint8Array || data instanceof Float32Array)) {
-    throw unexpected('images.data', 'a Uint8Array or Float32Array', data)
-  }
-  if (!Array.isArray(shape) || shape.length !== 4 || !shape.every(isSize)) {
-    throw unexpected('images.shape', '[n, channels, height, width]', shape)
+/** Images whose values are as many as their shape says. */
+export interface CheckedImages {
+  data: Uint8Array | Float32Array
+  shape: [n: number, channels: number, height: number, width: number]
+}
+
+/**
+ * The images as they are now, whatever becomes of the object; their values are not copied.
+ * @internal
+ */
+export function checkImages(images: unknown): CheckedImages {
+  const given = readOnce<Images>('images', images, ['data', 'shape'])
+  const data = typedArray(given.data)
+  if (!data) throw unexpected('images.data', 'a Uint8Array, Uint8ClampedArray or Float32Array', given.data)
+  const expected = '[n, channels, height, width]'
+  const shape = expectIntegers('images.shape', expected, given.shape, 4, 0) as CheckedImages['shape']
+  if (shape.indexOf(0, 1) > 0) {
+    const message = `Images of shape [${shape.join(', ')}] have no pixels; channels, height and width must be at least 1.`
+    throw new CandlewickError('INVALID_SHAPE', message)
   }
   const length = shape.reduce((product, size) => product * size, 1)
   if (data.length !== length) {
-    throw unexpected('images.data', `${length} values, as shape [${shape.join(', ')}] needs,`, data)
+    throw unexpected('images.data', `${length} values, as shape [${shape.join(', ')}] needs,`, given.data)
   }
-  return images
+  return { data, shape }
 }
 
-function isSize(size: unknown): boolean {
-  return Number.isInteger(size) && (size as number) >= 0 && (size as number) < 2 ** 31
+/**
+ * A plain view of the same memory, as the addon takes it: arrays of another realm are no `instanceof` ours, those of
+ * subclasses may say what they like, and one that follows its buffer's length may outgrow its shape.
+ */
+function typedArray(data: unknown): Uint8Array | Float32Array | undefined {
+  if (types.isUint8Array(data) || types.isUint8ClampedArray(data)) return view(Uint8Array, data)
+  if (types.isFloat32Array(data)) return view(Float32Array, data)
+  return undefined
 }
 
-/** @internal */
-export function checkLabels(labels: ArrayLike<number>, count: number): Uint32Array {
-  if (typeof labels?.length !== 'number' || labels.length !== count) {
-    throw unexpected('labels', `${count} numbers, one for each image,`, labels)
-  }
-  for (let i = 0; i < count; i++) {
-    const label = labels[i] as number
-    if (!isSize(label)) throw unexpected(`labels[${i}]`, 'an integer of at least 0', label)
-  }
-  return Uint32Array.from(labels)
+type Constructor<T> = new (buffer: ArrayBufferLike, offset: number, length: number) => T
+
+function view<T>(type: Constructor<T>, data: ArrayBufferView): T {
+  return new type(typedArrayBuffer(data), typedArrayOffset(data), typedArrayLength(data))
+}
+
+/**
+ * A copy of labels, one for each of `count` images.
+ * @internal
+ */
+export function checkLabels(labels: unknown, count: number): Uint32Array {
+  const expected = `${count} numbers, one for each image,`
+  if (typeof labels !== 'object' || labels === null) throw unexpected('labels', expected, labels)
+  return reading('labels', () => {
+    const given = labels as ArrayLike<unknown>
+    if (given.length !== count) throw unexpected('labels', expected, labels)
+    const copy = allocate(`the labels of ${count} images`, () => new Uint32Array(count))
+    for (let i = 0; i < count; i++) {
+      const label = given[i]
+      if (!isLabel(label)) throw unexpected(`labels[${i}]`, 'an integer of at least 0', label)
+      copy[i] = label
+    }
+    return copy
+  })
+}
+
+function isLabel(label: unknown): label is number {
+  return typeof label === 'number' && Number.isInteger(label) && label >= 0 && label < 2 ** 31
 }

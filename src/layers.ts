@@ -1,5 +1,14 @@
 import type { LayerOptions } from '../index.js'
-import { expectInteger, expectOneOf, expectOptions, expectPair, unexpected } from './expect.js'
+import {
+  expectInteger,
+  expectOneOf,
+  expectOptions,
+  expectPair,
+  type Keys,
+  readOnce,
+  refuseUnknownKeys,
+  unexpected,
+} from './expect.js'
 
 /** A number for both directions, or [vertical, horizontal]. */
 export type Size = number | readonly [number, number]
@@ -41,14 +50,16 @@ export interface DenseOptions {
 
 /** Convolution: images (C, H, W) to (channels, H', W') with H' = ⌊(H + 2 padding - kernelSize) / strides⌋ + 1. */
 export function conv2d(options: Conv2dOptions): Layer {
-  expectOptions('conv2d', options, ['channels', 'kernelSize', 'strides', 'padding', 'activation'])
+  const keys = { channels: true, kernelSize: true, strides: true, padding: true, activation: true } as const
+  const given = expectOptions<Conv2dOptions>('conv2d', options, keys)
+  const { channels, kernelSize, strides = 1, padding = 0 } = given
   return {
     kind: 'conv2d',
-    channels: expectInteger('channels', options.channels, 1),
-    kernelSize: expectPair('kernelSize', options.kernelSize, 1),
-    strides: expectPair('strides', options.strides ?? 1, 1),
-    padding: expectPair('padding', options.padding ?? 0, 0),
-    ...activation(options.activation),
+    channels: expectInteger('channels', channels, 1),
+    kernelSize: expectPair('kernelSize', kernelSize, 1),
+    strides: expectPair('strides', strides, 1),
+    padding: expectPair('padding', padding, 0),
+    ...activation(given.activation),
   }
 }
 
@@ -64,36 +75,48 @@ export function avgPool2d(options: Pool2dOptions): Layer {
 
 /** A fully connected layer; flattens what reaches it. */
 export function dense(options: DenseOptions): Layer {
-  expectOptions('dense', options, ['units', 'activation'])
-  return { kind: 'dense', units: expectInteger('units', options.units, 1), ...activation(options.activation) }
+  const given = expectOptions<DenseOptions>('dense', options, { units: true, activation: true })
+  return { kind: 'dense', units: expectInteger('units', given.units, 1), ...activation(given.activation) }
+}
+
+const makers = new Map<unknown, (options: never) => Layer>([
+  ['conv2d', conv2d],
+  ['maxPool2d', maxPool2d],
+  ['avgPool2d', avgPool2d],
+  ['dense', dense],
+])
+
+const layerKeys: Keys<Layer> = {
+  kind: true,
+  channels: true,
+  kernelSize: true,
+  poolSize: true,
+  strides: true,
+  padding: true,
+  units: true,
+  activation: true,
 }
 
 /**
  * A layer that may not come from the functions above, checked as they check it.
  * @internal
  */
-export function checkLayer(name: string, layer: Layer): Layer {
-  const { kind, ...options } = (layer ?? {}) as { kind?: unknown }
-  switch (kind) {
-    case 'conv2d':
-      return conv2d(options as Conv2dOptions)
-    case 'maxPool2d':
-    case 'avgPool2d':
-      return pool(kind, options as Pool2dOptions)
-    case 'dense':
-      return dense(options as DenseOptions)
-    default:
-      throw unexpected(name, 'a layer, such as dense({ units: 10 }),', layer)
-  }
+export function checkLayer(name: string, layer: unknown): Layer {
+  const { kind, ...options } = readOnce<Layer>(name, layer, Object.keys(layerKeys) as (keyof Layer)[])
+  const make = makers.get(kind)
+  if (!make) throw unexpected(name, 'a layer, such as dense({ units: 10 }),', layer)
+  refuseUnknownKeys(name, layer, layerKeys)
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return make(Object.fromEntries(given) as never)
 }
 
 function pool(kind: string, options: Pool2dOptions): Layer {
-  expectOptions(kind, options, ['poolSize', 'strides'])
-  const poolSize = expectPair('poolSize', options.poolSize, 1)
-  const strides = options.strides === undefined ? poolSize : expectPair('strides', options.strides, 1)
+  const given = expectOptions<Pool2dOptions>(kind, options, { poolSize: true, strides: true })
+  const poolSize = expectPair('poolSize', given.poolSize, 1)
+  const strides = given.strides === undefined ? poolSize : expectPair('strides', given.strides, 1)
   return { kind, poolSize, strides }
 }
 
-function activation(value: Activation | undefined): { activation?: Activation } {
+function activation(value: unknown): { activation?: Activation } {
   return value === undefined ? {} : { activation: expectOneOf('activation', value, activations) }
 }

@@ -8,7 +8,7 @@ import {
 } from '../index.js'
 import { type Device, tryGpu } from './devices.js'
 import { CandlewickError, native, nativeAsync } from './errors.js'
-import { expectBoolean, expectInteger, expectOptions, expectString, unexpected } from './expect.js'
+import { expectBoolean, expectInteger, expectIntegers, expectOptions, expectString, unexpected } from './expect.js'
 import { checkImages, type Images } from './images.js'
 import { checkInitializer, type Initializer, xavier } from './initializers.js'
 import { checkLayer, type Layer } from './layers.js'
@@ -80,12 +80,19 @@ export class Sequential {
     if (!Array.isArray(layers) || layers.length === 0) {
       throw unexpected('layers', 'an array of at least one layer', layers)
     }
-    this.#layers = layers.map((layer, i) => checkLayer(`layers[${i}]`, layer))
+    this.#layers = Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
   }
 
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
   async initialize(options: InitializeOptions = {}): Promise<void> {
-    expectOptions('initialize', options, ['inputShape', 'init', 'device', 'seed', 'threads', 'forceReinit'])
+    expectOptions<InitializeOptions>('initialize', options, {
+      inputShape: true,
+      init: true,
+      device: true,
+      seed: true,
+      threads: true,
+      forceReinit: true,
+    })
     const settings: Settings = {
       init: checkInitializer(options.init ?? xavier()),
       device: options.device === undefined ? tryGpu() : (expectString('device', options.device) as Device),
@@ -166,7 +173,7 @@ export class Sequential {
    */
   async loadParameters(path: string, options: { ignoreExtra?: boolean } = {}): Promise<void> {
     expectString('path', path)
-    expectOptions('loadParameters', options, ['ignoreExtra'])
+    expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
     const ignoreExtra = expectBoolean('ignoreExtra', options.ignoreExtra ?? false)
     this.requireIdle()
     const engine = await this.engine()
@@ -275,9 +282,5 @@ function joined(n: number, parts: NativePrediction[]): Prediction {
 }
 
 function checkInputShape(shape: readonly number[]): readonly number[] {
-  if (!Array.isArray(shape) || shape.length !== 3) throw unexpected('inputShape', '[channels, height, width]', shape)
-  shape.forEach((size, i) => {
-    expectInteger(`inputShape[${i}]`, size, 1)
-  })
-  return shape
+  return expectIntegers('inputShape', '[channels, height, width]', shape, 3, 1)
 }

@@ -1,4 +1,4 @@
-import { expectNumber, expectOptions } from './expect.js'
+import { expectFloat32, expectOptions } from './expect.js'
 
 export interface SgdOptions {
   /** At least 0. */
@@ -10,31 +10,30 @@ export interface SgdOptions {
 }
 
 /**
- * The settings of an optimiser. Its velocity lives with the network for as long as the same object is passed to `fit` or
- * `step`; another object starts afresh.
+ * The settings of an optimiser, from {@link sgd} or made by hand. Its velocity lives with the network for as long as the same
+ * object is passed to `fit` or `step`; another object starts afresh.
  */
-export interface Optimizer {
-  readonly learningRate: number
-  readonly momentum: number
-  readonly weightDecay: number
-}
+export type Optimizer = Readonly<SgdOptions>
 
 /** Stochastic gradient descent: g += weightDecay · w, v = momentum · v + g, w -= learningRate · v. */
-export function sgd(options: SgdOptions): Optimizer {
-  expectOptions('sgd', options, ['learningRate', 'momentum', 'weightDecay'])
-  return {
-    learningRate: expectNumber('learningRate', options.learningRate, 0),
-    momentum: expectNumber('momentum', options.momentum ?? 0, 0, 1),
-    weightDecay: expectNumber('weightDecay', options.weightDecay ?? 0, 0),
-  }
+export function sgd(options: SgdOptions): Required<Optimizer> {
+  return settings('sgd', options)
 }
 
 /**
- * An optimiser that may not come from {@link sgd}, checked as that checks it.
+ * The settings of an optimiser that may not come from {@link sgd}, as they are now, checked and completed as that does it.
  * @internal
  */
-export function checkOptimizer(optimizer: Optimizer): Optimizer {
-  expectOptions('optimizer', optimizer, ['learningRate', 'momentum', 'weightDecay'])
-  sgd(optimizer)
-  return optimizer
+export function checkOptimizer(optimizer: unknown): Required<Optimizer> {
+  return Object.freeze(settings('optimizer', optimizer))
+}
+
+function settings(name: string, options: unknown): Required<Optimizer> {
+  const keys = { learningRate: true, momentum: true, weightDecay: true } as const
+  const { learningRate, momentum = 0, weightDecay = 0 } = expectOptions<SgdOptions>(name, options, keys)
+  return {
+    learningRate: expectFloat32('learningRate', learningRate, 0),
+    momentum: expectFloat32('momentum', momentum, 0, 1),
+    weightDecay: expectFloat32('weightDecay', weightDecay, 0),
+  }
 }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { expectInteger } from './expect.js'
+import { allocate } from './memory.js'
 
 /** Draws one random order of `start ... start + length - 1` after the other; lets the event loop run in between. */
 export type Shuffler = (length: number, start: number) => Promise<Uint32Array>
@@ -34,7 +35,7 @@ export function shuffler(seed: number): Shuffler {
 
 /** `start ... start + length - 1` */
 export function inOrder(length: number, start: number): Uint32Array {
-  const order = new Uint32Array(length)
+  const order = allocate(`the order of ${length} images`, () => new Uint32Array(length))
   for (let i = 0; i < length; i++) order[i] = start + i
   return order
 }

@@ -73,7 +73,7 @@ export async function* fit(net: Sequential, train: Dataset, options: FitOptions)
     const nextOrder = shuffle ? (options.seed === undefined ? net.shuffler : shuffler(options.seed)) : inOrder
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const order = await nextOrder(train.length, train.start)
-      const settings = { ...optimizer, fresh: net.isFresh(optimizer) }
+      const settings = { ...optimizer, fresh: net.isFresh(options.optimizer) }
       const report = (images: number) => onProgress?.({ epoch, images, total: train.length })
       const start = performance.now()
       const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, settings, p))
@@ -102,10 +102,10 @@ export async function step(
   checkNetwork(net)
   const { data, shape } = checkImages(images)
   const checked = checkLabels(labels, shape[0] as number)
-  checkOptimizer(optimizer)
+  const checkedOptimizer = checkOptimizer(optimizer)
   net.requireIdle()
   const engine = await net.engine(shape.slice(1))
-  const settings = { ...optimizer, fresh: net.isFresh(optimizer) }
+  const settings = { ...checkedOptimizer, fresh: net.isFresh(optimizer) }
   const { loss, correct } = await nativeAsync(() => engine.step(data, [...shape], checked, settings))
   return { loss, correct }
 }
@@ -118,7 +118,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   checkNetwork(net)
   checkDataset('dataset', dataset)
-  expectOptions('evaluate', options, ['signal'])
+  expectOptions<typeof options>('evaluate', options, { signal: true })
   const signal = expectSignal(options.signal)
   const engine = await net.engine(dataset.imageShape)
   const { native, start, length } = dataset
@@ -160,8 +160,16 @@ async function abortable(
 function checkFit(net: Sequential, train: Dataset, options: FitOptions) {
   checkNetwork(net)
   checkDataset('train', train)
-  const known = ['epochs', 'batchSize', 'optimizer', 'test', 'shuffle', 'seed', 'signal', 'onProgress']
-  expectOptions('fit', options, known)
+  expectOptions<FitOptions>('fit', options, {
+    epochs: true,
+    batchSize: true,
+    optimizer: true,
+    test: true,
+    shuffle: true,
+    seed: true,
+    signal: true,
+    onProgress: true,
+  })
   const { test, seed, onProgress } = options
   if (test !== undefined) checkDataset('test', test)
   if (seed !== undefined) expectSeed(seed)

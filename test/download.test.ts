@@ -58,7 +58,7 @@ test.serial('without a network, the error says what to do', async (t) => {
     if (before === undefined) delete process.env.XDG_CACHE_HOME
     else process.env.XDG_CACHE_HOME = before
   })
-  const error = await t.throwsAsync(fetchFashionMnist({ baseUrl: 'http://127.0.0.1:1/' }), { code: 'DOWNLOAD_FAILED' })
+  const error = await t.throwsAsync(fetchFashionMnist({ source: { baseUrl: 'http://127.0.0.1:1/', files: [file] } }), { code: 'DOWNLOAD_FAILED' })
   t.regex(error?.message ?? '', /ECONNREFUSED|bad port/)
   t.regex(error?.message ?? '', /apt-get install dataset-fashion-mnist/)
 })

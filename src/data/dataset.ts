@@ -42,7 +42,7 @@ export class Dataset {
     batchSize: number
     order?: ArrayLike<number>
   }): Generator<{ images: ByteImages; labels: Uint8Array }, void, void> {
-    expectOptions('batches', options, ['batchSize', 'order'])
+    expectOptions<typeof options>('batches', options, { batchSize: true, order: true })
     const batchSize = expectInteger('batchSize', options.batchSize, 1)
     const { order } = options
     if (order !== undefined) this.#checkOrder(order)
@@ -82,10 +82,10 @@ const pieceLength = 1 << 20 // bytes that the event loop copies at a time
 
 /** A dataset of images that are in memory already; each label is from 0 to 255. */
 export async function arrayDataset(options: { images: ByteImages; labels: ArrayLike<number> }): Promise<Dataset> {
-  expectOptions('arrayDataset', options, ['images', 'labels'])
+  expectOptions<typeof options>('arrayDataset', options, { images: true, labels: true })
   const { data, shape } = checkImages(options.images)
   if (!(data instanceof Uint8Array)) throw unexpected('images.data', 'a Uint8Array', data)
-  const [count, channels, height, width] = shape as [number, number, number, number]
+  const [count, channels, height, width] = shape
   const labels = checkLabels(options.labels, count)
   const tooLarge = labels.findIndex((label) => label > 255)
   if (tooLarge >= 0) throw unexpected(`labels[${tooLarge}]`, 'an integer from 0 to 255', labels[tooLarge])

@@ -1,12 +1,12 @@
-import { access, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatasetBuilder } from '../../index.js'
-import { CandlewickError, native } from '../errors.js'
+import { CandlewickError, codeOf, native } from '../errors.js'
 import { expectOptions, expectSignal, expectString } from '../expect.js'
 import { Dataset } from './dataset.js'
-import { corrupt, openIdx } from './idx.js'
+import { corrupt, type IdxFile, openIdx } from './idx.js'
 
-/** The names that MNIST gave its files and its relatives kept; `.gz` may follow. */
+/** The names that MNIST gave its files and its relatives kept; see {@link candidates} for how unpackers changed them. */
 const idxNames = {
   train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte' },
   test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte' },
@@ -20,9 +20,9 @@ export interface TrainAndTest {
 
 /** Reads a folder of IDX files with MNIST's names, plain or in gzip: MNIST, Fashion-MNIST, KMNIST, ... */
 export async function idxDataset(options: { dir: string; signal?: AbortSignal | undefined }): Promise<TrainAndTest> {
-  expectOptions('idxDataset', options, ['dir', 'signal'])
-  const dir = expectString('dir', options.dir)
-  const signal = expectSignal(options.signal)
+  const given = expectOptions<typeof options>('idxDataset', options, { dir: true, signal: true })
+  const dir = expectString('dir', given.dir)
+  const signal = expectSignal(given.signal)
   signal?.throwIfAborted()
   const [train, test] = await Promise.all([readPart(dir, 'train', signal), readPart(dir, 'test', signal)])
   return { train, test }
@@ -43,52 +43,62 @@ async function readPart(dir: string, part: keyof typeof idxNames, signal: AbortS
     requireFile(dir, idxNames[part].images),
     requireFile(dir, idxNames[part].labels),
   ])
-  const labels = await readLabels(labelsPath)
   const images = await openIdx(imagesPath, [3, 4])
   try {
-    const builder = startDataset(imagesPath, images.dimensions, labelsPath, labels)
-    for await (const piece of images.pieces) {
-      signal?.throwIfAborted()
-      native(() => builder.pushPixels(piece))
+    const labels = await openIdx(labelsPath, [1])
+    try {
+      checkCounts(imagesPath, images, labelsPath, labels)
+      return await readDataset(imagesPath, images, labels, signal)
+    } finally {
+      labels.close()
     }
-    return new Dataset(
-      native(() => builder.finish()),
-      0,
-      labels.length,
-    )
   } finally {
     images.close()
   }
 }
 
-/** A dataset that has its labels and awaits its images. */
-function startDataset(imagesPath: string, dimensions: number[], labelsPath: string, labels: Buffer): DatasetBuilder {
-  const [count, ...shape] = dimensions as [number, ...number[]]
-  const [channels, height, width] = (shape.length === 3 ? shape : [1, ...shape]) as [number, number, number]
-  if (shape.includes(0))
+/** What the headers promise must agree before memory is taken for it. */
+function checkCounts(imagesPath: string, images: IdxFile, labelsPath: string, labels: IdxFile): void {
+  const [count, ...shape] = images.dimensions
+  const [labelCount] = labels.dimensions
+  if (shape.includes(0)) {
     throw corrupt(imagesPath, `promises images of ${shape.join(' x ')} pixels; is it the right file?`)
-  if (count !== labels.length) {
-    const message = `${imagesPath} holds ${count} images, but ${labelsPath} holds ${labels.length} labels; they must be of one data set.`
-    throw new CandlewickError('DATA_MISMATCH', message)
   }
-  try {
-    const builder = new DatasetBuilder(count, channels, height, width)
-    builder.pushLabels(labels)
-    return builder
-  } catch (error) {
-    const sizes = dimensions.join(' x ')
-    throw corrupt(imagesPath, `promises ${sizes} values, which do not fit into memory; is it the right file?`, error)
+  if (count !== labelCount) {
+    const message = `${imagesPath} holds ${count} images, but ${labelsPath} holds ${labelCount} labels; they must be of one data set.`
+    throw new CandlewickError('DATA_MISMATCH', message)
   }
 }
 
-async function readLabels(path: string): Promise<Buffer> {
-  const file = await openIdx(path, [1])
+async function readDataset(
+  imagesPath: string,
+  images: IdxFile,
+  labels: IdxFile,
+  signal: AbortSignal | undefined,
+): Promise<Dataset> {
+  const builder = startDataset(imagesPath, images.dimensions)
+  for await (const piece of labels.pieces) {
+    signal?.throwIfAborted()
+    native(() => builder.pushLabels(piece))
+  }
+  for await (const piece of images.pieces) {
+    signal?.throwIfAborted()
+    native(() => builder.pushPixels(piece))
+  }
+  const dataset = native(() => builder.finish())
+  return new Dataset(dataset, 0, dataset.length)
+}
+
+function startDataset(imagesPath: string, dimensions: number[]): DatasetBuilder {
+  const [count, ...shape] = dimensions as [number, ...number[]]
+  const [channels, height, width] = (shape.length === 3 ? shape : [1, ...shape]) as [number, number, number]
   try {
-    const labels: Buffer[] = []
-    for await (const piece of file.pieces) labels.push(piece)
-    return Buffer.concat(labels)
-  } finally {
-    file.close()
+    return native(() => new DatasetBuilder(count, channels, height, width))
+  } catch (cause) {
+    // The sizes are in order, so that memory is what lacks.
+    const sizes = dimensions.join(' x ')
+    const message = `${imagesPath} promises ${sizes} values, which do not fit into memory; is it the right file?`
+    throw new CandlewickError('OUT_OF_MEMORY', message, { cause })
   }
 }
 
@@ -99,22 +109,35 @@ async function requireFile(dir: string, name: string): Promise<string> {
     (found) => found.isDirectory(),
     () => false,
   )
+  const others = candidates(name).slice(1).join(', ')
   const message = isFolder
-    ? `There is no ${name}.gz (or ${name}) in ${dir}; put the four IDX files of the data set there.`
+    ? `There is no ${name}.gz (or ${others}) in ${dir}; put the four IDX files of the data set there.`
     : `There is no folder ${dir}; name one that holds ${name}.gz and the other IDX files of the data set.`
   throw new CandlewickError('DATA_NOT_FOUND', message)
 }
 
-async function findFile(dir: string, name: string): Promise<string | undefined> {
-  for (const path of [join(dir, `${name}.gz`), join(dir, name)]) {
-    if (await isThere(path)) return path
-  }
-  return undefined
+/** Some unpackers leave out `.gz`, and some write a dot before `idx`. */
+function candidates(name: string): string[] {
+  const dotted = name.replace('-idx', '.idx')
+  return [`${name}.gz`, name, `${dotted}.gz`, dotted]
 }
 
-function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+/** The first file of these names; else the first that is there at all, which to open says what is wrong with it. */
+async function findFile(dir: string, name: string): Promise<string | undefined> {
+  let other: string | undefined
+  for (const candidate of candidates(name)) {
+    const path = join(dir, candidate)
+    const found = await whatIsAt(path)
+    if (found === 'file') return path
+    if (found === 'other') other ??= path
+  }
+  return other
+}
+
+async function whatIsAt(path: string): Promise<'file' | 'other' | 'nothing'> {
+  try {
+    return (await stat(path)).isFile() ? 'file' : 'other'
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes(codeOf(error)) ? 'nothing' : 'other'
+  }
 }

@@ -3,14 +3,16 @@
  * each size as a big-endian 32-bit integer, then the values. Plain or in gzip, whatever the name says.
  */
 
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { CandlewickError } from '../errors.js'
+import { CandlewickError, codeOf, messageOf } from '../errors.js'
+import { isOutOfMemory, outOfMemory } from '../memory.js'
 
 const typeBytes = 0x08
 const pieceLength = 1 << 18 // small enough that copying a piece costs the event loop nothing
+const mostExpansion = 1032 // bytes that deflate can make of one: 258 of two bits
 
 /** Sizes of an IDX file's dimensions, and its values piece by piece. Close it, whether they were read or not. */
 export interface IdxFile {
@@ -19,19 +21,25 @@ export interface IdxFile {
   close(): void
 }
 
-/** Opens an IDX file of bytes with one of these numbers of dimensions. Its `pieces` throw if the file is not as promised. */
+/**
+ * Opens an IDX file of bytes with one of these numbers of dimensions. Nothing is read beyond its header; a promise that the
+ * file is too small to keep is refused. Its `pieces` throw if the file is not as promised.
+ */
 export async function openIdx(path: string, allowedDimensions: readonly number[]): Promise<IdxFile> {
-  const isCompressed = await isGzip(path)
-  const file = createReadStream(path, { highWaterMark: pieceLength })
+  const { handle, size, isCompressed } = await openFile(path)
+  const file = handle.createReadStream({ start: 0, highWaterMark: pieceLength })
   // The pipeline passes the file's errors on to its end, where they are seen.
   const stream = isCompressed ? pipeline(file, createGunzip({ chunkSize: pieceLength }), () => {}) : file
   const chunks = explained(path, stream)
   try {
     const start = await readAtLeast(path, chunks, Buffer.alloc(0), 4)
     const count = checkMagic(path, start, allowedDimensions)
-    const header = await readAtLeast(path, chunks, start, 4 + 4 * count)
+    const headerLength = 4 + 4 * count
+    const header = await readAtLeast(path, chunks, start, headerLength)
     const dimensions = Array.from({ length: count }, (_, i) => header.readUInt32BE(4 + 4 * i))
-    const values = pieces(path, header.subarray(4 + 4 * count), chunks, dimensions)
+    if (isCompressed) checkExpansion(path, dimensions, size)
+    else checkCount(path, dimensions, size - headerLength)
+    const values = pieces(path, header.subarray(headerLength), chunks, dimensions)
     return { dimensions, pieces: values, close: () => file.destroy() }
   } catch (error) {
     file.destroy()
@@ -39,16 +47,18 @@ export async function openIdx(path: string, allowedDimensions: readonly number[]
   }
 }
 
-async function isGzip(path: string): Promise<boolean> {
+/** A plain file: a pipe or a device could keep us waiting, or go on for ever. */
+async function openFile(path: string): Promise<{ handle: FileHandle; size: number; isCompressed: boolean }> {
+  let handle: FileHandle | undefined
   try {
-    const file = await open(path)
-    try {
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(2), 0, 2)
-      return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b
-    } finally {
-      await file.close()
-    }
+    // Otherwise opening a pipe would wait for a writer; systems without pipes lack the flag.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const found = await handle.stat()
+    if (!found.isFile()) throw new Error(`it is ${found.isDirectory() ? 'a folder' : 'a pipe or device'}, not a file`)
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0)
+    return { handle, size: found.size, isCompressed: bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b }
   } catch (error) {
+    await handle?.close()
     throw notReadable(path, error)
   }
 }
@@ -74,7 +84,7 @@ async function readAtLeast(path: string, chunks: AsyncIterator<Buffer>, start: B
 }
 
 async function* pieces(path: string, first: Buffer, rest: AsyncIterable<Buffer>, dimensions: number[]) {
-  const promised = dimensions.reduce((product, size) => product * size, 1)
+  const promised = product(dimensions)
   let read = first.length
   if (read <= promised && read > 0) yield first
   if (read <= promised) {
@@ -84,10 +94,25 @@ async function* pieces(path: string, first: Buffer, rest: AsyncIterable<Buffer>,
       yield chunk
     }
   }
-  if (read === promised) return
-  const sizes = dimensions.join(' x ')
-  const held = read > promised ? `more than ${promised}` : `only ${read}`
-  throw corrupt(path, `promises ${sizes} = ${promised} values, but holds ${held}; fetch it again`)
+  checkCount(path, dimensions, read)
+}
+
+function checkCount(path: string, dimensions: number[], held: number): void {
+  const promised = product(dimensions)
+  if (held === promised) return
+  const what = held > promised ? `more than ${promised}` : `only ${held}`
+  throw corrupt(path, `promises ${dimensions.join(' x ')} = ${promised} values, but holds ${what}; fetch it again`)
+}
+
+function checkExpansion(path: string, dimensions: number[], size: number): void {
+  const promised = product(dimensions)
+  if (promised <= size * mostExpansion) return
+  const values = `${dimensions.join(' x ')} = ${promised} values`
+  throw corrupt(path, `promises ${values}, more than a gzip file of ${size} bytes can hold; fetch it again`)
+}
+
+function product(dimensions: number[]): number {
+  return dimensions.reduce((all, size) => all * size, 1)
 }
 
 /** The chunks of a stream, with its errors put into words. */
@@ -95,7 +120,8 @@ async function* explained(path: string, stream: Readable): AsyncGenerator<Buffer
   try {
     yield* stream as AsyncIterable<Buffer>
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    const code = codeOf(error)
+    if (isOutOfMemory(error)) throw outOfMemory(`reading ${path}`, error)
     if (code === 'Z_BUF_ERROR') throw corrupt(path, 'is a gzip file that is cut short; fetch it again', error)
     if (code.startsWith('Z_')) throw corrupt(path, 'is a damaged gzip file; fetch it again', error)
     throw notReadable(path, error)
@@ -108,6 +134,5 @@ export function corrupt(path: string, what: string, cause?: unknown): Candlewick
 }
 
 function notReadable(path: string, cause: unknown): CandlewickError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new CandlewickError('DATA_NOT_FOUND', `Cannot read ${path}: ${reason}.`, { cause })
+  return new CandlewickError('DATA_NOT_FOUND', `Cannot read ${path}: ${messageOf(cause)}.`, { cause })
 }

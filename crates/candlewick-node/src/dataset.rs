@@ -1,12 +1,15 @@
 //! Datasets: filled in pieces, then shared with every engine.
 
-use crate::errors::to_js;
+use crate::errors::{internal, to_js};
 use candlewick::dataset;
 use candlewick::{Code, Error};
 use napi::Env;
-use napi::bindgen_prelude::{ObjectFinalize, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 use std::sync::Arc;
+
+/// An array of JavaScript's, as napi lends it when its type has a name.
+type Bytes<'a> = &'a mut [u8];
 
 /// Takes images and labels in pieces; a piece costs the event loop one copy of it.
 #[napi]
@@ -40,7 +43,7 @@ impl DatasetBuilder {
         let dataset = builder.finish().map_err(to_js)?;
         // So that the garbage collector knows what a dataset weighs.
         env.adjust_external_memory(dataset.pixels().len() as i64)?;
-        Ok(Dataset(Arc::new(dataset)))
+        Ok(Dataset { shape: dataset.shape(), length: dataset.len(), images: Some(Arc::new(dataset)) })
     }
 
     fn open(&mut self) -> napi::Result<&mut dataset::DatasetBuilder> {
@@ -54,18 +57,30 @@ fn finished() -> napi::Error {
 
 /// Labelled images in native memory, one byte a pixel.
 #[napi(custom_finalize)]
-pub struct Dataset(Arc<dataset::Dataset>);
+pub struct Dataset {
+    shape: [usize; 3],
+    length: usize,
+    /// None after they were disposed of.
+    images: Option<Arc<dataset::Dataset>>,
+}
 
 impl ObjectFinalize for Dataset {
-    fn finalize(self, env: Env) -> napi::Result<()> {
-        env.adjust_external_memory(-(self.0.pixels().len() as i64)).map(drop)
+    fn finalize(mut self, env: Env) -> napi::Result<()> {
+        self.dispose(&env)
     }
 }
 
 impl Dataset {
     /// For an engine's thread.
-    pub fn shared(&self) -> Arc<dataset::Dataset> {
-        self.0.clone()
+    pub fn shared(&self) -> napi::Result<Arc<dataset::Dataset>> {
+        self.images().cloned()
+    }
+
+    fn images(&self) -> napi::Result<&Arc<dataset::Dataset>> {
+        self.images.as_ref().ok_or_else(|| {
+            let message = "the dataset was disposed of, with all its slices; load it again, or dispose of it later";
+            to_js(Error::new(Code::Disposed, message))
+        })
     }
 }
 
@@ -74,38 +89,49 @@ impl Dataset {
     /// (channels, height, width) of an image.
     #[napi(getter)]
     pub fn image_shape(&self) -> Vec<u32> {
-        self.0.shape().iter().map(|d| *d as u32).collect()
+        self.shape.iter().map(|d| *d as u32).collect()
     }
 
     /// Number of images.
     #[napi(getter)]
     pub fn length(&self) -> u32 {
-        self.0.len() as u32
+        self.length as u32
     }
 
-    /// Copies of the images that `indices` names, one after the other.
+    /// Fills `into` with copies of the images that `indices` names, one after the other.
     #[napi]
-    pub fn pixels(&self, indices: Uint32Array) -> napi::Result<Uint8Array> {
-        let len = self.0.image_len();
-        let mut pixels = Vec::with_capacity(indices.len() * len);
-        for &i in indices.iter() {
-            pixels.extend_from_slice(self.get(self.0.pixels(), i as usize * len, len)?);
-        }
-        Ok(pixels.into())
+    pub fn pixels(&self, indices: &[u32], #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>) -> napi::Result<()> {
+        let images = self.images()?;
+        copy_rows(images.pixels(), images.image_len(), indices, into)
     }
 
-    /// The labels of the images that `indices` names.
+    /// Fills `into` with the labels of the images that `indices` names.
     #[napi]
-    pub fn labels(&self, indices: Uint32Array) -> napi::Result<Uint8Array> {
-        let labels: napi::Result<Vec<u8>> =
-            indices.iter().map(|&i| Ok(self.get(self.0.labels(), i as usize, 1)?[0])).collect();
-        Ok(labels?.into())
+    pub fn labels(&self, indices: &[u32], #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>) -> napi::Result<()> {
+        copy_rows(self.images()?.labels(), 1, indices, into)
     }
 
-    fn get<'a>(&self, bytes: &'a [u8], start: usize, len: usize) -> napi::Result<&'a [u8]> {
-        bytes.get(start..).and_then(|rest| rest.get(..len)).ok_or_else(|| {
-            let message = format!("an index is beyond the last image; use 0 to {}", self.0.len().saturating_sub(1));
-            to_js(Error::new(Code::InvalidArgument, message))
-        })
+    /// Gives the memory back, once no engine is at work on it.
+    #[napi]
+    pub fn dispose(&mut self, env: &Env) -> napi::Result<()> {
+        let Some(images) = self.images.take() else { return Ok(()) };
+        env.adjust_external_memory(-(images.pixels().len() as i64)).map(drop)
     }
+}
+
+/// Copies the rows of length `len` that `indices` names.
+fn copy_rows(rows: &[u8], len: usize, indices: &[u32], into: &mut [u8]) -> napi::Result<()> {
+    if into.len() != indices.len().saturating_mul(len) {
+        return Err(to_js(internal("an array has another length than what is to fill it")));
+    }
+    for (&i, to) in indices.iter().zip(into.chunks_exact_mut(len)) {
+        let start = (i as usize).saturating_mul(len);
+        let Some(row) = rows.get(start..start.saturating_add(len)) else {
+            let message =
+                format!("image {i} is beyond the last one; use 0 to {}", (rows.len() / len).saturating_sub(1));
+            return Err(to_js(Error::new(Code::InvalidArgument, message)));
+        };
+        to.copy_from_slice(row);
+    }
+    Ok(())
 }

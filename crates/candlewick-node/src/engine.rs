@@ -1,17 +1,18 @@
 //! A network that runs: every method puts a job in line and returns a promise.
 
+use crate::answers::{Answers, Values};
 use crate::dataset::Dataset;
-use crate::images::{Pixels, copy, tensor};
-use crate::layers::{LayerOptions, network};
-use crate::worker::Worker;
-use candle_core::Tensor;
+use crate::errors::to_js;
+use crate::images::ImageFeed;
+use crate::layers::network;
+use crate::line::Line;
 use candlewick::init::Init;
 use candlewick::metrics::Metrics;
 use candlewick::optimizer::Sgd;
 use candlewick::simd::InstructionSet;
-use candlewick::{Code, Error, Result, checkpoint, loss};
+use candlewick::{Code, Error, Result, checkpoint, memory};
 use napi::Env;
-use napi::bindgen_prelude::{Float32Array, Object, ObjectFinalize, Uint32Array};
+use napi::bindgen_prelude::{Object, ObjectFinalize};
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub struct SgdOptions {
     pub momentum: f64,
     /// At least 0.
     pub weight_decay: f64,
-    /// Whether to forget the velocity first, as a new optimiser would start.
-    pub fresh: bool,
+    /// The optimiser's own number, above 0; velocity belongs to the one that made it.
+    pub id: f64,
 }
 
 /// Sums over images.
@@ -47,30 +48,6 @@ pub struct MetricsReport {
     pub correct: u32,
     /// Images counted.
     pub count: u32,
-}
-
-/// Answers to images, in their order.
-#[napi(object)]
-pub struct Prediction {
-    /// Length of a row.
-    pub classes: u32,
-    /// (n, classes)
-    pub logits: Float32Array,
-    /// (n, classes)
-    pub probabilities: Float32Array,
-    /// (n): the class with the largest logit.
-    pub labels: Uint32Array,
-}
-
-/// A weight or bias.
-#[napi(object)]
-pub struct ParameterReport {
-    /// `conv0.weight`
-    pub name: String,
-    /// (out, in, kernel height, kernel width), (out, in) or (out).
-    pub shape: Vec<u32>,
-    /// A copy of the values.
-    pub data: Float32Array,
 }
 
 /// Long work as seen from JavaScript: how far it is, and a way to stop it.
@@ -99,13 +76,13 @@ impl Progress {
     }
 }
 
-/// A network's parameters and the thread that runs it.
+/// A network's parameters and the line for what runs it.
 #[napi(custom_finalize)]
-pub struct Engine(Worker, i64);
+pub struct Engine(Line);
 
 impl ObjectFinalize for Engine {
     fn finalize(self, env: Env) -> napi::Result<()> {
-        env.adjust_external_memory(-self.1).map(drop)
+        self.0.forget(&env)
     }
 }
 
@@ -113,7 +90,7 @@ impl ObjectFinalize for Engine {
 #[napi(ts_return_type = "Promise<Engine>")]
 pub fn create_engine<'env>(
     env: &'env Env,
-    layers: Vec<LayerOptions>,
+    layers: String,
     input_shape: Vec<u32>,
     init: InitOptions,
     seed: f64,
@@ -128,12 +105,7 @@ pub fn create_engine<'env>(
         engine.set_flat_parameters(initializer(&init)?.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
-    let wrap = |env: Env, worker, size: usize| {
-        // So that the garbage collector knows what an engine weighs.
-        env.adjust_external_memory(size as i64)?;
-        Ok(Engine(worker, size as i64))
-    };
-    Worker::start(env, make, wrap)
+    Line::start(env, make, Engine)
 }
 
 #[napi]
@@ -143,15 +115,15 @@ impl Engine {
     pub fn step<'env>(
         &self,
         env: &'env Env,
-        #[napi(ts_arg_type = "Uint8Array | Float32Array")] pixels: Pixels,
-        shape: Vec<u32>,
-        labels: Uint32Array,
+        images: &ImageFeed,
+        labels: &[u32],
         sgd: SgdOptions,
     ) -> napi::Result<Object<'env>> {
-        let (pixels, labels) = (copy(&pixels), labels.to_vec());
+        let (images, labels) = (images.shared(), memory::copy(labels).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            let settings = begin(engine, &sgd)?;
-            engine.step(&tensor(pixels, &shape)?, &labels, &settings)
+            let images = images.tensor()?;
+            let settings = begin(engine, &sgd);
+            engine.step(&images, &labels, &settings)
         };
         self.0.submit(env, job, report)
     }
@@ -162,14 +134,14 @@ impl Engine {
         &self,
         env: &'env Env,
         dataset: &Dataset,
-        order: Uint32Array,
+        order: &[u32],
         batch_size: u32,
         sgd: SgdOptions,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
-        let (dataset, order) = (dataset.shared(), order.to_vec());
+        let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            let settings = begin(engine, &sgd)?;
+            let settings = begin(engine, &sgd);
             engine.train(&dataset, &order, batch_size as usize, &settings, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
@@ -185,7 +157,7 @@ impl Engine {
         end: u32,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
-        let dataset = dataset.shared();
+        let dataset = dataset.shared()?;
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
             engine.evaluate(&dataset, start as usize..end as usize, progress)
         };
@@ -195,50 +167,22 @@ impl Engine {
     /// Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn check<'env>(&self, env: &'env Env, dataset: &Dataset, start: u32, end: u32) -> napi::Result<Object<'env>> {
-        let dataset = dataset.shared();
+        let dataset = dataset.shared()?;
         self.0.submit(env, move |engine| engine.check(&dataset, start as usize..end as usize).map(drop), |()| ())
     }
 
     /// Logits, probabilities and labels of images.
-    #[napi(ts_return_type = "Promise<Prediction>")]
-    pub fn predict<'env>(
-        &self,
-        env: &'env Env,
-        #[napi(ts_arg_type = "Uint8Array | Float32Array")] pixels: Pixels,
-        shape: Vec<u32>,
-    ) -> napi::Result<Object<'env>> {
-        let pixels = copy(&pixels);
-        let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            let logits = engine.predict(&tensor(pixels, &shape)?)?;
-            let (rows, logits, classes) = (logits.dims()[0], values(&logits)?, engine.network().classes());
-            let (mut probabilities, mut labels) = (vec![0.0; logits.len()], vec![0; rows]);
-            loss::softmax_rows(&logits, classes, &mut probabilities);
-            loss::label_rows(&logits, classes, &mut labels);
-            Ok((classes as u32, logits, probabilities, labels))
-        };
-        self.0.submit(env, job, |(classes, logits, probabilities, labels)| Prediction {
-            classes,
-            logits: logits.into(),
-            probabilities: probabilities.into(),
-            labels: labels.into(),
-        })
+    #[napi(ts_return_type = "Promise<Answers>")]
+    pub fn predict<'env>(&self, env: &'env Env, images: &ImageFeed) -> napi::Result<Object<'env>> {
+        let images = images.shared();
+        self.0.submit(env, move |engine| Answers::new(engine.predict(&images.tensor()?)?), |answers| answers)
     }
 
     /// Copies of all parameters, in the network's order.
-    #[napi(ts_return_type = "Promise<ParameterReport[]>")]
+    #[napi(ts_return_type = "Promise<Values[]>")]
     pub fn parameters<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let copy = |(name, tensor): (String, Tensor)| Ok((name, tensor.dims().to_vec(), values(&tensor)?));
-        let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            engine.parameters()?.into_iter().map(copy).collect::<Result<Vec<_>>>()
-        };
-        self.0.submit(env, job, |parameters| {
-            let convert = |(name, shape, data): (String, Vec<usize>, Vec<f32>)| ParameterReport {
-                name,
-                shape: shape.iter().map(|d| *d as u32).collect(),
-                data: data.into(),
-            };
-            parameters.into_iter().map(convert).collect::<Vec<_>>()
-        })
+        let wrap = |parameters: Vec<_>| parameters.into_iter().map(Values::new).collect::<Vec<_>>();
+        self.0.submit(env, |engine| engine.parameters(), wrap)
     }
 
     /// Replaces all parameters by those of a safetensors file.
@@ -261,6 +205,13 @@ impl Engine {
     pub fn save_parameters<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
         self.0.submit(env, move |engine| checkpoint::save(&engine.parameters()?, Path::new(&path)), |()| ())
     }
+
+    /// Ends long work and takes no more; the promise resolves when what is in line is done and the memory is given back.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn dispose<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let message = "the network was disposed of; make a new one, or dispose of it later";
+        self.0.close(env, Error::new(Code::Disposed, message))
+    }
 }
 
 fn initializer(options: &InitOptions) -> Result<Init> {
@@ -274,20 +225,14 @@ fn initializer(options: &InitOptions) -> Result<Init> {
     }
 }
 
-/// The optimiser's settings, after forgetting its velocity where it is a new one.
-fn begin(engine: &mut dyn candlewick::engine::Engine, options: &SgdOptions) -> Result<Sgd> {
-    if options.fresh {
-        engine.reset_optimizer()?;
-    }
+/// The optimiser's settings, after its announcement; the engine checks them.
+fn begin(engine: &mut dyn candlewick::engine::Engine, options: &SgdOptions) -> Sgd {
+    engine.announce_optimizer(options.id as u64);
     let SgdOptions { learning_rate, momentum, weight_decay, .. } = options;
     let [learning_rate, momentum, weight_decay] = [learning_rate, momentum, weight_decay].map(|x| *x as f32);
-    Sgd { learning_rate, momentum, weight_decay }.validated()
+    Sgd { learning_rate, momentum, weight_decay }
 }
 
 fn report(metrics: Metrics) -> MetricsReport {
     MetricsReport { loss: metrics.mean_loss(), correct: metrics.correct as u32, count: metrics.count as u32 }
-}
-
-fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.flatten_all()?.to_vec1()?)
 }

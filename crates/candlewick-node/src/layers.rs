@@ -1,65 +1,69 @@
 //! Layers as JavaScript writes them, and what follows from an input shape.
 
-use crate::errors::to_js;
+use crate::errors::{internal, to_js};
 use candlewick::network::{Activation, Layer, Network};
 use candlewick::{Code, Error, Result};
 use napi_derive::napi;
+use serde::{Deserialize, Serialize};
 
 /// A layer; which fields count depends on `kind`: conv2d, maxPool2d, avgPool2d or dense. Pairs are (vertical, horizontal).
-#[napi(object)]
-pub struct LayerOptions {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LayerOptions {
     /// conv2d, maxPool2d, avgPool2d or dense.
-    pub kind: String,
+    kind: String,
     /// conv2d
-    pub channels: Option<u32>,
+    channels: Option<u32>,
     /// conv2d
-    pub kernel_size: Option<Vec<u32>>,
+    kernel_size: Option<Vec<u32>>,
     /// maxPool2d, avgPool2d
-    pub pool_size: Option<Vec<u32>>,
+    pool_size: Option<Vec<u32>>,
     /// conv2d, maxPool2d, avgPool2d
-    pub strides: Option<Vec<u32>>,
+    strides: Option<Vec<u32>>,
     /// conv2d
-    pub padding: Option<Vec<u32>>,
+    padding: Option<Vec<u32>>,
     /// dense
-    pub units: Option<u32>,
+    units: Option<u32>,
     /// conv2d, dense: sigmoid, relu, tanh; nothing for none.
-    pub activation: Option<String>,
+    activation: Option<String>,
 }
 
 /// A layer in its place.
-#[napi(object)]
-pub struct LayerReport {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LayerReport<'a> {
     /// `conv0`, `pool0`, `dense0`
-    pub name: String,
-    /// Of one image, without the batch.
-    pub output_shape: Vec<u32>,
+    name: &'a str,
+    /// Of one image, with the batch.
+    output_shape: Vec<usize>,
     /// Weights and biases together.
-    pub parameter_count: u32,
+    parameter_count: usize,
 }
 
-/// Infers the shapes of layers for images of (channels, height, width).
+/// Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
+/// several times as fast as object by object.
 #[napi]
-pub fn describe(layers: Vec<LayerOptions>, input_shape: Vec<u32>) -> napi::Result<Vec<LayerReport>> {
+pub fn describe(layers: String, input_shape: Vec<u32>) -> napi::Result<String> {
     let network = network(&layers, &input_shape).map_err(to_js)?;
-    let report = |layer: &candlewick::network::PlacedLayer| LayerReport {
-        name: layer.name.clone(),
-        output_shape: layer.output_shape.iter().map(|d| *d as u32).collect(),
-        parameter_count: layer.parameter_count(&network) as u32,
-    };
-    Ok(network.layers.iter().map(report).collect())
+    let reports = network.layers.iter().map(|layer| LayerReport {
+        name: &layer.name,
+        output_shape: std::iter::once(1).chain(layer.output_shape.iter().copied()).collect(),
+        parameter_count: layer.parameter_count(&network),
+    });
+    serde_json::to_string(&reports.collect::<Vec<_>>()).map_err(|error| to_js(internal(&error.to_string())))
 }
 
 /// The names of layers, which need no shape.
 #[napi]
-pub fn layer_names(layers: Vec<LayerOptions>) -> napi::Result<Vec<String>> {
+pub fn layer_names(layers: String) -> napi::Result<Vec<String>> {
     Ok(candlewick::network::names(&parse(&layers).map_err(to_js)?))
 }
 
-/// The network of these layers.
+/// The network of these layers, in JSON.
 ///
 /// # Errors
 /// As for [`Network::new`].
-pub fn network(layers: &[LayerOptions], input_shape: &[u32]) -> Result<Network> {
+pub fn network(layers: &str, input_shape: &[u32]) -> Result<Network> {
     let [c, h, w] = *input_shape else {
         let message =
             format!("the input shape has {} sizes; it needs three: channels, height, width", input_shape.len());
@@ -68,7 +72,9 @@ pub fn network(layers: &[LayerOptions], input_shape: &[u32]) -> Result<Network> 
     Network::new(&parse(layers)?, [c as usize, h as usize, w as usize])
 }
 
-fn parse(layers: &[LayerOptions]) -> Result<Vec<Layer>> {
+fn parse(layers: &str) -> Result<Vec<Layer>> {
+    let layers: Vec<LayerOptions> = serde_json::from_str(layers)
+        .map_err(|reason| Error::new(Code::InvalidArgument, format!("these layers cannot be read: {reason}")))?;
     layers.iter().map(layer).collect()
 }
 

@@ -1,10 +1,12 @@
 //! The Node addon: converts arguments and errors and runs work off the event loop. Everything else is in `candlewick`
 //! (Rust) or `src/` (TypeScript), which is also where arguments are checked.
 
+mod answers;
 mod dataset;
 mod device;
 mod engine;
 mod errors;
 mod images;
 mod layers;
-mod worker;
+mod line;
+mod runners;

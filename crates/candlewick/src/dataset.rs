@@ -1,6 +1,8 @@
 //! Labelled images in memory, one byte a pixel: 60,000 of Fashion-MNIST are 47 MB.
 
 use crate::error::{Code, Error, Result};
+use crate::memory::{self, show_bytes};
+use crate::network::show;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Images (N, C, H, W) of bytes and their labels.
@@ -92,21 +94,23 @@ impl DatasetBuilder {
     /// Room for `count` images of `shape` (C, H, W).
     ///
     /// # Errors
-    /// `InvalidShape` for a size of zero or for more than memory can hold.
+    /// `InvalidShape` for a size of zero, `OutOfMemory` for more than memory can hold.
     pub fn new(count: usize, shape: [usize; 3]) -> Result<Self> {
-        let len = shape.iter().try_fold(count, |n, d| n.checked_mul(*d)).filter(|_| !shape.contains(&0));
-        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-        match len {
-            Some(len) if pixels.try_reserve_exact(len).is_ok() && labels.try_reserve_exact(count).is_ok() => {
-                static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-                let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-                Ok(Self(Dataset { id, shape, pixels, labels }, count))
-            }
-            _ => Err(Error::new(
-                Code::InvalidShape,
-                format!("{count} images of shape {} do not fit into memory", crate::network::show(&shape)),
-            )),
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        if shape.contains(&0) {
+            let message = format!("images of shape {} have no pixels; every size must be at least 1", show(&shape));
+            return Err(Error::new(Code::InvalidShape, message));
         }
+        let len = shape.iter().fold(count, |n, d| n.saturating_mul(*d));
+        let too_many = |_| {
+            let (shape, size) = (show(&shape), show_bytes(len.saturating_add(count)));
+            let message =
+                format!("{count} images of shape {shape} need {size}, more memory than there is; use fewer at a time");
+            Error::new(Code::OutOfMemory, message)
+        };
+        let (pixels, labels) = (memory::room(len).map_err(too_many)?, memory::room(count).map_err(too_many)?);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Ok(Self(Dataset { id, shape, pixels, labels }, count))
     }
 
     /// The next pixels, image after image; pieces may end anywhere.
@@ -188,7 +192,13 @@ mod tests {
 
     #[test]
     fn more_than_memory_is_an_error() {
-        assert_eq!(DatasetBuilder::new(usize::MAX, [3, 2, 2]).unwrap_err().code, Code::InvalidShape);
-        assert_eq!(DatasetBuilder::new(1 << 50, [1, 28, 28]).unwrap_err().code, Code::InvalidShape);
+        let refused = |count, shape| DatasetBuilder::new(count, shape).unwrap_err();
+        assert_eq!(refused(usize::MAX, [3, 2, 2]).code, Code::OutOfMemory);
+        let error = refused(1 << 50, [1, 28, 28]);
+        assert_eq!(error.code, Code::OutOfMemory);
+        assert!(error.message.contains("images of shape (1, 28, 28) need 785.0 PiB"), "{}", error.message);
+        let error = refused(0, [1, 0, 28]);
+        assert_eq!(error.code, Code::InvalidShape);
+        assert!(error.message.contains("(1, 0, 28) have no pixels"), "{}", error.message);
     }
 }

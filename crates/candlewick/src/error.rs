@@ -25,6 +25,8 @@ pub enum Code {
     DeviceUnavailable,
     /// A GPU stopped answering, and what was on it is gone.
     DeviceLost,
+    /// A network or dataset was disposed of.
+    Disposed,
     /// The work was cancelled between two batches.
     Cancelled,
     /// A defect of candlewick.
@@ -45,6 +47,7 @@ impl Code {
             Code::OutOfMemory => "OUT_OF_MEMORY",
             Code::DeviceUnavailable => "DEVICE_UNAVAILABLE",
             Code::DeviceLost => "DEVICE_LOST",
+            Code::Disposed => "DISPOSED",
             Code::Cancelled => "CANCELLED",
             Code::Internal => "INTERNAL",
         }

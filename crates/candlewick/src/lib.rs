@@ -33,7 +33,7 @@ pub mod error;
 pub mod init;
 pub mod layers;
 pub mod loss;
-mod memory;
+pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod optimizer;

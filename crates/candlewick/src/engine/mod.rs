@@ -82,7 +82,7 @@ pub trait Engine: Send {
     /// What runs here.
     fn network(&self) -> &Network;
 
-    /// Bytes of memory that it holds, where it runs.
+    /// Bytes of memory that it holds at present, where it runs.
     fn size(&self) -> usize;
 
     /// One optimiser step on the mean loss of a batch; the metrics are those before the step.
@@ -152,4 +152,26 @@ pub trait Engine: Send {
     /// # Errors
     /// `DeviceLost`.
     fn reset_optimizer(&mut self) -> Result<()>;
+
+    /// Says whose the steps from here on are, 0 at first. Velocity belongs to the optimiser that made it: another's is forgotten
+    /// with its successor's first step, and not by a call that was refused before one.
+    fn announce_optimizer(&mut self, id: u64);
+}
+
+/// Whose the velocity is, and whose it is about to be.
+#[derive(Debug, Default)]
+pub(crate) struct VelocityOwner {
+    owner: u64,
+    announced: u64,
+}
+
+impl VelocityOwner {
+    pub(crate) fn announce(&mut self, id: u64) {
+        self.announced = id;
+    }
+
+    /// Whether the velocity is another's than the announced optimiser's, whose it is from here on.
+    pub(crate) fn is_another_now(&mut self) -> bool {
+        std::mem::replace(&mut self.owner, self.announced) != self.announced
+    }
 }

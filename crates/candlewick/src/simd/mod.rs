@@ -33,6 +33,9 @@ pub const LANES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Zeroable)]
 pub struct Lane<T>(pub [T; LANES]);
 
+// SAFETY: `Real` is `f32` and `f64`, and sixteen of them fill 64 and 128 bytes: no padding is left.
+unsafe impl<T: Real> bytemuck::Pod for Lane<T> {}
+
 impl<T: Real> Lane<T> {
     /// The same value in all lanes.
     pub fn splat(value: T) -> Self {

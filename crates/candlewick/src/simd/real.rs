@@ -3,10 +3,17 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
+/// Keeps [`Real`] to two types, on whose size `Lane` relies.
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
 /// `f32` in the engine, `f64` in gradient checks.
 pub trait Real:
     Copy
-    + bytemuck::Zeroable
+    + bytemuck::Pod
     + Debug
     + PartialOrd
     + Send
@@ -17,6 +24,7 @@ pub trait Real:
     + Mul<Output = Self>
     + Div<Output = Self>
     + 'static
+    + sealed::Sealed
 {
     /// 0
     const ZERO: Self;

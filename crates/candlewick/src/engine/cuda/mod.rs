@@ -20,7 +20,7 @@ mod layout;
 
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_range, check_step, check_training};
-use super::{Engine, Progress};
+use super::{Engine, Progress, VelocityOwner};
 use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -93,6 +93,7 @@ pub struct CudaEngine<G: Gpu> {
     /// The datasets that were used last, the latest first.
     datasets: Vec<Resident<G>>,
     is_moving: bool,
+    velocity_owner: VelocityOwner,
     gpu: G,
 }
 
@@ -162,6 +163,7 @@ impl<G: Gpu> CudaEngine<G> {
             epoch: None,
             datasets: Vec::new(),
             is_moving: false,
+            velocity_owner: VelocityOwner::default(),
             gpu,
             network,
             layout,
@@ -255,6 +257,15 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.most_blocks).min(afforded)
     }
 
+    /// Forgets another optimiser's velocity before this one's first step.
+    fn own_velocity(&mut self, sgd: &Sgd) -> Result<()> {
+        if self.velocity_owner.is_another_now() {
+            self.reset_optimizer()?;
+        }
+        self.is_moving |= sgd.momentum > 0.0;
+        Ok(())
+    }
+
     /// Queues a batch's step.
     fn step_on(&self, arguments: &Arguments, batch: Range<usize>, sgd: &Sgd) -> Result<()> {
         let blocks = self.training_blocks(batch.len());
@@ -323,7 +334,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.make_room(labels.len(), labels.len())?;
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
-            self.is_moving |= sgd.momentum > 0.0;
+            self.own_velocity(&sgd)?;
             self.step_on(&arguments, 0..labels.len(), &sgd)?;
             self.metrics(labels.len())
         })?
@@ -345,7 +356,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
-        self.is_moving |= sgd.momentum > 0.0;
+        self.own_velocity(&sgd)?;
         let run = Run { arguments, images: order.len(), batch_size, sgd };
         if order.len().div_ceil(batch_size) > MOST_CAPTURED {
             for (start, images) in run.pieces() {
@@ -441,6 +452,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.gpu.write(&mut self.velocity, bytemuck::cast_slice(&zeros))?;
         }
         Ok(())
+    }
+
+    fn announce_optimizer(&mut self, id: u64) {
+        self.velocity_owner.announce(id);
     }
 }
 

@@ -11,6 +11,7 @@
 //! on the batch alone, so the number of threads changes nothing in the result, not even the last bit.
 
 mod pack;
+mod pool;
 mod program;
 mod threads;
 mod tile;
@@ -18,26 +19,26 @@ mod update;
 
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_range, check_step, check_training};
-use super::{Engine, Progress};
+use super::{Engine, Progress, VelocityOwner};
 use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::memory;
+use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizer::Sgd;
 use crate::simd::InstructionSet;
 use candle_core::{Device, Tensor};
-use pack::Pack;
+use pack::{Pack, Rows};
 use program::Program;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use threads::{ROUND, Threads};
-use tile::{Predict, Score, Train};
+use tile::{Predict, Purpose, Score, Scratch, Train};
 use update::{Part, Update, Weights, for_each_part, parts};
 
-/// The CPU engine.
+/// The CPU engine. It takes memory and threads when it has work for them.
 pub struct LanesEngine {
     network: Network,
     program: Program,
@@ -46,10 +47,11 @@ pub struct LanesEngine {
     set: InstructionSet,
     threads: Threads,
     parameters: Vec<f32>,
+    /// Of the last step; empty before the first.
     gradient: Vec<f32>,
+    /// Empty until an optimiser has momentum.
     velocity: Vec<f32>,
-    /// Whether the velocity has been other than zero.
-    is_moving: bool,
+    velocity_owner: VelocityOwner,
 }
 
 impl LanesEngine {
@@ -57,7 +59,7 @@ impl LanesEngine {
     /// zero until they are set.
     ///
     /// # Errors
-    /// `InvalidArgument` for no threads, and as [`InstructionSet::chosen`]; `OutOfMemory`.
+    /// `InvalidArgument` for no threads, and as [`InstructionSet::chosen`]; `OutOfMemory` for a network that cannot even answer.
     pub fn new(network: Network, threads: Option<usize>) -> Result<Self> {
         Self::on(InstructionSet::chosen()?, network, threads)
     }
@@ -68,15 +70,39 @@ impl LanesEngine {
     /// As [`LanesEngine::new`].
     pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
         let program = Program::new(&network);
-        let vectors = 3usize.saturating_mul(network.parameter_count()).saturating_mul(size_of::<f32>());
-        let threads = Threads::new(threads, &program, vectors)?;
-        let zeros = || memory::zeros(network.parameter_count());
-        let (parameters, gradient, velocity) = (zeros()?, zeros()?, zeros()?);
+        let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
+        check_room(Scratch::<f32>::needs(&program, Purpose::Answer).saturating_add(parameters))?;
         let parts = parts(&program).into();
-        Ok(Self { network, program, parts, set, threads, parameters, gradient, velocity, is_moving: false })
+        Ok(Self {
+            parameters: memory::zeros(network.parameter_count())?,
+            gradient: Vec::new(),
+            velocity: Vec::new(),
+            velocity_owner: VelocityOwner::default(),
+            threads: Threads::new(threads)?,
+            network,
+            program,
+            parts,
+            set,
+        })
     }
 
-    /// A step, within the pool.
+    /// All that steps on batches of up to so many images need, before the first of them changes anything.
+    fn prepare(&mut self, sgd: &Sgd, images: usize) -> Result<()> {
+        self.threads.prepare(&self.program, Purpose::Train, images)?;
+        let count = self.network.parameter_count();
+        if self.gradient.is_empty() {
+            self.gradient = memory::zeros(count)?;
+        }
+        if sgd.momentum > 0.0 && self.velocity.is_empty() {
+            self.velocity = memory::zeros(count)?;
+        }
+        if self.velocity_owner.is_another_now() {
+            self.reset_optimizer()?;
+        }
+        Ok(())
+    }
+
+    /// A step, within the leased threads.
     fn step_on(&mut self, images: &Images<'_>, labels: &[u32], sgd: &Sgd) -> Metrics {
         let mut metrics = Metrics::default();
         for round in rounds(labels.len()) {
@@ -92,7 +118,8 @@ impl LanesEngine {
         let scale = 1.0 / labels.len() as f32;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
         self.threads.for_each_tile(round, |scratch, chunk, range| {
-            set.run(Pack { images, range: range.clone(), tile: &mut scratch.values[0] });
+            let tile = scratch.input(program, Purpose::Train);
+            set.run(Pack { images, range: range.clone(), tile });
             let (labels, into) = (&labels[range], chunk.accumulators(program));
             let metrics = set.run(Train { program, parameters, labels, scale, scratch, into });
             chunk.metrics += metrics;
@@ -101,7 +128,6 @@ impl LanesEngine {
 
     /// From the chunks to the gradient, and after a batch's last round to the parameters.
     fn update(&mut self, is_first: bool, sgd: Option<&Sgd>) {
-        self.is_moving |= sgd.is_some_and(|sgd| sgd.momentum > 0.0);
         let (set, record_len, chunks) = (self.set, self.program.record_len, self.threads.chunks());
         let weights =
             Weights { parameters: &mut self.parameters, gradient: &mut self.gradient, velocity: &mut self.velocity };
@@ -123,8 +149,9 @@ impl Engine for LanesEngine {
 
     fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
         let sgd = check_step(&self.network, images, labels, sgd)?;
-        let pool = self.threads.pool();
-        with_images(images, |images| pool.install(|| self.step_on(&images, labels, &sgd)))
+        let threads = self.threads.lease()?;
+        self.prepare(&sgd, labels.len())?;
+        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &sgd)))
     }
 
     fn train(
@@ -136,8 +163,11 @@ impl Engine for LanesEngine {
         progress: &Progress,
     ) -> Result<Metrics> {
         let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
-        let (mut metrics, mut labels) = (Metrics::default(), Vec::with_capacity(batch_size.min(order.len())));
-        self.threads.pool().install(|| {
+        let largest = batch_size.min(order.len());
+        let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
+        let threads = self.threads.lease()?;
+        self.prepare(&sgd, largest)?;
+        threads.install(|| {
             for indices in order.chunks(batch_size) {
                 labels.clear();
                 labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
@@ -151,14 +181,16 @@ impl Engine for LanesEngine {
     fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
         let indices = self.check(dataset, range)?;
         progress.check()?;
+        self.threads.prepare(&self.program, Purpose::Answer, indices.len())?;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
-        let labels: Vec<u32> = indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])).collect();
-        self.threads.pool().install(|| {
+        let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
+        self.threads.lease()?.install(|| {
             for round in rounds(indices.len()) {
                 let done = round.len();
                 metrics += self.threads.for_each_tile(round, |scratch, chunk, range| {
-                    set.run(Pack { images: &images, range: range.clone(), tile: &mut scratch.values[0] });
+                    let tile = scratch.input(program, Purpose::Answer);
+                    set.run(Pack { images: &images, range: range.clone(), tile });
                     chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
                 });
                 progress.advance(done)?;
@@ -174,21 +206,23 @@ impl Engine for LanesEngine {
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
         let n = check_images(&self.network, images)?;
         let classes = self.network.classes();
-        let logits = pack::Rows::new(n, classes);
+        let mut logits = memory::zeros(n.saturating_mul(classes))?;
+        self.threads.prepare(&self.program, Purpose::Answer, n)?;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
-        let pool = self.threads.pool();
+        let threads = self.threads.lease()?;
         with_images(images, |images| {
-            pool.install(|| {
-                for round in rounds(n) {
+            threads.install(|| {
+                for (round, logits) in rounds(n).zip(logits.chunks_mut(ROUND * classes)) {
+                    let (first, rows) = (round.start, Rows::new(logits, classes));
                     self.threads.for_each_tile(round, |scratch, _, range| {
-                        set.run(Pack { images: &images, range: range.clone(), tile: &mut scratch.values[0] });
-                        set.run(Predict { program, parameters, scratch });
-                        logits.write(range, scratch.output());
+                        let tile = scratch.input(program, Purpose::Answer);
+                        set.run(Pack { images: &images, range: range.clone(), tile });
+                        rows.write(range.start - first, set.run(Predict { program, parameters, scratch }));
                     });
                 }
             });
         })?;
-        Ok(Tensor::from_vec(logits.into_values(), (n, classes), &Device::Cpu)?)
+        Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?)
     }
 
     fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
@@ -196,6 +230,9 @@ impl Engine for LanesEngine {
     }
 
     fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
+        if self.gradient.is_empty() {
+            return checkpoint::named(&self.network, &memory::zeros(self.network.parameter_count())?);
+        }
         checkpoint::named(&self.network, &self.gradient)
     }
 
@@ -210,10 +247,12 @@ impl Engine for LanesEngine {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.is_moving) {
-            self.velocity.fill(0.0);
-        }
+        self.velocity.fill(0.0);
         Ok(())
+    }
+
+    fn announce_optimizer(&mut self, id: u64) {
+        self.velocity_owner.announce(id);
     }
 }
 

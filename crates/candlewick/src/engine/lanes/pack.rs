@@ -85,31 +85,26 @@ fn pack_floats(rows: [&[f32]; LANES], tile: &mut [Lane<f32>]) {
     }
 }
 
-/// A matrix (n, classes) that several threads fill, each the rows of its own tile.
-pub struct Rows {
-    tiles: Vec<Mutex<Vec<f32>>>,
+/// A matrix (n, classes) of at most a round's rows that several threads fill, each those of its own tile.
+pub struct Rows<'a> {
+    tiles: Vec<Mutex<&'a mut [f32]>>,
     classes: usize,
 }
 
-impl Rows {
-    /// Room for `n` rows.
-    pub fn new(n: usize, classes: usize) -> Self {
-        Self { tiles: (0..n.div_ceil(LANES)).map(|_| Mutex::default()).collect(), classes }
+impl<'a> Rows<'a> {
+    /// The rows of `matrix`, one after the other.
+    pub fn new(matrix: &'a mut [f32], classes: usize) -> Self {
+        Self { tiles: matrix.chunks_mut(LANES * classes).map(Mutex::new).collect(), classes }
     }
 
-    /// Takes the rows `range`, at most sixteen and from a multiple of sixteen on, out of the lanes of `tile`: `[classes]`.
-    pub fn write(&self, range: Range<usize>, tile: &[Lane<f32>]) {
-        let rows = (0..range.len()).flat_map(|lane| tile.iter().map(move |z| z.0[lane]));
-        *self.tiles[range.start / LANES].lock().unwrap_or_else(PoisonError::into_inner) = rows.collect();
-    }
-
-    /// The matrix, row after row.
-    pub fn into_values(self) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.tiles.len() * LANES * self.classes);
-        for tile in self.tiles {
-            values.extend(tile.into_inner().unwrap_or_else(PoisonError::into_inner));
+    /// Takes the rows from `first`, a multiple of sixteen, out of the lanes of `tile`: `[classes]`.
+    pub fn write(&self, first: usize, tile: &[Lane<f32>]) {
+        let mut rows = self.tiles[first / LANES].lock().unwrap_or_else(PoisonError::into_inner);
+        for (lane, row) in rows.chunks_mut(self.classes).enumerate() {
+            for (value, z) in row.iter_mut().zip(tile) {
+                *value = z.0[lane];
+            }
         }
-        values
     }
 }
 
@@ -155,10 +150,11 @@ mod tests {
 
     #[test]
     fn rows_come_back_in_order() {
-        let rows = Rows::new(17, 2);
+        let mut matrix = [f32::NAN; 34];
+        let rows = Rows::new(&mut matrix, 2);
         let tile = |base: f32| [0.0, 0.5].map(|c| Lane(std::array::from_fn(|lane| base + lane as f32 + c)));
-        rows.write(16..17, &tile(16.0));
-        rows.write(0..16, &tile(0.0));
-        assert_eq!(rows.into_values(), (0..34).map(|i| i as f32 / 2.0).collect::<Vec<_>>());
+        rows.write(16, &tile(16.0));
+        rows.write(0, &tile(0.0));
+        assert_eq!(matrix, std::array::from_fn(|i| i as f32 / 2.0));
     }
 }

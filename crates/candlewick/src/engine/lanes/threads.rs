@@ -1,14 +1,15 @@
-//! Threads, and the cutting of a batch into work for them.
+//! The cutting of a batch into work for threads, and the memory that they do it in.
 
+use super::pool::{self, Lease};
 use super::program::{Accumulators, Program};
-use super::tile::Scratch;
+use super::tile::{Purpose, Scratch};
 use crate::error::{Code, Error, Result};
-use crate::memory;
+use crate::memory::{self, Buffer};
 use crate::metrics::Metrics;
 use crate::simd::{LANES, Lane};
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most chunks that a batch is cut into, and so the most threads that a batch can use. It is part of the arithmetic, as some
 /// gradients are summed within chunks first: changing it changes the last bits of results.
@@ -22,12 +23,11 @@ const MOST_TILES: usize = 4;
 pub const ROUND: usize = MOST_CHUNKS * MOST_TILES * LANES;
 
 /// What a chunk of a round adds up: one thread at a time works on it, tile by tile in order.
-#[derive(Default)]
 pub struct Chunk {
     /// Sums over the tiles: [`Program::gradient_len`].
     pub gradient: Vec<f32>,
     /// [`Program::record_len`] lanes of each tile.
-    records: Vec<Lane<f32>>,
+    records: Buffer<f32>,
     /// Tiles of the round that have been here.
     tiles: usize,
     /// Lanes of `records` that they have written.
@@ -36,14 +36,20 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    fn new(program: &Program) -> Result<Self> {
-        let records = memory::zeros(MOST_TILES.saturating_mul(program.record_len))?;
-        Ok(Self { gradient: memory::zeros(program.gradient_len)?, records, ..Self::default() })
+    fn new() -> Self {
+        Self { gradient: Vec::new(), records: Buffer::empty(), tiles: 0, written: 0, metrics: Metrics::default() }
     }
 
-    fn size(program: &Program) -> usize {
-        let records = MOST_TILES.saturating_mul(program.record_len).saturating_mul(size_of::<Lane<f32>>());
-        records.saturating_add(program.gradient_len.saturating_mul(size_of::<f32>()))
+    /// Takes what is missing to train on so many tiles.
+    fn prepare(&mut self, program: &Program, tiles: usize) -> Result<()> {
+        if self.gradient.is_empty() {
+            self.gradient = memory::zeros(program.gradient_len)?;
+        }
+        self.records.grow(tiles.saturating_mul(program.record_len))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(&self.gradient[..]) + self.records.size()
     }
 
     fn begin(&mut self) {
@@ -67,49 +73,67 @@ impl Chunk {
     }
 }
 
-/// The engine's threads, each with memory of its own, and the chunks that they fill.
+/// An engine's share of threads: how many it uses, the memory of each, and the chunks that they fill.
 pub struct Threads {
-    pool: Arc<rayon::ThreadPool>,
+    count: usize,
+    /// As many as work at once.
     scratch: Vec<Mutex<Scratch<f32>>>,
     chunks: Vec<Chunk>,
     /// Chunks that the last round was cut into.
     used: usize,
-    size: usize,
 }
 
 impl Threads {
-    /// `others`: bytes that the engine holds besides, so that the check for memory is one.
+    /// `count` threads, but no more than a batch can use; all processors' for `None`. They come with a job, and memory when
+    /// [`Threads::prepare`] is told for what.
     ///
     /// # Errors
-    /// `InvalidArgument` for no threads, `OutOfMemory`.
-    pub fn new(count: Option<usize>, program: &Program, others: usize) -> Result<Self> {
-        let invalid = |message| Error::new(Code::InvalidArgument, message);
+    /// `InvalidArgument` for no threads.
+    pub fn new(count: Option<usize>) -> Result<Self> {
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(all).min(MOST_CHUNKS);
         if count == 0 {
-            return Err(invalid("threads is 0; it must be at least 1".to_owned()));
+            return Err(Error::new(Code::InvalidArgument, "threads is 0; it must be at least 1"));
         }
-        let chunks = Chunk::size(program).saturating_mul(MOST_CHUNKS);
-        let size = Scratch::<f32>::size(program).saturating_mul(count).saturating_add(chunks);
-        memory::check_room(size.saturating_add(others))?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(count)
-            .thread_name(|i| format!("candlewick-{i}"))
-            .build()
-            .map_err(|e| invalid(format!("{count} threads cannot be started: {e}")))?;
-        let scratch = (0..count).map(|_| Scratch::new(program).map(Mutex::new)).collect::<Result<_>>()?;
-        let chunks = (0..MOST_CHUNKS).map(|_| Chunk::new(program)).collect::<Result<_>>()?;
-        Ok(Self { pool: Arc::new(pool), scratch, chunks, used: 0, size })
+        Ok(Self { count, scratch: Vec::new(), chunks: Vec::new(), used: 0 })
     }
 
     /// The threads, to run on: all that is done from within them is.
-    pub fn pool(&self) -> Arc<rayon::ThreadPool> {
-        Arc::clone(&self.pool)
+    ///
+    /// # Errors
+    /// `OutOfMemory`, if the system gives no more.
+    pub fn lease(&self) -> Result<Lease> {
+        pool::lease(self.count)
     }
 
     /// Bytes held.
     pub fn size(&self) -> usize {
-        self.size
+        let scratch = self.scratch.iter().map(|scratch| lock(scratch).size());
+        scratch.chain(self.chunks.iter().map(Chunk::size)).sum()
+    }
+
+    /// Takes the memory that rounds of up to so many images need, as far as it is not there.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn prepare(&mut self, program: &Program, purpose: Purpose, images: usize) -> Result<()> {
+        let tiles = images.min(ROUND).div_ceil(LANES);
+        let chunks = tiles.min(MOST_CHUNKS);
+        let at_once = self.count.min(chunks);
+        while self.scratch.len() < at_once {
+            self.scratch.push(Mutex::new(Scratch::new()));
+        }
+        for scratch in &mut self.scratch[..at_once] {
+            scratch.get_mut().unwrap_or_else(PoisonError::into_inner).prepare(program, purpose)?;
+        }
+        while self.chunks.len() < chunks {
+            self.chunks.push(Chunk::new());
+        }
+        if purpose == Purpose::Train {
+            let of_a_chunk = tiles.div_ceil(chunks.max(1));
+            self.chunks[..chunks].iter_mut().try_for_each(|chunk| chunk.prepare(program, of_a_chunk))?;
+        }
+        Ok(())
     }
 
     /// Those of the last round.
@@ -118,7 +142,8 @@ impl Threads {
     }
 
     /// Calls `work` for each tile of a round, at most [`ROUND`] images, with the range of its images. Must be called within
-    /// the pool. Tiles of one chunk come one after the other. Returns the sum of the chunks' metrics, which start from zero.
+    /// the leased threads, after [`Threads::prepare`] for as many images. Tiles of one chunk come one after the other. Returns
+    /// the sum of the chunks' metrics, which start from zero.
     pub fn for_each_tile(
         &mut self,
         images: Range<usize>,
@@ -127,11 +152,10 @@ impl Threads {
         let tiles = images.len().div_ceil(LANES);
         assert!(tiles <= MOST_CHUNKS * MOST_TILES, "a round has at most {ROUND} images");
         self.used = tiles.min(MOST_CHUNKS);
-        let (used, scratch) = (self.used, &self.scratch);
+        let used = self.used;
+        let scratch = &self.scratch[..self.count.min(used)];
         self.chunks[..used].par_iter_mut().with_max_len(1).enumerate().for_each(|(i, chunk)| {
-            let thread = rayon::current_thread_index().unwrap_or(0);
-            // Nothing is left half done under the lock but numbers that the next tile starts afresh.
-            let scratch = &mut *scratch[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let scratch = &mut *free(scratch);
             chunk.begin();
             for tile in i * tiles / used..(i + 1) * tiles / used {
                 let start = images.start + tile * LANES;
@@ -146,6 +170,19 @@ impl Threads {
     }
 }
 
+/// The thread's own memory, which is in its cache, or where a batch has fewer chunks than there are threads, any that is free:
+/// as many threads as there are of them work at once.
+fn free(all: &[Mutex<Scratch<f32>>]) -> MutexGuard<'_, Scratch<f32>> {
+    let thread = rayon::current_thread_index().unwrap_or(0);
+    let (others, own) = all.split_at(thread % all.len());
+    own.iter().chain(others).find_map(|scratch| scratch.try_lock().ok()).unwrap_or_else(|| lock(&own[0]))
+}
+
+/// Nothing is left half done under the lock but numbers that the next tile starts afresh.
+fn lock(scratch: &Mutex<Scratch<f32>>) -> MutexGuard<'_, Scratch<f32>> {
+    scratch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +191,7 @@ mod tests {
     #[test]
     fn every_image_is_in_one_tile() {
         let network = Network::new(&[Layer::Dense { units: 1, activation: Activation::None }], [1, 1, 1]).unwrap();
-        let mut threads = Threads::new(Some(3), &Program::new(&network), 0).unwrap();
+        let mut threads = Threads::new(Some(3)).unwrap();
         for images in [0, 1, 15, 16, 17, 255, 256, 257, 1000, ROUND] {
             let seen = Mutex::new(vec![0; images]);
             let work = |_: &mut Scratch<f32>, chunk: &mut Chunk, range: Range<usize>| {
@@ -162,9 +199,59 @@ mod tests {
                 chunk.metrics.count += range.len() as u64;
                 range.for_each(|i| seen.lock().unwrap()[i - 5] += 1);
             };
-            let metrics = threads.pool().install(|| threads.for_each_tile(5..5 + images, work));
+            threads.prepare(&Program::new(&network), Purpose::Answer, images).unwrap();
+            let metrics = threads.lease().unwrap().install(|| threads.for_each_tile(5..5 + images, work));
             assert!(seen.lock().unwrap().iter().all(|n| *n == 1));
             assert_eq!(metrics.count as usize, images);
         }
+    }
+
+    fn network() -> Network {
+        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        Network::new(&[dense(10), dense(3)], [1, 1, 100]).unwrap()
+    }
+
+    #[test]
+    fn a_batch_is_shared_by_sixteen_threads_at_most() {
+        assert_eq!(Threads::new(Some(1000)).unwrap().lease().unwrap().current_num_threads(), MOST_CHUNKS);
+        assert_eq!(Threads::new(Some(0)).err().unwrap().code, Code::InvalidArgument);
+    }
+
+    #[test]
+    fn memory_is_what_the_batch_and_the_purpose_need() {
+        let program = Program::new(&network());
+        let size = |count, purpose, images| {
+            let mut threads = Threads::new(Some(count)).unwrap();
+            threads.prepare(&program, purpose, images).unwrap();
+            threads.size()
+        };
+        let lanes = |n: usize| (n + 2) * 64; // a buffer has one lane more for its alignment
+        let answer = 2 * lanes(99);
+        assert_eq!(Threads::new(Some(2)).unwrap().size(), 0);
+        assert_eq!(size(2, Purpose::Answer, 0), 0);
+        assert_eq!(size(2, Purpose::Answer, 16), answer, "a tile is one thread's");
+        assert_eq!(size(2, Purpose::Answer, 17), 2 * answer);
+        assert_eq!(size(2, Purpose::Answer, 100_000), 2 * answer);
+        let [one, two, many] = [16, 32, 100_000].map(|images| size(1, Purpose::Train, images));
+        let record = (two - one) / 64 - 1;
+        assert_eq!(one, answer + lanes(99) + lanes(9) + lanes(2) + (record + 1) * 64);
+        assert_eq!(many - one, 16 * (MOST_TILES * record + 1) * 64 - (record + 1) * 64);
+    }
+
+    #[test]
+    fn memory_grows_with_the_batch_and_stays() {
+        let program = Program::new(&network());
+        let mut threads = Threads::new(Some(3)).unwrap();
+        let mut sizes = Vec::new();
+        for images in [16, 48, 1024, 16, 1024] {
+            threads.prepare(&program, Purpose::Train, images).unwrap();
+            sizes.push(threads.size());
+            let work = |_: &mut Scratch<f32>, chunk: &mut Chunk, _: Range<usize>| {
+                chunk.accumulators(&program).record.fill(Lane::zero());
+            };
+            threads.lease().unwrap().install(|| threads.for_each_tile(0..images, work));
+        }
+        assert!(sizes[0] < sizes[1] && sizes[1] < sizes[2]);
+        assert_eq!(sizes[2..], [sizes[2]; 3]);
     }
 }

@@ -3,44 +3,91 @@
 use super::program::{Accumulators, Program};
 use crate::error::Result;
 use crate::loss::softmax_cross_entropy;
-use crate::memory;
+use crate::memory::Buffer;
 use crate::metrics::Metrics;
 use crate::simd::{Kernel, Lane, Lanes, Real};
 
-/// The memory that a tile needs; a thread makes it once.
+/// What memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Prediction and evaluation: what has been used on the way forward is forgotten.
+    Answer,
+    /// Training: every value is kept for the way back.
+    Train,
+}
+
+/// The memory that a tile needs, from when it needs it.
 pub struct Scratch<R> {
-    /// `values[i]` goes into operation i and `values[i + 1]` comes out: `[C][H][W]` or `[units]`.
-    pub values: Vec<Vec<Lane<R>>>,
-    /// Gradients by the values on both sides of an operation, in turn.
-    gradients: [Vec<Lane<R>>; 2],
-    operation: Vec<Lane<R>>,
+    /// To train: `values[i]` goes into operation i and `values[i + 1]` comes out: `[C][H][W]` or `[units]`.
+    values: Vec<Buffer<R>>,
+    /// To answer, the values on both sides of an operation; to train, the gradients by them. In turn.
+    pair: [Buffer<R>; 2],
+    operation: Buffer<R>,
 }
 
 impl<R: Real> Scratch<R> {
+    /// Without memory.
+    pub fn new() -> Self {
+        Self { values: Vec::new(), pair: [Buffer::empty(), Buffer::empty()], operation: Buffer::empty() }
+    }
+
+    /// Takes what is still missing.
+    ///
     /// # Errors
     /// `OutOfMemory`.
-    pub fn new(program: &Program) -> Result<Self> {
-        let lanes = |n: usize| memory::zeros::<Lane<R>>(n);
-        let longest = program.longest();
-        Ok(Self {
-            values: program.lengths.iter().map(|n| lanes(*n)).collect::<Result<_>>()?,
-            gradients: [lanes(longest)?, lanes(longest)?],
-            operation: lanes(program.scratch_len)?,
-        })
+    pub fn prepare(&mut self, program: &Program, purpose: Purpose) -> Result<()> {
+        for buffer in &mut self.pair {
+            buffer.grow(program.longest())?;
+        }
+        self.operation.grow(program.scratch_len)?;
+        if purpose == Purpose::Train && self.values.is_empty() {
+            self.values = program.lengths.iter().map(|n| Buffer::zeros(*n)).collect::<Result<_>>()?;
+        }
+        Ok(())
     }
 
-    /// Bytes that [`Scratch::new`] takes.
-    pub fn size(program: &Program) -> usize {
-        let values = program.lengths.iter().fold(program.scratch_len, |sum, n| sum.saturating_add(*n));
-        values.saturating_add(2 * program.longest()).saturating_mul(size_of::<Lane<R>>())
+    /// Bytes that one tile takes.
+    pub fn needs(program: &Program, purpose: Purpose) -> usize {
+        let kept = match purpose {
+            Purpose::Answer => 0,
+            Purpose::Train => program.lengths.iter().fold(0usize, |sum, n| sum.saturating_add(*n)),
+        };
+        let lanes = program.longest().saturating_mul(2).saturating_add(program.scratch_len).saturating_add(kept);
+        lanes.saturating_mul(size_of::<Lane<R>>())
     }
 
-    /// The logits: `[classes]`.
-    pub fn output(&self) -> &[Lane<R>] {
-        &self.values[self.values.len() - 1]
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        self.values.iter().chain(&self.pair).chain([&self.operation]).map(Buffer::size).sum()
     }
 
-    /// Fills `values[1..]` from `values[0]`.
+    /// Where the images go: `[C][H][W]`.
+    pub fn input(&mut self, program: &Program, purpose: Purpose) -> &mut [Lane<R>] {
+        match purpose {
+            Purpose::Answer => &mut self.pair[0][..program.lengths[0]],
+            Purpose::Train => &mut self.values[0],
+        }
+    }
+
+    /// The images' logits, `[classes]`, and room for as many.
+    pub fn answer<L: Lanes<Real = R>>(
+        &mut self,
+        l: L,
+        program: &Program,
+        parameters: &[R],
+    ) -> (&[Lane<R>], &mut [Lane<R>]) {
+        let [x, y] = &mut self.pair;
+        let (mut x, mut y) = (&mut **x, &mut **y);
+        for (i, operation) in program.operations.iter().enumerate() {
+            let (before, after) = (&x[..program.lengths[i]], &mut y[..program.lengths[i + 1]]);
+            operation.forward(l, parameters, before, after, &mut self.operation);
+            std::mem::swap(&mut x, &mut y);
+        }
+        let classes = program.lengths[program.operations.len()];
+        (&x[..classes], &mut y[..classes])
+    }
+
+    /// As [`Scratch::answer`], but all values are kept for [`Scratch::backward`].
     pub fn forward<L: Lanes<Real = R>>(&mut self, l: L, program: &Program, parameters: &[R]) {
         for (i, operation) in program.operations.iter().enumerate() {
             let (before, after) = self.values.split_at_mut(i + 1);
@@ -51,7 +98,7 @@ impl<R: Real> Scratch<R> {
     /// The loss of the logits; its gradient by them, times `scale`, is kept for [`Scratch::backward`].
     pub fn loss<L: Lanes<Real = R>>(&mut self, l: L, labels: &[u32], scale: R) -> Metrics {
         let logits = &self.values[self.values.len() - 1];
-        softmax_cross_entropy(l, logits, labels, scale, &mut self.gradients[0][..logits.len()])
+        softmax_cross_entropy(l, logits, labels, scale, &mut self.pair[0][..logits.len()])
     }
 
     /// From the gradient of the loss by the logits, what the gradients by the parameters are made of.
@@ -63,12 +110,12 @@ impl<R: Real> Scratch<R> {
         into: Accumulators<'_, R>,
     ) {
         let Accumulators { gradient, record } = into;
-        let [dy, dx] = &mut self.gradients;
+        let [dy, dx] = &mut self.pair;
         let mut is_in_place = false; // whether dy took the place of y
         for (i, operation) in program.operations.iter().enumerate().rev() {
             let (before, after) = self.values.split_at_mut(i + 1);
-            let (x, y) = (&mut before[i], &after[0]);
-            let dy_here = if is_in_place { &y[..] } else { &dy[..y.len()] };
+            let (x, y) = (&mut before[i][..], &after[0][..]);
+            let dy_here = if is_in_place { y } else { &dy[..y.len()] };
             is_in_place = i > 0 && !program.operations[i - 1].needs_output() && operation.works_in_place();
             if is_in_place {
                 operation.backward_in_place(l, x, y, dy_here);
@@ -102,7 +149,7 @@ impl Kernel for Train<'_> {
     }
 }
 
-/// Forward and loss of the tile in `scratch`.
+/// Forward and loss of the tile in `scratch`, for an answer.
 pub struct Score<'a> {
     pub program: &'a Program,
     pub parameters: &'a [f32],
@@ -113,22 +160,22 @@ pub struct Score<'a> {
 impl Kernel for Score<'_> {
     type Output = Metrics;
     fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
-        self.scratch.forward(l, self.program, self.parameters);
-        self.scratch.loss(l, self.labels, 1.0)
+        let (logits, gradient) = self.scratch.answer(l, self.program, self.parameters);
+        softmax_cross_entropy(l, logits, self.labels, 1.0, gradient)
     }
 }
 
-/// Forward of the tile in `scratch`; the logits are its output.
+/// Forward of the tile in `scratch`: its logits, `[classes]`.
 pub struct Predict<'a> {
     pub program: &'a Program,
     pub parameters: &'a [f32],
     pub scratch: &'a mut Scratch<f32>,
 }
 
-impl Kernel for Predict<'_> {
-    type Output = ();
-    fn run<L: Lanes<Real = f32>>(self, l: L) {
-        self.scratch.forward(l, self.program, self.parameters);
+impl<'a> Kernel for Predict<'a> {
+    type Output = &'a [Lane<f32>];
+    fn run<L: Lanes<Real = f32>>(self, l: L) -> &'a [Lane<f32>] {
+        self.scratch.answer(l, self.program, self.parameters).0
     }
 }
 
@@ -168,7 +215,8 @@ mod tests {
         labels: &[u32],
         parameters: &[f64],
     ) -> (f64, Vec<f64>) {
-        let mut scratch = Scratch::new(program).unwrap();
+        let mut scratch = Scratch::new();
+        scratch.prepare(program, Purpose::Train).unwrap();
         let (mut loss, mut chunk) = (0.0, vec![0.0; program.gradient_len]);
         let mut records = Vec::new();
         let scale = 1.0 / images.len() as f64;

@@ -97,7 +97,7 @@ impl Part {
     }
 }
 
-/// Parameters, their gradient and their velocity: all, or those of some parts.
+/// Parameters, their gradient and their velocity: all, or those of some parts. Without momentum, there may be no velocity.
 pub struct Weights<'a> {
     pub parameters: &'a mut [f32],
     pub gradient: &'a mut [f32],
@@ -106,8 +106,9 @@ pub struct Weights<'a> {
 
 impl Weights<'_> {
     fn split_at(self, i: usize) -> (Self, Self) {
+        let of_velocity = i.min(self.velocity.len());
         let (parameters, gradient, velocity) =
-            (self.parameters.split_at_mut(i), self.gradient.split_at_mut(i), self.velocity.split_at_mut(i));
+            (self.parameters.split_at_mut(i), self.gradient.split_at_mut(i), self.velocity.split_at_mut(of_velocity));
         let first = Self { parameters: parameters.0, gradient: gradient.0, velocity: velocity.0 };
         (first, Self { parameters: parameters.1, gradient: gradient.1, velocity: velocity.1 })
     }

@@ -1,0 +1,117 @@
+//! What engines hand back, on its way to JavaScript. JavaScript makes the arrays, so that they are its own, to be freed,
+//! transferred and refused by it; it has them filled piece by piece, which costs the event loop one copy of a piece.
+
+use crate::errors::{internal, to_js};
+use candle_core::{CpuStorage, Storage, Tensor};
+use candlewick::{Result, loss, memory};
+use napi_derive::napi;
+
+/// Arrays of JavaScript's, as napi lends them when their type has a name.
+type Floats<'a> = &'a mut [f32];
+type Labels<'a> = &'a mut [u32];
+
+/// Answers to images, in their order.
+#[napi]
+pub struct Answers {
+    logits: Tensor,
+    probabilities: Vec<f32>,
+    labels: Vec<u32>,
+    classes: u32,
+}
+
+impl Answers {
+    /// Of logits (n, classes).
+    pub fn new(logits: Tensor) -> Result<Self> {
+        let (n, classes) = logits.dims2()?;
+        let (mut probabilities, mut labels) = (memory::zeros(n * classes)?, memory::zeros(n)?);
+        with_values(&logits, |logits| {
+            loss::softmax_rows(logits, classes, &mut probabilities);
+            loss::label_rows(logits, classes, &mut labels);
+        })?;
+        Ok(Self { logits, probabilities, labels, classes: classes as u32 })
+    }
+}
+
+#[napi]
+impl Answers {
+    /// Length of a row.
+    #[napi(getter)]
+    pub fn classes(&self) -> u32 {
+        self.classes
+    }
+
+    /// Fills `into` with logits, those of all images end to end, from `start` on.
+    #[napi]
+    pub fn logits(&self, start: f64, #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>) -> napi::Result<()> {
+        with_values(&self.logits, |logits| fill(logits, start, into)).and_then(|done| done).map_err(to_js)
+    }
+
+    /// Fills `into` with probabilities, from `start` on.
+    #[napi]
+    pub fn probabilities(
+        &self,
+        start: f64,
+        #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>,
+    ) -> napi::Result<()> {
+        fill(&self.probabilities, start, into).map_err(to_js)
+    }
+
+    /// Fills `into` with labels, the class with the largest logit of each image, from `start` on.
+    #[napi]
+    pub fn labels(&self, start: f64, #[napi(ts_arg_type = "Uint32Array")] into: Labels<'_>) -> napi::Result<()> {
+        fill(&self.labels, start, into).map_err(to_js)
+    }
+}
+
+/// A weight or bias.
+#[napi]
+pub struct Values {
+    name: String,
+    tensor: Tensor,
+}
+
+impl Values {
+    /// A parameter and its name.
+    pub fn new((name, tensor): (String, Tensor)) -> Self {
+        Self { name, tensor }
+    }
+}
+
+#[napi]
+impl Values {
+    /// `conv0.weight`
+    #[napi(getter)]
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// (out, in, kernel height, kernel width), (out, in) or (out).
+    #[napi(getter)]
+    pub fn shape(&self) -> Vec<u32> {
+        self.tensor.dims().iter().map(|d| *d as u32).collect()
+    }
+
+    /// Fills `into` with values from `start` on.
+    #[napi]
+    pub fn read(&self, start: f64, #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>) -> napi::Result<()> {
+        with_values(&self.tensor, |values| fill(values, start, into)).and_then(|done| done).map_err(to_js)
+    }
+}
+
+/// Lends the values of a tensor on the CPU to `f`.
+fn with_values<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
+        _ => Err(internal("values are not float32 in a row on the CPU")),
+    }
+}
+
+fn fill<T: Copy>(values: &[T], start: f64, into: &mut [T]) -> Result<()> {
+    let start = start as usize;
+    match values.get(start..start.saturating_add(into.len())) {
+        Some(values) => into.copy_from_slice(values),
+        None => return Err(internal("more values are asked for than there are")),
+    }
+    Ok(())
+}
