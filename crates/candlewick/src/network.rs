@@ -16,9 +16,10 @@
 //! ```
 
 use crate::error::{Code, Error, Result};
+use std::collections::HashMap;
 use std::ops::Range;
 
-/// The function at the end of a layer; all of them are applied element by element and never decrease.
+/// The function at the end of a layer, applied element by element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// The identity.
@@ -29,6 +30,20 @@ pub enum Activation {
     Relu,
     /// (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)
     Tanh,
+}
+
+impl Activation {
+    /// Each of them. The match makes the compiler ask for one that is added to the enum and not here.
+    pub const ALL: [Self; 4] = match Self::None {
+        Self::None | Self::Sigmoid | Self::Relu | Self::Tanh => [Self::None, Self::Sigmoid, Self::Relu, Self::Tanh],
+    };
+
+    /// Whether f(a) ≤ f(b) for all a ≤ b. Then the largest of some values has the largest f, and max pooling may come first.
+    pub fn never_decreases(self) -> bool {
+        match self {
+            Self::None | Self::Sigmoid | Self::Relu | Self::Tanh => true,
+        }
+    }
 }
 
 /// One layer as its user writes it. Pairs are (vertical, horizontal).
@@ -203,8 +218,13 @@ impl Network {
 
 /// The names that layers have in a network: the kind, and a count per kind.
 pub fn names(layers: &[Layer]) -> Vec<String> {
-    let count = |i: usize| layers[..i].iter().filter(|l| kind(**l) == kind(layers[i])).count();
-    (0..layers.len()).map(|i| format!("{}{}", kind(layers[i]), count(i))).collect()
+    let mut counts = HashMap::new();
+    let name = |layer: &Layer| {
+        let count = counts.entry(kind(*layer)).or_insert(0usize);
+        *count += 1;
+        format!("{}{}", kind(*layer), *count - 1)
+    };
+    layers.iter().map(name).collect()
 }
 
 fn kind(layer: Layer) -> &'static str {

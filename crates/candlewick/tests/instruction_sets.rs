@@ -11,7 +11,7 @@ use candlewick::simd::InstructionSet;
 use proptest::prelude::*;
 
 fn activation() -> impl Strategy<Value = Activation> {
-    prop_oneof![Just(Activation::None), Just(Activation::Sigmoid), Just(Activation::Relu), Just(Activation::Tanh)]
+    prop::sample::select(Activation::ALL.to_vec())
 }
 
 fn conv() -> impl Strategy<Value = Layer> {

@@ -6,6 +6,7 @@ pub mod cuda;
 mod images;
 mod input;
 pub mod lanes;
+mod schedule;
 
 use crate::dataset::Dataset;
 use crate::device::{self, Device};

@@ -115,14 +115,12 @@ mod tests {
     use crate::layers::finite_differences::{Numbers, check, flat, lanes, weighted_sum};
     use crate::simd::{Float64, InstructionSet, Kernel, LANES};
 
-    const ALL: [Activation; 4] = [Activation::None, Activation::Sigmoid, Activation::Relu, Activation::Tanh];
-
     #[test]
     fn gradients_are_the_slopes() {
         let mut numbers = Numbers::new();
         let x = numbers.lanes(7);
         let weights = numbers.lanes(7);
-        for activation in ALL {
+        for activation in Activation::ALL {
             let mut y = x.clone();
             forward(Float64, activation, &x, &mut y);
             let mut dx = x.clone();
@@ -155,7 +153,7 @@ mod tests {
             Activation::Tanh => x.tanh(),
         };
         let points: Vec<f32> = (-3200..3200).map(|i| i as f32 / 200.0 + 0.001).collect();
-        for activation in ALL {
+        for activation in Activation::ALL {
             for x in points.as_chunks::<LANES>().0 {
                 for (x, y) in x.iter().zip(InstructionSet::chosen().unwrap().run(Forward(activation, *x))) {
                     let expected = expected(activation, f64::from(*x));

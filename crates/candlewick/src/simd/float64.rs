@@ -59,9 +59,6 @@ impl Lanes for Float64 {
     fn exp(self, v: Vector) -> Vector {
         v.map(f64::exp)
     }
-    fn ln(self, v: Vector) -> Vector {
-        v.map(f64::ln)
-    }
     fn sum(self, v: Vector) -> f64 {
         let mut sums = v;
         for half in [8, 4, 2, 1] {

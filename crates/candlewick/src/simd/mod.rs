@@ -91,8 +91,6 @@ pub trait Lanes: Copy + Send + Sync {
     fn where_eq(self, a: Self::Vector, b: Self::Vector, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
     /// e to the power of v.
     fn exp(self, v: Self::Vector) -> Self::Vector;
-    /// Natural logarithm of v ≥ the smallest normal number.
-    fn ln(self, v: Self::Vector) -> Self::Vector;
 
     /// The sum over the lanes, always as a tree: lane i with lane i + 8, then i + 4, i + 2, i + 1.
     fn sum(self, v: Self::Vector) -> Self::Real;

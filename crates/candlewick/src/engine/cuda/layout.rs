@@ -1,6 +1,7 @@
 //! A network as the kernels see it: a list of operations with the places of all that they read and write. The structs are
 //! those of `kernels/program.cuh`, field by field.
 
+use crate::engine::schedule::{Stage, schedule};
 use crate::error::{Code, Error, Result};
 use crate::network::{Activation, Layer, Network, PlacedLayer};
 use bytemuck::{Pod, Zeroable};
@@ -94,18 +95,12 @@ impl Layout {
     /// `OutOfMemory` for a network of 2³¹ numbers or more.
     pub fn new(network: &Network) -> Result<Self> {
         let mut layout = Builder { end: network.image_len(), longest: network.image_len(), ..Builder::default() };
-        let mut pending = Activation::None;
-        for placed in &network.layers {
-            // As in the lanes engine: an activation waits for the max pools after it, which leave it a quarter of the work.
-            if !matches!(placed.layer, Layer::MaxPool2d { .. }) {
-                layout.activate(std::mem::replace(&mut pending, Activation::None))?;
-            }
-            layout.place(network, placed)?;
-            if let Layer::Conv2d { activation, .. } | Layer::Dense { activation, .. } = placed.layer {
-                pending = activation;
+        for stage in schedule(network) {
+            match stage {
+                Stage::Layer(placed) => layout.place(network, placed)?,
+                Stage::Activation(function) => layout.activate(function)?,
             }
         }
-        layout.activate(pending)?;
         let Builder { operations, end, longest, gradient_len, record_len, .. } = layout;
         let memory_len = end + 2 * longest;
         for len in [memory_len, gradient_len, record_len, network.parameter_count()] {
@@ -166,7 +161,7 @@ impl Builder {
 
     fn activate(&mut self, activation: Activation) -> Result<()> {
         let function = match activation {
-            Activation::None => return Ok(()),
+            Activation::None => 0,
             Activation::Sigmoid => 1,
             Activation::Relu => 2,
             Activation::Tanh => 3,

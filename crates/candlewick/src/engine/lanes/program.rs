@@ -1,8 +1,6 @@
 //! A network as the list of operations that a tile goes through.
-//!
-//! Max pooling and an activation change places where they can: activations never decrease, so the largest value before is
-//! the largest value after, and a quarter of the values is left to activate. Exact, so it is done silently.
 
+use crate::engine::schedule::{Stage, schedule};
 use crate::layers::conv2d::{Conv2d, Gradients};
 use crate::layers::dense::Record;
 use crate::layers::windows::Windows;
@@ -56,31 +54,23 @@ impl Program {
             gradient_len: 0,
             record_len: 0,
         };
-        let mut pending = Activation::None;
-        for placed in &network.layers {
-            if !matches!(placed.layer, Layer::MaxPool2d { .. }) {
-                program.activate(pending);
-                pending = Activation::None;
-            }
-            let operation = program.operation(network, placed);
-            program.push(operation, placed.output_shape.iter().product());
-            if let Layer::Conv2d { activation, .. } | Layer::Dense { activation, .. } = placed.layer {
-                pending = activation;
+        for stage in schedule(network) {
+            match stage {
+                Stage::Layer(placed) => {
+                    let operation = program.operation(network, placed);
+                    program.push(operation, placed.output_shape.iter().product());
+                }
+                Stage::Activation(function) => {
+                    program.push(Operation::Activation(function), program.lengths[program.lengths.len() - 1]);
+                }
             }
         }
-        program.activate(pending);
         program
     }
 
     /// The longest of [`Program::lengths`].
     pub fn longest(&self) -> usize {
         self.lengths.iter().copied().max().unwrap_or(0)
-    }
-
-    fn activate(&mut self, activation: Activation) {
-        if activation != Activation::None {
-            self.push(Operation::Activation(activation), self.lengths[self.lengths.len() - 1]);
-        }
     }
 
     fn push(&mut self, operation: Operation, output_len: usize) {
@@ -231,36 +221,5 @@ impl Operation {
         if let Self::MaxPool2d(windows) = self {
             max_pool2d::backward_in_place(l, windows, x, y, dy);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn max_pools_come_before_the_activation_and_mean_pools_after() {
-        let conv = Layer::Conv2d {
-            channels: 2,
-            kernel_size: [3, 3],
-            strides: [1, 1],
-            padding: [1, 1],
-            activation: Activation::Relu,
-        };
-        let max = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
-        let mean = Layer::AvgPool2d { pool_size: [2, 2], strides: [2, 2] };
-        let network = Network::new(&[conv, max, max, conv, mean], [1, 16, 16]).unwrap();
-        let kinds: Vec<_> = Program::new(&network)
-            .operations
-            .iter()
-            .map(|o| match o {
-                Operation::Conv2d { .. } => "conv",
-                Operation::MaxPool2d(_) => "max",
-                Operation::AvgPool2d(_) => "mean",
-                Operation::Dense { .. } => "dense",
-                Operation::Activation(_) => "activation",
-            })
-            .collect();
-        assert_eq!(kinds, ["conv", "max", "max", "activation", "conv", "activation", "mean"]);
     }
 }

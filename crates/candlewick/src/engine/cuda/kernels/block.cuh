@@ -20,7 +20,7 @@
 #define BLOCK (int)blockIdx.x
 #define BLOCKS (int)gridDim.x
 #define BARRIER __syncthreads()
-extern __shared__ float shared_memory[];
+extern __shared__ __align__(16) float shared_memory[];  // float64 is in it too
 
 #else
 

@@ -1,23 +1,35 @@
-// Softmax cross-entropy of logits z and a label y: log of the sum of e^z, less z[y]; its gradient is softmax(z) - onehot(y).
+// Softmax cross-entropy of logits z and a label y, and its gradient softmax(z) - onehot(y), in the terms of the crate's loss.rs:
+// with m the largest logit, the log of 1 plus the sum of the other classes' e^(z - m), plus m - z[y]. Nothing cancels in it.
 #pragma once
 #include "program.cuh"
+
+// The class of the largest logit. As in PyTorch, NaN is larger than any number, and of equals the first counts.
+DEVICE int label_of(int classes, const float *z) {
+  int best = 0;
+  for (int c = 0; c < classes; c++) {
+    if (z[c] != z[c]) return c;
+    if (z[c] > z[best]) best = c;
+  }
+  return best;
+}
 
 // The gradient times `scale` goes to dz, unless that is null.
 DEVICE void softmax_cross_entropy(int classes, const float *z, int label, float scale, float *dz, float *loss,
                                   uint32_t *correct) {
   // Every thread does all of this for itself: a handful of classes is not worth a meeting.
-  float largest = z[0];
-  int answer = 0;
-  for (int c = 1; c < classes; c++) {
-    if (z[c] > largest) largest = z[c], answer = c;
+  const int answer = label_of(classes, z);
+  const float largest = z[answer];
+  float sum = 0, others = 0;
+  for (int c = 0; c < classes; c++) {
+    const float e = expf(z[c] - largest);
+    sum += e;
+    others += c == answer ? e - 1 : e;  // 0, or NaN
   }
-  float sum = 0;
-  for (int c = 0; c < classes; c++) sum += expf(z[c] - largest);
   for (int c = FIRST_ITEM; dz && c < classes; c += ITEMS_AT_ONCE) {
     dz[c] = (expf(z[c] - largest) / sum - (c == label ? 1.0f : 0.0f)) * scale;
   }
   if (FIRST_ITEM == 0) {
-    *loss = logf(sum) + largest - z[label];
+    *loss = log1pf(others) + (largest - z[label]);
     *correct = answer == label;
   }
 }

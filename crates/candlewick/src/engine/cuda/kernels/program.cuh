@@ -1,4 +1,4 @@
-// A network as the kernels see it; engine/cuda/program.rs lays it out, with the same names in the same order.
+// A network as the kernels see it; engine/cuda/layout.rs lays it out, with the same names in the same order.
 //
 // Letters: C channels, H height, W width, K kernel; O stands for the output. A block works on one image at a time. Its memory
 // holds every value between two operations and, twice, room for the gradient by the longest of them:
