@@ -54,17 +54,21 @@ export class CandlewickError extends Error {
 }
 
 /**
- * The message of whatever was thrown, if it is an error. Errors of Node and of the addon are of the main realm, and where
- * candlewick runs in another (as in jest), they are no `instanceof Error`.
+ * The message of whatever was thrown. Errors of Node and of the addon are of the main realm, and where candlewick runs in
+ * another (as in jest), they are no `instanceof Error`.
  */
 export function messageOf(thrown: unknown): string {
-  const { message } = (thrown ?? {}) as { message?: unknown }
-  return typeof message === 'string' ? message : String(thrown)
+  try {
+    const { message } = Object(thrown) as { message?: unknown }
+    return typeof message === 'string' ? message : String(thrown)
+  } catch {
+    return 'the reason cannot be shown' // it has a getter that throws, or no toString
+  }
 }
 
 /** The code that Node gives its errors, such as ENOENT; '' for none. */
-export function codeOf(thrown: unknown): string {
-  const { code } = (thrown ?? {}) as { code?: unknown }
+export function codeOf(error: unknown): string {
+  const { code } = Object(error) as { code?: unknown }
   return typeof code === 'string' ? code : ''
 }
 

@@ -10,7 +10,8 @@ const manyKeys = 100
 /** A value as a person would write it, cut to a readable length, in little time however large it is. Never throws. */
 export function show(value: unknown): string {
   try {
-    const text = typeof value === 'object' && value !== null ? showObject(value) : showPrimitive(value)
+    const lines = typeof value === 'object' && value !== null ? showObject(value) : showPrimitive(value)
+    const [text] = lines.split('\n', 1) as [string]
     return text.length > mostShown ? `${text.slice(0, mostShown - 3)}...` : text
   } catch {
     return 'an object that cannot be read'
@@ -38,8 +39,7 @@ function showObject(value: object): string {
 /** Runs no code of the value's: no getters, no traps of proxies. */
 function showPlain(value: object): string {
   const limits = { depth: 0, maxArrayLength: 8, maxStringLength: mostShown, customInspect: false }
-  const text = inspect(value, { ...limits, breakLength: Number.POSITIVE_INFINITY, compact: true })
-  return text.split('\n', 1)[0] as string
+  return inspect(value, { ...limits, breakLength: Number.POSITIVE_INFINITY, compact: true })
 }
 
 // The getters that all typed arrays share tell the truth, whatever a subclass says and from whichever realm one is.

@@ -18,6 +18,6 @@ export function outOfMemory(what: string, cause: unknown): CandlewickError {
 export function isOutOfMemory(error: unknown): boolean {
   if (['ERR_MEMORY_ALLOCATION_FAILED', 'ERR_BUFFER_TOO_LARGE', 'Z_MEM_ERROR', 'ENOMEM'].includes(codeOf(error)))
     return true
-  const { name } = (error ?? {}) as { name?: unknown }
-  return name === 'RangeError' && /allocation|length/i.test(messageOf(error))
+  const { name } = Object(error) as { name?: unknown }
+  return name === 'RangeError' && /alloc|length/i.test(messageOf(error))
 }

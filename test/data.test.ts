@@ -1,9 +1,16 @@
-import { readdir } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { arrayDataset, fashionMnist, idxDataset } from 'candlewick'
-import { bytes, idx, idxFolder } from './idx-folder.js'
+import { findOrFetch } from '#dist/data/fashion-mnist.js'
+import { bytes, idx, idxFolder, temporaryFolder } from './idx-folder.js'
 
 const trainImages = 'train-images-idx3-ubyte.gz'
 const trainLabels = 'train-labels-idx1-ubyte.gz'
@@ -91,8 +98,20 @@ const gz = gzipSync(idx([20, 2, 3], bytes(120)))
 const damaged = Buffer.from(gz)
 damaged[damaged.length - 6] = (damaged[damaged.length - 6] as number) ^ 0xff
 
+/** Four million values behind a header for fewer. Its end is damaged, which who stops in time does not see. */
+function bomb(sizes: number[]): Buffer {
+  const compressed = gzipSync(idx(sizes, Buffer.alloc(1 << 22)))
+  compressed.fill(0xff, compressed.length - 8)
+  return compressed
+}
+
 for (const [what, changes, code, message] of [
-  ['a missing file', { [trainLabels]: null }, 'DATA_NOT_FOUND', /no train-labels-idx1-ubyte\.gz/],
+  [
+    'a missing file',
+    { [trainLabels]: null },
+    'DATA_NOT_FOUND',
+    /no train-labels-idx1-ubyte\.gz \(or train-labels-idx1-ubyte, train-labels\.idx1-ubyte\.gz, train-labels\.idx1-ubyte\)/,
+  ],
   ['a truncated gzip file', { [trainImages]: gz.subarray(0, gz.length - 9) }, 'DATA_CORRUPT', /cut short/],
   ['a damaged gzip file', { [trainImages]: damaged }, 'DATA_CORRUPT', /damaged/],
   ['an empty file', { [trainImages]: Buffer.alloc(0) }, 'DATA_CORRUPT', /ends after 0 bytes/],
@@ -113,8 +132,17 @@ for (const [what, changes, code, message] of [
     'an absurd size',
     { [trainImages]: idx([20, 2 ** 31, 2 ** 31], bytes(0)) },
     'DATA_CORRUPT',
-    /do not fit into memory/,
+    /20 x 2147483648 x 2147483648 = 92\d+ values, but holds only 0/,
   ],
+  [
+    'an absurd size in gzip',
+    { [trainImages]: gzipSync(idx([20, 2 ** 20, 2 ** 20], bytes(120))) },
+    'DATA_CORRUPT',
+    /20 x 1048576 x 1048576 = .* values, more than a gzip file of \d+ bytes can hold/,
+  ],
+  ['more labels than promised', { [trainLabels]: bomb([20]) }, 'DATA_CORRUPT', /= 20 values, but holds more than 20/],
+  ['a million labels for 20 images', { [trainLabels]: bomb([1 << 20]) }, 'DATA_MISMATCH', /20 images.*1048576 labels/],
+  ['more pixels than promised', { [trainImages]: bomb([20, 2, 3]) }, 'DATA_CORRUPT', /holds more than 120/],
 ] as const) {
   test(`${what} is named`, async (t) => {
     const dir = await idxFolder(t, changes)
@@ -122,6 +150,47 @@ for (const [what, changes, code, message] of [
     if (code.startsWith('DATA')) t.true(error?.message.includes(dir))
   })
 }
+
+test('files with a dot in their names, as some unpackers write them, are read too', async (t) => {
+  const dir = await idxFolder(t, { [trainImages]: null, [trainLabels]: null })
+  await writeFile(join(dir, 'train-images.idx3-ubyte'), idx([20, 2, 3], bytes(120)))
+  await writeFile(join(dir, 'train-labels.idx1-ubyte.gz'), gzipSync(idx([20], bytes(20))))
+  // Some unpackers leave a folder of this name beside it.
+  await mkdir(join(dir, 'train-images-idx3-ubyte'))
+  const { train } = await idxDataset({ dir })
+  t.deepEqual([train.images().data, train.labels()], [bytes(120), bytes(20)])
+})
+
+for (const [what, make, message] of [
+  ['a folder', (path: string) => mkdir(path), /train-images-idx3-ubyte\.gz: it is a folder, not a file/],
+  ['a pipe', async (path: string) => execFileSync('mkfifo', [path]), /it is a pipe or device, not a file/],
+  ['an endless device', (path: string) => symlink('/dev/zero', path), /it is a pipe or device, not a file/],
+  ['a link to itself', (path: string) => symlink(path, path), /Cannot read .*ELOOP/],
+] as const) {
+  test(`${what} in place of a file is refused`, async (t) => {
+    const dir = await idxFolder(t, { [trainImages]: null })
+    await make(join(dir, trainImages))
+    await t.throwsAsync(idxDataset({ dir }), { name: 'CandlewickError', code: 'DATA_NOT_FOUND', message })
+  })
+}
+
+// Only there can a file be that long, and as it is one hole, it takes no room.
+const inMemory = existsSync('/dev/shm') ? test : test.skip
+
+inMemory('what a file holds but memory does not is an error of its own', async (t) => {
+  const dir = await mkdtemp('/dev/shm/candlewick-test-')
+  t.teardown(() => rm(dir, { recursive: true, force: true }))
+  const sizes = [2, 2 ** 25, 2 ** 25]
+  await writeFile(join(dir, 'train-images-idx3-ubyte'), idx(sizes, bytes(0)))
+  await truncate(join(dir, 'train-images-idx3-ubyte'), 16 + 2 ** 51)
+  for (const name of ['train-labels-idx1-ubyte', 't10k-labels-idx1-ubyte'])
+    await writeFile(join(dir, name), idx([2], bytes(2)))
+  await writeFile(join(dir, 't10k-images-idx3-ubyte'), idx([2, 2, 3], bytes(12)))
+  await t.throwsAsync(idxDataset({ dir }), {
+    code: 'OUT_OF_MEMORY',
+    message: /train-images.* 2 x 33554432 x 33554432 values/,
+  })
+})
 
 test('a missing folder is named, and no other is taken instead', async (t) => {
   for (const load of [idxDataset, fashionMnist]) {
@@ -138,6 +207,9 @@ test.serial('files that cannot be used are closed', async (t) => {
       { [trainImages]: idx([20, 2 ** 31, 2 ** 31], bytes(0)) },
       { [trainImages]: gz.subarray(0, gz.length - 9) },
       { [trainImages]: idx([20], bytes(20)) },
+      { [trainLabels]: bomb([20]) },
+      { [trainLabels]: bomb([1 << 20]) },
+      { [trainLabels]: Buffer.alloc(0) },
     ].map((changes) => idxFolder(t, changes)),
   )
   const failAll = async () => {
@@ -159,14 +231,111 @@ test('loading can be aborted', async (t) => {
   await t.throwsAsync(loading, { is: reason })
 })
 
+/** Sets variables of the environment until the test is over; null removes one. */
+function setEnvironment(t: ExecutionContext, variables: Record<string, string | null>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    const before = process.env[name]
+    t.teardown(() => {
+      if (before === undefined) delete process.env[name]
+      else process.env[name] = before
+    })
+    if (value === null) delete process.env[name]
+    else process.env[name] = value
+  }
+}
+
 test.serial('a folder that the environment names is the only one, and an error says who named it', async (t) => {
-  const before = process.env.FASHION_MNIST_DIR
-  t.teardown(() => {
-    if (before === undefined) delete process.env.FASHION_MNIST_DIR
-    else process.env.FASHION_MNIST_DIR = before
-  })
-  process.env.FASHION_MNIST_DIR = await idxFolder(t)
+  setEnvironment(t, { FASHION_MNIST_DIR: await idxFolder(t) })
   t.is((await fashionMnist()).train.length, 20)
   process.env.FASHION_MNIST_DIR = '/nowhere'
   await t.throwsAsync(fashionMnist(), { code: 'DATA_NOT_FOUND', message: /\/nowhere.*FASHION_MNIST_DIR/ })
+})
+
+test.serial('the cache folder is looked in first', async (t) => {
+  const cache = await temporaryFolder(t)
+  setEnvironment(t, { FASHION_MNIST_DIR: null, XDG_CACHE_HOME: cache, HOME: cache, LOCALAPPDATA: cache })
+  const { dir } = await source(t)
+  for (const base of [cache, join(cache, 'Library', 'Caches')]) {
+    await cp(dir, join(base, 'candlewick', 'fashion-mnist'), { recursive: true })
+  }
+  t.is((await fashionMnist()).train.length, 20)
+})
+
+/** A data set of 2x3 images, and a server that has it and tells what was asked for. */
+async function source(t: ExecutionContext) {
+  const dir = await idxFolder(t)
+  const names = await readdir(dir)
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const content = await readFile(join(dir, name))
+      return { name, size: content.length, sha256: createHash('sha256').update(content).digest('hex') }
+    }),
+  )
+  const asked: string[] = []
+  const server = createServer(async ({ url = '' }, response) => {
+    asked.push(url.slice(1))
+    response.end(await readFile(join(dir, url)))
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await new Promise((resolve) => server.once('listening', resolve))
+  return { dir, asked, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, files }
+}
+
+test('without any folder, the data set is fetched into the cache', async (t) => {
+  const { asked, ...remote } = await source(t)
+  const cache = join(await temporaryFolder(t), 'cache')
+  const load = () => findOrFetch({ cache, system: '/nowhere', source: remote })
+  t.is((await load()).train.length, 20)
+  t.deepEqual(asked.sort(), remote.files.map(({ name }) => name).sort())
+  t.is((await load()).train.length, 20)
+  t.is(asked.length, 4, 'once')
+})
+
+for (const [what, content] of [
+  ['cut short', gz.subarray(0, 30)],
+  ['of another data set', gzipSync(idx([19, 2, 3], bytes(114)))],
+  ['empty', Buffer.alloc(0)],
+] as const) {
+  test(`a file in the cache that is ${what} is fetched again, and only that`, async (t) => {
+    const { asked, dir, ...remote } = await source(t)
+    const cache = await temporaryFolder(t)
+    await cp(dir, cache, { recursive: true })
+    await writeFile(join(cache, trainImages), content)
+    const { train } = await findOrFetch({ cache, system: '/nowhere', source: remote })
+    t.deepEqual(train.images().data, bytes(120))
+    t.deepEqual(asked, [trainImages])
+  })
+}
+
+test.serial('a damaged file in the cache is passed over for the system, with a warning, and stays', async (t) => {
+  const { asked, dir, ...remote } = await source(t)
+  const cache = await idxFolder(t, { [trainImages]: gz.subarray(0, 30) })
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+  const { train } = await findOrFetch({ cache, system: dir, source: remote })
+  t.is(train.length, 20)
+  t.deepEqual(asked, [])
+  const { message } = await warned
+  t.true(message.includes(join(cache, trainImages)) && message.includes(`${dir} serves instead; delete`), message)
+  t.deepEqual(await readFile(join(cache, trainImages)), gz.subarray(0, 30))
+})
+
+test('a damaged file in the cache that cannot be fetched is named, with what to do', async (t) => {
+  const { asked, dir, ...remote } = await source(t)
+  const cache = await idxFolder(t, { [trainImages]: gz.subarray(0, 30) })
+  const unreachable = { ...remote, baseUrl: 'http://127.0.0.1:1/' }
+  const error = await t.throwsAsync(findOrFetch({ cache, system: '/nowhere', source: unreachable }), {
+    code: 'DOWNLOAD_FAILED',
+    message: /apt-get install .*cannot be used: .*cut short.* Delete the file\.$/,
+  })
+  t.true(error?.message.includes(join(cache, trainImages)))
+  t.true(existsSync(join(cache, trainImages)))
+})
+
+test('an abort ends the search', async (t) => {
+  const { asked, dir, ...remote } = await source(t)
+  const reason = new Error('enough')
+  const options = { cache: dir, system: dir, source: remote, signal: AbortSignal.abort(reason) }
+  await t.throwsAsync(findOrFetch(options), { is: reason })
+  await t.throwsAsync(findOrFetch({ ...options, cache: '/nowhere', system: '/nowhere' }), { is: reason })
+  t.deepEqual(asked, [])
 })

@@ -130,6 +130,6 @@ async function sweep(dir: string, files: readonly RemoteFile[]): Promise<void> {
 
 function failed(what: string, cause: unknown): CandlewickError {
   // fetch says "fetch failed" and keeps the reason in its cause
-  const { cause: inner } = (cause ?? {}) as { cause?: unknown }
+  const { cause: inner } = Object(cause) as { cause?: unknown }
   return new CandlewickError('DOWNLOAD_FAILED', `${what}: ${messageOf(inner ?? cause)}.`, { cause })
 }
