@@ -5,13 +5,15 @@ use super::gpu::{Gpu, Kernel};
 use super::layout::Arguments;
 use crate::error::Result;
 use crate::memory;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// A GPU of some size.
 #[derive(Debug)]
 pub struct Emulated {
     most_shared: usize,
     multiprocessors: usize,
+    /// A bit for each kernel that was launched.
+    loaded: Cell<u32>,
     /// The launches of the graph that is being captured.
     captured: RefCell<Option<Vec<Launch>>>,
 }
@@ -28,7 +30,7 @@ pub struct Launch {
 impl Emulated {
     /// With so many bytes of shared memory for a block, and so many multiprocessors.
     pub fn new(most_shared: usize, multiprocessors: usize) -> Self {
-        Self { most_shared, multiprocessors, captured: RefCell::new(None) }
+        Self { most_shared, multiprocessors, loaded: Cell::new(0), captured: RefCell::new(None) }
     }
 }
 
@@ -61,10 +63,13 @@ impl Gpu for Emulated {
 
     fn launch(&self, kernel: Kernel, blocks: usize, shared: usize, arguments: &Arguments) -> Result<()> {
         assert!(shared <= self.most_shared, "{kernel:?} asks for {shared} bytes of shared memory");
+        let bit = 1 << kernel as u32;
         if let Some(captured) = &mut *self.captured.borrow_mut() {
+            assert!(self.loaded.get() & bit != 0, "{kernel:?} is first launched within a capture");
             captured.push(Launch { kernel, blocks, shared, arguments: *arguments });
             return Ok(());
         }
+        self.loaded.set(self.loaded.get() | bit);
         // SAFETY: the arguments hold addresses of `Memory` that the engine keeps and sized for this network and batch.
         unsafe { candlewick_emulate(kernel as i32, blocks as i32, shared, arguments) };
         Ok(())
