@@ -62,10 +62,8 @@ const preface = `
 `
 
 if (!hasCuda) {
-  test('an addon with the CUDA engine', (t) => {
-    t.log('skipped: this addon has none; npm run build:cuda makes one that has')
-    t.falsy(process.env.REQUIRE_CUDA)
-  })
+  const run = process.env.REQUIRE_CUDA ? test : test.skip
+  run('an addon with the CUDA engine', (t) => t.fail('this addon has none; npm run build:cuda makes one that has'))
 } else {
   test('a GPU is listed and chosen, and where there is no driver the reason is given', async (t) => {
     const [, gpu] = (await onDriver('console.log(JSON.stringify(devices()))')) as {
@@ -122,6 +120,24 @@ if (!hasCuda) {
     )
   })
 
+  test("a toolkit's stub of the driver is told from an old driver and from one that fails", async (t) => {
+    const program = `console.log(JSON.stringify([await failure(() => ready('cuda:0')), devices()[1], tryGpu()]))`
+    for (const answer of ['34', '0']) {
+      const [error, gpu, chosen] = (await onDriver(program, { FAKE_CUDA_STUB: answer })) as [
+        { code: string; message: string },
+        { description: string; available: boolean },
+        string,
+      ]
+      t.is(error.code, 'DEVICE_UNAVAILABLE')
+      t.regex(error.message, /^cuda:0 was asked for, but the libcuda\.so .* is not an NVIDIA driver .* LD_LIBRARY_PATH; use/)
+      t.regex(gpu.description, /^the libcuda\.so that was found is .* toolkit's stub .* take the .* out of LD_LIBRARY_PATH$/)
+      t.deepEqual([gpu.available, chosen], [false, 'cpu'])
+    }
+    const [error] = (await onDriver(program, { FAKE_CUDA_STUB: '999' })) as [{ code: string; message: string }]
+    t.is(error.code, 'DEVICE_UNAVAILABLE')
+    t.regex(error.message, /but the NVIDIA driver does not say its version: .*UNKNOWN/)
+  })
+
   test('too little memory names the numbers, and the CPU stays usable', async (t) => {
     const program = `
       const error = await failure(async () => losses(await ready('cuda:0')))
@@ -133,7 +149,7 @@ if (!hasCuda) {
     t.is(error.code, 'OUT_OF_MEMORY')
     t.regex(
       error.message,
-      /^0\.\d{3} GiB of the GPU's memory was asked for, but 0\.\d{3} of its 0\.003 GiB are free; make .* networks\.$/,
+      /^[\d.]+ [KM]iB of the GPU's memory was asked for, but [\d.]+ ([KM]iB|bytes) of its 2\.9 MiB are free; make .* networks\.$/,
     )
     t.is(figures, 2)
   })

@@ -8,9 +8,23 @@ fn main() {
     #[cfg(any(feature = "cuda", feature = "emulation"))]
     println!("cargo::rerun-if-changed={KERNELS}");
     #[cfg(feature = "emulation")]
-    cc::Build::new().cpp(true).std("c++17").opt_level(2).file(format!("{KERNELS}/emulation.cpp")).compile("emulation");
+    emulation();
     #[cfg(feature = "cuda")]
     cuda();
+}
+
+/// The kernels as host C++. `CANDLEWICK_SANITIZE` has a sanitizer watch them: `thread` or `address`. As Rust's linker puts its
+/// library behind libc, the tests are to be run with `LD_PRELOAD=$(gcc -print-file-name=libtsan.so)`, or `libasan.so`.
+#[cfg(feature = "emulation")]
+fn emulation() {
+    println!("cargo::rerun-if-env-changed=CANDLEWICK_SANITIZE");
+    let mut build = cc::Build::new();
+    build.cpp(true).std("c++17").opt_level(2).file(format!("{KERNELS}/emulation.cpp"));
+    if let Ok(sanitizer) = std::env::var("CANDLEWICK_SANITIZE") {
+        build.flag(format!("-fsanitize={sanitizer}")).flag("-g").opt_level(1);
+        println!("cargo::rustc-link-arg-tests=-l{}san", &sanitizer[..1]);
+    }
+    build.compile("emulation");
 }
 
 /// The kernels as one file of machine code for compute capabilities 8.0 and 9.0, and PTX, which drivers compile, for newer ones.

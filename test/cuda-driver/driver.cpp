@@ -2,7 +2,8 @@
 // kernels as host C++. What it shows is that the engine's calls are right; test/cuda.test.ts uses it.
 //
 // FAKE_CUDA_MEMORY: bytes that there are. FAKE_CUDA_LOST: the launch at which the device is lost. FAKE_CUDA_OLD: compute
-// capability 7.0. FAKE_CUDA_VERSION: 12000 is CUDA 12.0.
+// capability 7.0. FAKE_CUDA_VERSION: 12000 is CUDA 12.0. FAKE_CUDA_STUB: the error that a toolkit's stub of the library answers
+// everything with; 0 is none, and version 0.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,7 +14,11 @@
 #include "../../crates/candlewick/src/engine/cuda/kernels/emulation.cpp"
 
 typedef int Result;
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_IMAGE = 200, NOT_FOUND = 500, LAUNCH_FAILED = 719 };
+enum {
+  SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_IMAGE = 200, NOT_FOUND = 500, LAUNCH_FAILED = 719,
+  CAPTURE_UNSUPPORTED = 900
+};
+enum { MAX_DYNAMIC_SHARED = 8, CARVEOUT = 9 };
 enum { MAX_SHARED_OPTIN = 97, MULTIPROCESSORS = 16, MAX_SHARED_MULTIPROCESSOR = 81, MAJOR = 75, MINOR = 76, MEMORY_POOLS = 115 };
 
 struct Launch {
@@ -29,7 +34,8 @@ static std::map<uint64_t, size_t> allocated;
 static size_t used;
 static long launches;
 static thread_local void *current;
-static bool capturing;
+static bool capturing, has_unread_copy;
+static bool is_loaded[6];  // kernels, which a driver may load at their first launch
 static std::vector<Launch> captured;
 
 static bool is_lost() { return lost_at >= 0 && launches >= lost_at; }
@@ -44,6 +50,7 @@ static bool is_ours(uint64_t address, size_t bytes) {
 
 extern "C" {
 Result cuDriverGetVersion(int *version) {
+  if (getenv("FAKE_CUDA_STUB")) return atoi(getenv("FAKE_CUDA_STUB"));
   *version = getenv("FAKE_CUDA_VERSION") ? atoi(getenv("FAKE_CUDA_VERSION")) : 13000;
   return SUCCESS;
 }
@@ -72,9 +79,13 @@ Result cuCtxSynchronize() { return is_lost() ? LAUNCH_FAILED : SUCCESS; }
 Result cuMemGetInfo_v2(size_t *free, size_t *all) { *free = total - used, *all = total; return SUCCESS; }
 Result cuStreamCreate(void **stream, unsigned) { *stream = &captured; return SUCCESS; }
 Result cuStreamDestroy_v2(void *) { return SUCCESS; }
-Result cuStreamSynchronize(void *) { return capturing ? 900 : is_lost() ? LAUNCH_FAILED : SUCCESS; }
+Result cuStreamSynchronize(void *) {
+  if (capturing) return CAPTURE_UNSUPPORTED;
+  has_unread_copy = false;
+  return is_lost() ? LAUNCH_FAILED : SUCCESS;
+}
 Result cuMemAllocAsync(uint64_t *address, size_t bytes, void *) {
-  if (capturing) return 900;
+  if (capturing) return CAPTURE_UNSUPPORTED;
   if (used + bytes > total) return OUT_OF_MEMORY;
   // Not zero: memory that nobody has cleared must not look as if.
   void *memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
@@ -98,6 +109,8 @@ Result cuMemsetD8Async(uint64_t address, unsigned char value, size_t bytes, void
 }
 Result cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *) {
   if (!is_ours(to, bytes)) return INVALID_VALUE;
+  // The driver may read `from` until the stream is waited for, so nothing else may be asked for before.
+  has_unread_copy = true;
   memcpy(reinterpret_cast<void *>(to), from, bytes);
   return is_lost() ? LAUNCH_FAILED : SUCCESS;
 }
@@ -119,16 +132,23 @@ Result cuModuleGetFunction(void **function, void *, const char *name) {
   }
   return NOT_FOUND;
 }
-Result cuFuncSetAttribute(void *, int, int) { return SUCCESS; }
+Result cuFuncSetAttribute(void *, int attribute, int value) {
+  const bool is_known = (attribute == MAX_DYNAMIC_SHARED && value == 227 << 10) || (attribute == CARVEOUT && value == 100);
+  return is_known ? SUCCESS : INVALID_VALUE;
+}
 Result cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned, unsigned, unsigned shared,
                       void *, void **arguments, void **) {
-  if (x == 0 || y != 1 || z != 1 || threads != 256 || shared > 227u << 10) return INVALID_VALUE;
+  if (x == 0 || y != 1 || z != 1 || threads != 256 || shared > 227u << 10 || has_unread_copy) return INVALID_VALUE;
   const Launch launch = {static_cast<int>(reinterpret_cast<uint64_t>(function)) - 1, x, shared,
                          *static_cast<const Arguments *>(arguments[0])};
-  if (capturing) return captured.push_back(launch), SUCCESS;
+  if (capturing) {
+    if (!is_loaded[launch.kernel]) return CAPTURE_UNSUPPORTED;
+    return captured.push_back(launch), SUCCESS;
+  }
+  is_loaded[launch.kernel] = true;
   launches++;
   if (is_lost()) return LAUNCH_FAILED;
-  candlewick_emulate(launch.kernel, launch.blocks, launch.shared, &launch.arguments);
+  candlewick_emulate(launch.kernel, launch.blocks, launch.shared, 1, 1, &launch.arguments);
   return SUCCESS;
 }
 Result cuStreamBeginCapture_v2(void *, int) { capturing = true; captured.clear(); return SUCCESS; }
@@ -147,7 +167,7 @@ Result cuGraphLaunch(void *graph, void *) {
   for (const Launch &launch : *static_cast<std::vector<Launch> *>(graph)) {
     launches++;
     if (is_lost()) return LAUNCH_FAILED;
-    candlewick_emulate(launch.kernel, launch.blocks, launch.shared, &launch.arguments);
+    candlewick_emulate(launch.kernel, launch.blocks, launch.shared, 1, 1, &launch.arguments);
   }
   return SUCCESS;
 }

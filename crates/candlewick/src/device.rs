@@ -38,8 +38,8 @@ fn report(name: String, description: Result<String>) -> DeviceReport {
 #[cfg(feature = "cuda")]
 fn cuda_devices() -> Result<Vec<Result<String>>> {
     let describe = |gpu: crate::engine::cuda::device::Description| {
-        let (gib, (major, minor)) = (gpu.memory as f64 / f64::from(1 << 30), gpu.compute_capability);
-        format!("{}, {gib:.1} GiB, compute capability {major}.{minor}", gpu.name)
+        let (memory, (major, minor)) = (crate::memory::show_bytes(gpu.memory), gpu.compute_capability);
+        format!("{}, {memory}, compute capability {major}.{minor}", gpu.name)
     };
     Ok(crate::engine::cuda::device::descriptions()?.into_iter().map(|gpu| gpu.map(describe)).collect())
 }
@@ -74,7 +74,8 @@ pub enum Device {
 /// # Errors
 /// `InvalidArgument` for a name that is none.
 pub fn parse(name: &str) -> Result<Device> {
-    let ordinal = name.strip_prefix("cuda:").map(str::parse);
+    let is_number = |ordinal: &&str| ordinal.bytes().all(|byte| byte.is_ascii_digit());
+    let ordinal = name.strip_prefix("cuda:").filter(is_number).map(str::parse);
     match (name, ordinal) {
         ("cpu", _) => Ok(Device::Cpu),
         (_, Some(Ok(ordinal))) => Ok(Device::Cuda(ordinal)),
@@ -92,8 +93,12 @@ mod tests {
     #[test]
     fn names_say_what_they_are() {
         assert_eq!((parse("cpu"), parse("cuda:3")), (Ok(Device::Cpu), Ok(Device::Cuda(3))));
-        for name in ["gpu", "cuda", "cuda:", "cuda:x", ""] {
-            assert_eq!(parse(name).unwrap_err().code, Code::InvalidArgument, "{name}");
+        for name in
+            ["gpu", "cuda", "cuda:", "cuda:x", "cuda:+1", "cuda:-1", "cuda:1 ", "cuda:99999999999999999999", "CPU", ""]
+        {
+            let error = parse(name).unwrap_err();
+            assert_eq!(error.code, Code::InvalidArgument, "{name}");
+            assert!(error.message.starts_with(&format!("device is \"{name}\"; it must be \"cpu\"")), "{error}");
         }
     }
 
@@ -101,6 +106,13 @@ mod tests {
     fn there_is_a_processor_and_a_word_on_gpus() {
         let devices = devices();
         assert!(devices[0].name == "cpu" && devices[0].available);
+        assert!(devices[0].description.contains(" cores, "), "{}", devices[0].description);
         assert!(devices[1].name.starts_with("cuda"));
+        #[cfg(not(feature = "cuda"))]
+        assert_eq!(
+            devices[1..],
+            [DeviceReport { name: "cuda".into(), description: NO_CUDA.into(), available: false }],
+            "a build without GPUs says so"
+        );
     }
 }

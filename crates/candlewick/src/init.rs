@@ -130,13 +130,48 @@ mod tests {
         let draw = |seed| Init::Xavier.parameters(&network, seed).unwrap();
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
-        assert_ne!(draw(1)[0], draw(1)[1520]);
+        let uniform = Init::Uniform(1.0).parameters(&network, 1).unwrap();
+        assert_ne!(uniform[..1500], uniform[1520..3020], "each weight has a stream of its own");
+    }
+
+    #[test]
+    fn a_weight_does_not_depend_on_the_layers_before() {
+        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        let second = |units| {
+            let network = Network::new(&[dense(units), dense(3)], [1, 1, 2]).unwrap();
+            let range = network.parameters[2].range.clone();
+            Init::Uniform(1.0).parameters(&network, 1).unwrap()[range].to_vec()
+        };
+        assert_eq!(second(4), second(9)[..12]);
+    }
+
+    #[test]
+    fn draws_have_the_shape_of_their_distribution() {
+        let within = |init: Init, bound: f32| {
+            let weights = init.parameters(&network(), 1).unwrap().split_off(1520);
+            weights.iter().filter(|w| w.abs() <= bound).count() as f64 / weights.len() as f64
+        };
+        for (init, bound, expected) in [
+            (Init::Uniform(0.5), 0.5, 1.0),
+            (Init::Uniform(0.5), 0.25, 0.5),
+            (Init::Xavier, (6f32 / 820.0).sqrt(), 1.0),
+            (Init::Normal(0.5), 0.5, 0.6827),
+            (Init::Normal(0.5), 1.0, 0.9545),
+        ] {
+            let found = within(init, bound);
+            assert!((found - expected).abs() < 0.01, "{init:?}: {found} within {bound}, expected {expected}");
+        }
     }
 
     #[test]
     fn a_scale_must_be_a_number() {
         for scale in [f64::NAN, -1.0, f64::INFINITY] {
-            assert_eq!(Init::Normal(scale).parameters(&network(), 1).unwrap_err().code, Code::InvalidArgument);
+            for init in [Init::Normal(scale), Init::Uniform(scale)] {
+                let error = init.parameters(&network(), 1).unwrap_err();
+                assert_eq!(error.code, Code::InvalidArgument);
+                assert!(error.message.contains(&format!("is {scale}; it must be")), "{error}");
+            }
         }
+        assert!(Init::Normal(0.0).parameters(&network(), 1).unwrap().iter().all(|w| *w == 0.0));
     }
 }

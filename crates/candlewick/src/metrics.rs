@@ -32,3 +32,18 @@ impl AddAssign for Metrics {
         self.count += other.count;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_have_means() {
+        let mut metrics = Metrics { loss: 3.0, correct: 1, count: 2 };
+        metrics += Metrics { loss: 4.0, correct: 4, count: 6 };
+        assert_eq!(metrics, Metrics { loss: 7.0, correct: 5, count: 8 });
+        assert_eq!((metrics.mean_loss(), metrics.accuracy()), (0.875, 0.625));
+        let none = Metrics::default();
+        assert!(none.mean_loss().is_nan() && none.accuracy().is_nan());
+    }
+}

@@ -210,7 +210,11 @@ impl Network {
         let name = format!("{layer}.{kind}");
         let start = self.parameter_count();
         let end = start + require_room(&name, &shape)?;
-        require_room("all parameters together", &[end])?;
+        if end > MOST_VALUES {
+            return Err(invalid_shape(format!(
+                "{end} parameters with {name} are 2^32 or more; make the layers or the images smaller"
+            )));
+        }
         self.parameters.push(Parameter { name, shape, range: start..end });
         Ok(())
     }
@@ -254,11 +258,13 @@ fn image(name: &str, shape: &[usize]) -> Result<[usize; 3]> {
     })
 }
 
-/// The number of values of this shape: below 2³², as 16 GiB of float32 are more than any small network's; beyond that the
-/// shape is a mistake.
+/// Most values of anything: below 2³², as 16 GiB of float32 are more than any small network's. Beyond that a shape is a mistake.
+const MOST_VALUES: usize = u32::MAX as usize;
+
+/// The number of values of this shape.
 fn require_room(what: &str, shape: &[usize]) -> Result<usize> {
     let values = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
-    values.filter(|n| *n <= u32::MAX as usize).ok_or_else(|| {
+    values.filter(|n| *n <= MOST_VALUES).ok_or_else(|| {
         let shape = show(shape);
         invalid_shape(format!(
             "{what} of shape {shape} would hold 2^32 values or more; make the layer or the images smaller"
@@ -281,7 +287,12 @@ fn windows(name: &str, side: &str, n: usize, window: usize, stride: usize, paddi
             format!("{name} has a window of {side} 0; it must be at least 1"),
         ));
     }
-    match padding.checked_mul(2).and_then(|p| p.checked_add(n)).and_then(|padded| padded.checked_sub(window)) {
+    let Some(padded) = padding.checked_mul(2).and_then(|both| both.checked_add(n)) else {
+        return Err(invalid_shape(format!(
+            "{name} has {padding} of padding on each side of its {side} {n}, more than can be counted; make it smaller"
+        )));
+    };
+    match padded.checked_sub(window) {
         Some(room) => Ok(room / stride + 1),
         None => Err(invalid_shape(format!(
             "{name} has a window of {side} {window}, larger than its input of {side} {n} with {padding} of padding on each \
@@ -356,5 +367,58 @@ mod tests {
         assert!(message(&[conv(1, 1, 1 << 31, 1 << 30)], [1, 1, 1]).contains("conv0's padded input"));
         assert!(message(&[conv(1 << 30, 1, 1, 0)], [1, 2, 2]).contains("conv0's output"));
         assert!(message(&[dense(1)], [1, 0, 28]).contains("(1, 0, 28)"));
+        let most = u32::MAX as usize;
+        assert!(Network::new(&[dense(1)], [1, 1, most - 1]).is_ok_and(|network| network.parameter_count() == most));
+        assert!(message(&[dense(1)], [1, 1, most]).contains("4294967296 parameters with dense0.bias"));
+        assert!(message(&[dense(1), dense(1)], [1, 1, most - 1]).contains("4294967296 parameters with dense1.weight"));
+        let padding = usize::MAX / 2;
+        assert!(
+            message(&[conv(1, 1, 1, padding)], [1, 2, 2]).contains(&format!("conv0 has {padding} of padding on each"))
+        );
+        assert!(message(&[pool(0, 1)], [1, 2, 2]).contains("pool0 has a window of height 0"));
+        assert!(message(&[pool(1, 0)], [1, 2, 2]).contains("pool0 has strides of 0"));
+        assert!(message(&[dense(0)], [1, 2, 2]).contains("dense0 has units of 0"));
+        assert!(message(&[conv(0, 1, 1, 0)], [1, 2, 2]).contains("conv0 has channels and strides of 0"));
+    }
+
+    #[test]
+    fn sides_are_not_exchanged() {
+        let pairs = |kernel_size, strides, padding| Layer::Conv2d {
+            channels: 2,
+            kernel_size,
+            strides,
+            padding,
+            activation: Activation::None,
+        };
+        let shape = |layer, input| Network::new(&[layer], input).unwrap().layers[0].output_shape.clone();
+        assert_eq!(shape(pairs([3, 5], [1, 2], [0, 1]), [1, 9, 12]), [2, 7, 5]);
+        let pool = Layer::AvgPool2d { pool_size: [2, 3], strides: [1, 4] };
+        assert_eq!(shape(pool, [3, 9, 12]), [3, 8, 3]);
+        let named = |layer| Network::new(&[layer], [1, 9, 12]).unwrap_err().message;
+        assert!(
+            named(pairs([1, 13], [1, 1], [0, 0])).contains("a window of width 13, larger than its input of width 12")
+        );
+        assert!(
+            named(pairs([14, 1], [1, 1], [2, 0])).contains("height 14, larger than its input of height 9 with 2 of")
+        );
+    }
+
+    #[test]
+    fn names_count_each_kind_by_itself() {
+        let mean = Layer::AvgPool2d { pool_size: [2; 2], strides: [2; 2] };
+        let layers = [conv(6, 5, 1, 0), pool(2, 2), mean, conv(16, 5, 1, 0), dense(120), dense(84)];
+        assert_eq!(names(&layers), ["conv0", "pool0", "pool1", "conv1", "dense0", "dense1"]);
+        let network = Network::new(&[conv(2, 1, 1, 0), dense(3)], [1, 2, 2]).unwrap();
+        let names: Vec<_> = network.parameters.iter().map(|p| (&p.name[..], show(&p.shape), p.range.clone())).collect();
+        assert_eq!(
+            names,
+            [
+                ("conv0.weight", "(2, 1, 1, 1)".to_owned(), 0..2),
+                ("conv0.bias", "(2)".to_owned(), 2..4),
+                ("dense0.weight", "(3, 8)".to_owned(), 4..28),
+                ("dense0.bias", "(3)".to_owned(), 28..31)
+            ]
+        );
+        assert_eq!(network.layers[1].parameter_count(&network), 27);
     }
 }

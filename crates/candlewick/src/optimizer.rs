@@ -78,15 +78,38 @@ mod tests {
     }
 
     #[test]
+    fn without_momentum_or_decay_there_is_none() {
+        let plain = Sgd::new(0.5).unwrap();
+        for (sgd, expected) in [
+            (plain, (1.5, 7.0)), // velocity is left alone
+            (Sgd { weight_decay: 0.25, ..plain }, (1.25, 7.0)),
+            (Sgd { momentum: 0.5, ..plain }, (-0.25, 4.5)), // v = 3.5 + 1
+            (Sgd { learning_rate: 0.0, momentum: 0.5, weight_decay: 0.25 }, (2.0, 5.0)),
+        ] {
+            let (mut w, mut v) = ([2.0], [7.0]);
+            sgd.step(&mut w, &[1.0], &mut v);
+            assert_eq!((w[0], v[0]), expected, "{sgd:?}");
+        }
+    }
+
+    #[test]
     fn settings_that_make_no_sense_are_named() {
         let plain = Sgd { learning_rate: 0.1, momentum: 0.0, weight_decay: 0.0 };
         for (sgd, named) in [
             (Sgd { learning_rate: f32::NAN, ..plain }, "learning rate is NaN"),
             (Sgd { learning_rate: -0.1, ..plain }, "learning rate is -0.1"),
-            (Sgd { momentum: 1.0, ..plain }, "momentum is 1"),
+            (Sgd { learning_rate: f32::INFINITY, ..plain }, "learning rate is inf"),
+            (Sgd { momentum: 1.0, ..plain }, "momentum is 1; it must be at least 0 and below 1"),
+            (Sgd { momentum: -0.5, ..plain }, "momentum is -0.5"),
+            (Sgd { momentum: f32::NAN, ..plain }, "momentum is NaN"),
             (Sgd { weight_decay: f32::INFINITY, ..plain }, "weight decay is inf"),
+            (Sgd { weight_decay: -1.0, ..plain }, "weight decay is -1"),
         ] {
-            assert!(sgd.validated().unwrap_err().message.contains(named));
+            let error = sgd.validated().unwrap_err();
+            assert!(error.code == Code::InvalidArgument && error.message.contains(named), "{error}");
         }
+        assert!(Sgd::new(-1.0).is_err());
+        let edges = Sgd { learning_rate: 0.0, momentum: 0.999_999, weight_decay: 1e30 };
+        assert_eq!(edges.validated(), Ok(edges));
     }
 }

@@ -2,6 +2,7 @@
 #![cfg(feature = "emulation")]
 
 use candle_core::{Device, Tensor};
+use candlewick::Code;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::cuda::CudaEngine;
 use candlewick::engine::cuda::emulated::Emulated;
@@ -199,4 +200,130 @@ fn what_was_captured_serves_the_same_run_only() {
         }
     }
     assert_near("after all", &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
+}
+
+fn flat(tensors: &[(String, Tensor)]) -> Vec<f32> {
+    tensors.iter().flat_map(|(_, tensor)| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
+}
+
+/// More batches than are worth a capture, each of one image.
+#[test]
+fn a_long_epoch_is_queued_piece_by_piece() {
+    let network = Network::new(&[dense(2, Activation::None)], [1, 1, 2]).unwrap();
+    let (mut lanes, mut cuda) = engines(&network, gpu());
+    let dataset = dataset(5000, network.input_shape, 2);
+    let order: Vec<u32> = (0..5000).map(|i| i * 7 % 5000).collect();
+    let sgd = Sgd { learning_rate: 0.01, momentum: 0.5, weight_decay: 0.0 };
+    let progress = Progress::default();
+    let expected = lanes.train(&dataset, &order, 1, &sgd, &Progress::default()).unwrap();
+    let found = cuda.train(&dataset, &order, 1, &sgd, &progress).unwrap();
+    assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{found:?}, not {expected:?}");
+    assert_eq!((found.count, progress.images()), (5000, 5000));
+    assert_near("parameters", &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
+}
+
+#[test]
+fn velocity_belongs_to_its_optimizer() {
+    let network = &networks()[1];
+    let dataset = dataset(32, network.input_shape, network.classes());
+    let order: Vec<u32> = (0..32).collect();
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let step = |engine: &mut dyn Engine| engine.train(&dataset, &order, 32, &momentum, &Progress::default()).unwrap();
+    let changes: [(&str, fn(&mut dyn Engine)); 3] = [
+        ("nothing", |_| {}),
+        ("a new start", |engine| engine.reset_optimizer().unwrap()),
+        ("another optimiser", |engine| engine.announce_optimizer(7)),
+    ];
+    let results = changes.map(|(what, change)| {
+        let (mut lanes, mut cuda) = engines(network, gpu());
+        for engine in [&mut lanes as &mut dyn Engine, &mut cuda] {
+            step(engine);
+            change(engine);
+            step(engine);
+        }
+        assert_near(what, &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
+        flat(&cuda.parameters().unwrap())
+    });
+    assert_ne!(results[0], results[1]);
+    assert_eq!(results[1], results[2]);
+}
+
+/// Two datasets stay on the GPU; a third takes the place of the one that was used longest ago.
+#[test]
+fn datasets_are_not_taken_for_each_other() {
+    let network = &networks()[1];
+    let (mut lanes, mut cuda) = engines(network, gpu());
+    let datasets = [20, 21, 22].map(|count| dataset(count, network.input_shape, network.classes()));
+    for which in [0, 1, 0, 2, 1, 2, 0, 0] {
+        let dataset = &datasets[which];
+        let progress = Progress::default();
+        let expected = lanes.evaluate(dataset, 0..dataset.len(), &Progress::default()).unwrap();
+        let found = cuda.evaluate(dataset, 0..dataset.len(), &progress).unwrap();
+        assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{found:?}, not {expected:?}");
+        assert_eq!((found.count, found.correct), (expected.count, expected.correct));
+        assert_eq!(progress.images(), dataset.len() as u64);
+    }
+}
+
+#[test]
+fn what_was_cancelled_or_refused_changes_nothing() {
+    let network = &networks()[1];
+    let (_, mut cuda) = engines(network, gpu());
+    let before = flat(&cuda.parameters().unwrap());
+    let dataset = dataset(20, network.input_shape, network.classes());
+    let (sgd, progress, cancelled) = (Sgd::new(0.1).unwrap(), Progress::default(), Progress::default());
+    cancelled.cancel();
+    let images = Tensor::zeros((1, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
+    for (found, expected) in [
+        (cuda.train(&dataset, &[0], 1, &sgd, &cancelled), Code::Cancelled),
+        (cuda.evaluate(&dataset, 0..1, &cancelled), Code::Cancelled),
+        (cuda.train(&dataset, &[20], 1, &sgd, &progress), Code::InvalidArgument),
+        (cuda.train(&dataset, &[0], 0, &sgd, &progress), Code::InvalidArgument),
+        (cuda.evaluate(&dataset, 0..21, &progress), Code::InvalidArgument),
+        (cuda.step(&images, &[3], &sgd), Code::LabelOutOfRange),
+        (cuda.step(&images, &[0, 1], &sgd), Code::DataMismatch),
+    ] {
+        assert_eq!(found.unwrap_err().code, expected);
+    }
+    assert_eq!(cuda.set_flat_parameters(vec![0.0; 3]).unwrap_err().code, Code::InvalidArgument);
+    assert_eq!((flat(&cuda.parameters().unwrap()), cancelled.images()), (before, 0));
+    assert_eq!(cuda.train(&dataset, &[], 1, &sgd, &progress).unwrap().count, 0);
+    assert_eq!(cuda.evaluate(&dataset, 4..4, &progress).unwrap().count, 0);
+    let none = Tensor::zeros((0, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
+    assert_eq!(cuda.predict(&none).unwrap().dims(), [0, 3]);
+}
+
+/// Everything that an engine gives after a step, a training, an evaluation and a prediction, as bits.
+fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let (_, mut cuda) = engines(network, gpu);
+    let [c, h, w] = network.input_shape;
+    let dataset = dataset(23, network.input_shape, network.classes());
+    let order: Vec<u32> = (0..23).map(|i| i * 5 % 23).collect();
+    let images = Tensor::from_slice(&dataset.pixels()[..7 * c * h * w], (7, c, h, w), &Device::Cpu).unwrap();
+    let labels: Vec<u32> = (0..7).map(|i| i % network.classes() as u32).collect();
+    let mut metrics = vec![cuda.step(&images, &labels, &momentum).unwrap()];
+    let mut values = flat(&cuda.gradients().unwrap());
+    metrics.push(cuda.train(&dataset, &order, 9, &momentum, &Progress::default()).unwrap());
+    metrics.push(cuda.evaluate(&dataset, 1..20, &Progress::default()).unwrap());
+    values.extend(flat(&cuda.parameters().unwrap()));
+    values.extend(flat(&[("logits".to_owned(), cuda.predict(&images).unwrap())]));
+    values.extend(metrics.iter().flat_map(|m| [m.loss as f32, m.correct as f32]));
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+/// Blocks of several threads, two or three at once, compute what blocks of one thread do, to the last bit; and all threads of a
+/// block come to the same barriers. With a sanitizer (build.rs), it is also said where two threads meet in memory.
+#[test]
+fn any_number_of_threads_computes_the_same() {
+    for (i, network) in networks().iter().enumerate() {
+        for (gpu, name) in [(gpu as fn() -> Emulated, "shared memory"), (small_gpu, "global memory")] {
+            let expected = everything(network, gpu());
+            assert!(expected.iter().all(|bits| f32::from_bits(*bits).is_finite()), "network {i} in {name}");
+            for (threads, at_once) in [(3, 3), (8, 2)] {
+                let found = everything(network, gpu().with_threads(threads, at_once));
+                assert!(found == expected, "network {i} in {name}, {threads} threads");
+            }
+        }
+    }
 }

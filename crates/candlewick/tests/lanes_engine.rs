@@ -3,12 +3,13 @@
 use candle_core::{Device, Tensor};
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
-use candlewick::engine::{Engine, Progress};
+use candlewick::engine::{Engine, Progress, create};
 use candlewick::init::Init;
 use candlewick::network::{Activation, Layer, Network};
 use candlewick::optimizer::Sgd;
 use candlewick::simd::InstructionSet;
 use candlewick::{Code, Result};
+use std::ops::Range;
 
 fn network() -> Network {
     let layers = [
@@ -129,6 +130,43 @@ fn bad_input_is_refused_and_changes_nothing() {
     assert_eq!(code(LanesEngine::new(network(), Some(0))), Code::InvalidArgument);
     assert_eq!(bits(&engine), before);
     assert_eq!(engine.predict(&zeros(&[0, 1, 8, 8])).unwrap().dims(), [0, 4]);
+}
+
+fn message<T>(result: Result<T>) -> String {
+    result.err().expect("an error").message
+}
+
+#[test]
+fn what_is_refused_is_named() {
+    let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
+    let progress = Progress::default();
+    let (dataset, none) = (dataset(20), Vec::new());
+    let mut builder = DatasetBuilder::new(2, [1, 8, 7]).unwrap();
+    builder.push_pixels(&[0; 2 * 56]).unwrap();
+    builder.push_labels(&[0, 1]).unwrap();
+    let other = builder.finish().unwrap();
+    for (found, expected) in [
+        (message(engine.evaluate(&dataset, 15..21, &progress)), "images 15 to 21 were asked for, but there are 20"),
+        (message(engine.evaluate(&dataset, 0..(1 << 32) + 5, &progress)), "images 0 to 4294967301"),
+        (message(engine.check(&dataset, Range { start: 9, end: 8 })), "images 9 to 8"),
+        (
+            message(engine.evaluate(&other, 0..2, &progress)),
+            "images have shape (1, 8, 7), but this network takes (1, 8, 8)",
+        ),
+        (message(engine.train(&other, &[0], 1, &sgd(), &progress)), "the dataset's images have shape (1, 8, 7)"),
+        (message(engine.train(&dataset, &[0], 0, &sgd(), &progress)), "the batch size is 0; it must be at least 1"),
+        (message(engine.train(&dataset, &[3, 20], 1, &sgd(), &progress)), "image 20, but there are 20"),
+        (message(engine.set_flat_parameters(none)), "0 parameters were given, but the network has 1159"),
+        (message(create("cuda:0", network(), None, InstructionSet::chosen())), "cuda:0 was asked for, but"),
+        (message(create("gpu", network(), None, InstructionSet::chosen())), "device is \"gpu\""),
+    ] {
+        assert!(found.contains(expected), "{found}");
+    }
+    assert_eq!(engine.check(&dataset, 3..6), Ok(vec![3, 4, 5]));
+    assert_eq!(engine.evaluate(&dataset, 20..20, &progress).unwrap().count, 0);
+    assert!(
+        create("cpu", network(), Some(1), InstructionSet::chosen()).is_ok_and(|engine| engine.network() == &network())
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::Progress;
 use crate::dataset::{Dataset, check_label};
 use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::network::{Network, show};
 use crate::optimizer::Sgd;
 use candle_core::Tensor;
@@ -59,7 +60,13 @@ pub fn check_training(
 /// The indices of a range of a dataset's images.
 pub fn check_range(network: &Network, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
     check_dataset(network, dataset)?;
-    let indices: Vec<u32> = (range.start as u32..range.end as u32).collect();
+    let Range { start, end } = range;
+    if start > end || end > dataset.len() {
+        let message = format!("images {start} to {end} were asked for, but there are {}; use 0 to that", dataset.len());
+        return Err(Error::new(Code::InvalidArgument, message));
+    }
+    let mut indices = memory::room(end - start)?;
+    indices.extend(start as u32..end as u32);
     dataset.check(&indices, network.classes())?;
     Ok(indices)
 }

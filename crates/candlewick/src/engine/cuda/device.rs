@@ -4,6 +4,7 @@
 use super::gpu::{Gpu, Kernel};
 use super::layout::Arguments;
 use crate::error::{Code, Error, Result};
+use crate::memory::show_bytes;
 use cudarc::driver::result;
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute as FunctionAttribute};
 use cudarc::driver::{
@@ -25,6 +26,9 @@ const OLDEST_DRIVER: i32 = 13_000;
 
 /// 8.0, the oldest that the build script compiles for.
 const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
+
+/// Of a multiprocessor's cache, what is wanted as shared memory; more than there can be is taken as that.
+const PERCENT_SHARED: i32 = 100;
 
 /// Threads of a block, as the kernels' `__launch_bounds__` has it.
 const THREADS: u32 = 256;
@@ -93,7 +97,7 @@ impl CudaGpu {
     /// Opens a GPU and loads the kernels.
     ///
     /// # Errors
-    /// `DeviceUnavailable`: no driver, an old one, no such GPU, or one that is too old.
+    /// `DeviceUnavailable`: no driver, an old one, a toolkit's stub of one, no such GPU, or one that is too old.
     pub fn open(ordinal: usize) -> Result<Self> {
         guarded(|| {
             let count = count().map_err(|error| {
@@ -124,6 +128,10 @@ impl CudaGpu {
             let function = module.load_function(name)?;
             let most = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             function.set_attribute(most, most_shared as i32)?;
+            // As much of the cache as can be, for all kernels alike: as many blocks run at once as the engine counts with, and
+            // nothing is divided anew between two kernels.
+            let carveout = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+            function.set_attribute(carveout, PERCENT_SHARED)?;
             Ok::<_, DriverError>(function)
         };
         let [a, b, c, d, e, f] = NAMES.map(load);
@@ -137,9 +145,8 @@ impl CudaGpu {
     }
 
     fn out_of_memory(&self, asked: &str) -> Error {
-        let gib = |bytes: usize| bytes as f64 / f64::from(1 << 30);
         let room = match self.stream.context().mem_get_info() {
-            Ok((free, total)) => format!("{:.3} of its {:.3} GiB are free", gib(free), gib(total)),
+            Ok((free, total)) => format!("{} of its {} are free", show_bytes(free), show_bytes(total)),
             Err(_) => "it has not so much".to_owned(),
         };
         let message = format!(
@@ -163,8 +170,10 @@ impl CudaGpu {
 }
 
 impl Drop for CudaGpu {
-    /// Nothing that is queued may outlive the kernels.
+    /// Nothing that is queued may outlive the kernels. Twice, as an error of earlier is what the first may return instead of
+    /// waiting.
     fn drop(&mut self) {
+        self.stream.synchronize().ok();
         self.stream.synchronize().ok();
     }
 }
@@ -175,9 +184,7 @@ impl Gpu for CudaGpu {
 
     fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
         self.stream.alloc_zeros(bytes.max(1)).map_err(|error| match error.0 {
-            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
-                self.out_of_memory(&format!("{:.3} GiB", bytes as f64 / f64::from(1 << 30)))
-            }
+            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => self.out_of_memory(&show_bytes(bytes)),
             _ => self.failed(error),
         })
     }
@@ -186,8 +193,10 @@ impl Gpu for CudaGpu {
         memory.device_ptr(&self.stream).0
     }
 
+    /// Waits, as the driver may read `bytes` later, when the caller has let go of them.
     fn write(&self, memory: &mut CudaSlice<u8>, bytes: &[u8]) -> Result<()> {
-        self.stream.memcpy_htod(bytes, memory).map_err(|e| self.failed(e))
+        self.stream.memcpy_htod(bytes, memory).map_err(|e| self.failed(e))?;
+        self.synchronize()
     }
 
     fn read(&self, memory: &CudaSlice<u8>, bytes: &mut [u8]) -> Result<()> {
@@ -245,23 +254,35 @@ fn count() -> Result<usize> {
         let message = "there is no NVIDIA driver (libcuda.so.1) on this machine";
         return Err(Error::new(Code::DeviceUnavailable, message));
     }
-    let mut version = 0;
-    // SAFETY: writes a number to where it is told; every driver has this function.
-    let asked = unsafe { sys::cuDriverGetVersion(&raw mut version) };
-    if asked != sys::CUresult::CUDA_SUCCESS || version < OLDEST_DRIVER {
-        let message = format!(
-            "the NVIDIA driver supports CUDA {}.{} at most; candlewick needs one that supports {}.0, as those from 580 on do",
-            version / 1000,
-            version % 1000 / 10,
-            OLDEST_DRIVER / 1000
-        );
-        return Err(Error::new(Code::DeviceUnavailable, message));
-    }
+    check_version()?;
     match CudaContext::device_count() {
         Ok(0) => Err(Error::new(Code::DeviceUnavailable, "the NVIDIA driver sees no GPU")),
         Ok(count) => Ok(count as usize),
         Err(error) => Err(Error::new(Code::DeviceUnavailable, format!("the NVIDIA driver sees no GPU: {error}"))),
     }
+}
+
+/// Whether the driver is one, and new enough.
+fn check_version() -> Result<()> {
+    let mut version = 0;
+    // SAFETY: writes a number to where it is told; every driver has this function.
+    let asked = unsafe { sys::cuDriverGetVersion(&raw mut version) };
+    let message = match asked {
+        sys::CUresult::CUDA_SUCCESS if version >= OLDEST_DRIVER => return Ok(()),
+        sys::CUresult::CUDA_SUCCESS if version > 0 => format!(
+            "the NVIDIA driver supports CUDA {}.{} at most; candlewick needs one that supports {}.0, as those from 580 on do",
+            version / 1000,
+            version % 1000 / 10,
+            OLDEST_DRIVER / 1000
+        ),
+        sys::CUresult::CUDA_SUCCESS | sys::CUresult::CUDA_ERROR_STUB_LIBRARY => {
+            "the libcuda.so that was found is not an NVIDIA driver but a CUDA toolkit's stub of one, for linking; take the \
+             toolkit's stubs folder out of LD_LIBRARY_PATH"
+                .to_owned()
+        }
+        error => format!("the NVIDIA driver does not say its version: {}", DriverError(error)),
+    };
+    Err(Error::new(Code::DeviceUnavailable, message))
 }
 
 /// A driver's library that lacks a function makes cudarc panic.

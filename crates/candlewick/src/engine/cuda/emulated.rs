@@ -1,17 +1,23 @@
 //! A GPU that is the host: its memory is plain memory, and its kernels are the same source as host C++, a block of one thread
-//! at a time. It says whether the kernels and the engine are right, and nothing about their speed.
+//! at a time or, for what only threads show, of several. It says whether the kernels and the engine are right, and nothing about
+//! their speed.
 
 use super::gpu::{Gpu, Kernel};
 use super::layout::Arguments;
 use crate::error::Result;
 use crate::memory;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// A GPU of some size.
 #[derive(Debug)]
 pub struct Emulated {
     most_shared: usize,
     multiprocessors: usize,
+    /// Threads of a block, and blocks at once.
+    threads: usize,
+    at_once: usize,
+    /// A bit for each kernel that was launched.
+    loaded: Cell<u32>,
     /// The launches of the graph that is being captured.
     captured: RefCell<Option<Vec<Launch>>>,
 }
@@ -28,12 +34,31 @@ pub struct Launch {
 impl Emulated {
     /// With so many bytes of shared memory for a block, and so many multiprocessors.
     pub fn new(most_shared: usize, multiprocessors: usize) -> Self {
-        Self { most_shared, multiprocessors, captured: RefCell::new(None) }
+        Self {
+            most_shared,
+            multiprocessors,
+            threads: 1,
+            at_once: 1,
+            loaded: Cell::new(0),
+            captured: RefCell::new(None),
+        }
+    }
+
+    /// With blocks of so many threads of the system, and so many blocks at once.
+    pub fn with_threads(self, threads: usize, at_once: usize) -> Self {
+        Self { threads, at_once, ..self }
     }
 }
 
 unsafe extern "C" {
-    fn candlewick_emulate(kernel: i32, grid: i32, shared: usize, arguments: *const Arguments);
+    fn candlewick_emulate(
+        kernel: i32,
+        grid: i32,
+        shared: usize,
+        block_threads: i32,
+        at_once: i32,
+        arguments: *const Arguments,
+    );
 }
 
 impl Gpu for Emulated {
@@ -61,12 +86,18 @@ impl Gpu for Emulated {
 
     fn launch(&self, kernel: Kernel, blocks: usize, shared: usize, arguments: &Arguments) -> Result<()> {
         assert!(shared <= self.most_shared, "{kernel:?} asks for {shared} bytes of shared memory");
+        let bit = 1 << kernel as u32;
         if let Some(captured) = &mut *self.captured.borrow_mut() {
+            assert!(self.loaded.get() & bit != 0, "{kernel:?} is first launched within a capture");
             captured.push(Launch { kernel, blocks, shared, arguments: *arguments });
             return Ok(());
         }
+        self.loaded.set(self.loaded.get() | bit);
         // SAFETY: the arguments hold addresses of `Memory` that the engine keeps and sized for this network and batch.
-        unsafe { candlewick_emulate(kernel as i32, blocks as i32, shared, arguments) };
+        unsafe {
+            let (threads, at_once) = (self.threads as i32, self.at_once as i32);
+            candlewick_emulate(kernel as i32, blocks as i32, shared, threads, at_once, arguments);
+        }
         Ok(())
     }
 

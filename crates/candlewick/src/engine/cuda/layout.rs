@@ -92,7 +92,7 @@ pub struct Layout {
 
 impl Layout {
     /// # Errors
-    /// `OutOfMemory` for a network of 2³¹ numbers or more.
+    /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
         let mut layout = Builder { end: network.image_len(), longest: network.image_len(), ..Builder::default() };
         for stage in schedule(network) {
@@ -102,7 +102,7 @@ impl Layout {
             }
         }
         let Builder { operations, end, longest, gradient_len, record_len, .. } = layout;
-        let memory_len = end + 2 * longest;
+        let memory_len = end.saturating_add(longest.saturating_mul(2));
         for len in [memory_len, gradient_len, record_len, network.parameter_count()] {
             number(len)?;
         }
@@ -132,6 +132,9 @@ impl Builder {
                 operation.kind = CONV2D;
                 (operation.kernel, operation.strides) = (pair(kernel_size)?, pair(strides)?);
                 operation.padding = pair(padding)?;
+                for side in 0..2 {
+                    number(placed.input_shape[1 + side] + 2 * padding[side])?; // a window's place among them
+                }
             }
             Layer::MaxPool2d { pool_size, strides } => {
                 (operation.kind, operation.kernel, operation.strides) = (MAX_POOL2D, pair(pool_size)?, pair(strides)?);
@@ -151,10 +154,12 @@ impl Builder {
         let inputs: usize = placed.input_shape.iter().product();
         if operation.kind == CONV2D {
             operation.gradient = number(self.gradient_len)?;
-            self.gradient_len += self.parameter_end - start;
+            let parameters = self.parameter_end - start;
+            number(parameters.saturating_mul(SPLITS))?; // items of conv2d_parameter_gradient
+            self.gradient_len = self.gradient_len.saturating_add(parameters);
         } else if operation.kind == DENSE {
             operation.record = number(self.record_len)?;
-            self.record_len += inputs + placed.output_shape[0];
+            self.record_len = self.record_len.saturating_add(inputs).saturating_add(placed.output_shape[0]);
         }
         self.push(operation, three(&placed.input_shape), three(&placed.output_shape))
     }
@@ -188,9 +193,81 @@ fn three(shape: &[usize]) -> [usize; 3] {
     std::array::from_fn(|i| shape.get(i).copied().unwrap_or(1))
 }
 
+/// `SPLITS` of kernels/conv2d.cuh.
+pub const SPLITS: usize = 4;
+
+/// Most that a kernel counts to. Its threads go on by as many as there are in the launch, which must not take them past what
+/// an `int` holds; no GPU comes near to 2²⁰.
+pub const MOST: usize = i32::MAX as usize - (1 << 20);
+
+/// A number as the kernels have it.
 fn number(n: usize) -> Result<i32> {
-    i32::try_from(n).map_err(|_| {
-        let message = format!("the network needs {n} numbers in one place on the GPU; there is room for {}", i32::MAX);
-        Error::new(Code::OutOfMemory, message)
-    })
+    if n <= MOST {
+        return Ok(n as i32);
+    }
+    let message = format!(
+        "the network has {n} numbers in one place, but the CUDA engine counts to {MOST}; make its layers or its images \
+         smaller, or use \"cpu\""
+    );
+    Err(Error::new(Code::OutOfMemory, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(layers: &[Layer], input_shape: [usize; 3]) -> String {
+        let error = Layout::new(&Network::new(layers, input_shape).unwrap()).unwrap_err();
+        assert_eq!(error.code, Code::OutOfMemory);
+        error.message
+    }
+
+    /// Each is within what a network may have, and beyond what the kernels count to.
+    #[test]
+    fn what_the_kernels_cannot_count_is_refused() {
+        let conv = |channels, kernel_size, strides, padding| Layer::Conv2d {
+            channels,
+            kernel_size,
+            strides,
+            padding,
+            activation: Activation::None,
+        };
+        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        let thin = conv(1, [1, 1], [1 << 30, 1], [1 << 30, 0]);
+        for (layers, input_shape, number) in [
+            (&[dense((1 << 31) - 8)][..], [1, 1, 1], "2147483640 numbers"), // parameters; also those past 2³¹ - 2²⁰
+            (&[dense((1 << 30) - 64), dense(1)], [1, 1, 1], "2147483520 numbers"), // parameters of two layers
+            (&[conv(1 << 29, [1, 1], [1, 1], [0, 0])], [1, 1, 1], "4294967296 numbers"), // weights and biases, in four splits
+            (&[thin, dense(1)], [1, 1, 1], "2147483649 numbers"),                        // rows of the padded image
+            (&[Layer::MaxPool2d { pool_size: [1, 1], strides: [1, 1] }], [1, 1 << 15, 1 << 15], "4294967296 numbers"), // memory
+            (&[Layer::MaxPool2d { pool_size: [1, 1], strides: [1 << 31, 1] }], [1, 1, 1], "2147483648 numbers"), // a stride
+        ] {
+            let message = refused(layers, input_shape);
+            assert!(
+                message.contains(number) && message.contains("2146435071") && message.contains("\"cpu\""),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn records_of_dense_layers_and_gradients_of_convolutions_lie_end_to_end() {
+        let conv = |channels| Layer::Conv2d {
+            channels,
+            kernel_size: [3, 3],
+            strides: [1, 1],
+            padding: [1, 1],
+            activation: Activation::Relu,
+        };
+        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        let network = Network::new(&[conv(2), conv(3), dense(5), dense(4)], [1, 4, 4]).unwrap();
+        let layout = Layout::new(&network).unwrap();
+        let of = |kind| layout.operations.iter().filter(move |operation| operation.kind == kind);
+        assert_eq!(of(CONV2D).map(|o| o.gradient).collect::<Vec<_>>(), [0, 20]);
+        assert_eq!(layout.gradient_len, 20 + 57);
+        assert_eq!(of(DENSE).map(|o| o.record).collect::<Vec<_>>(), [0, 48 + 5]);
+        assert_eq!(layout.record_len, 53 + 9);
+        assert_eq!((layout.gradients, layout.longest), (16 + 2 * 32 + 2 * 48 + 9, 48));
+        assert_eq!(layout.memory_len, layout.gradients + 96);
+    }
 }

@@ -23,7 +23,8 @@ use super::input::{check_images, check_parameters, check_range, check_step, chec
 use super::{Engine, Progress, VelocityOwner};
 use crate::checkpoint;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizer::Sgd;
@@ -31,12 +32,9 @@ use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
-use layout::Layout;
+use layout::{Layout, MOST, SPLITS};
 use std::collections::HashMap;
 use std::ops::Range;
-
-/// `SPLITS` of kernels/conv2d.cuh.
-const SPLITS: usize = 4;
 
 /// `PARAMETERS` and `SHARERS` of kernels/step.cu, and the memory of their sums.
 const PARAMETERS: usize = 32;
@@ -132,7 +130,7 @@ impl<G: Gpu> CudaEngine<G> {
     /// Runs `network` on `gpu`. All parameters are zero until they are set.
     ///
     /// # Errors
-    /// `OutOfMemory`.
+    /// `OutOfMemory`, `DeviceLost`.
     pub fn new(gpu: G, network: Network) -> Result<Self> {
         let layout = Layout::new(&network)?;
         let (memory, count) = (layout.memory_len * size_of::<f32>(), network.parameter_count());
@@ -144,13 +142,13 @@ impl<G: Gpu> CudaEngine<G> {
         let floats = |n: usize| gpu.allocate(n.saturating_mul(size_of::<f32>()));
         let mut operations = gpu.allocate(size_of_val(&layout.operations[..]))?;
         gpu.write(&mut operations, bytemuck::cast_slice(&layout.operations))?;
-        Ok(Self {
+        let engine = Self {
             operations,
             parameters: floats(count)?,
             turned: floats(count)?,
             gradient: floats(count)?,
             velocity: floats(count)?,
-            scratch: if fits { None } else { Some(floats(most_blocks * layout.memory_len)?) },
+            scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
             partials: Growing::new(),
             records: Growing::new(),
@@ -169,7 +167,15 @@ impl<G: Gpu> CudaEngine<G> {
             layout,
             most_blocks,
             shared,
-        })
+        };
+        engine.load_kernels()?;
+        Ok(engine)
+    }
+
+    /// Launches what will be captured with nothing to do: drivers may load a kernel at its first launch, and not in a capture.
+    fn load_kernels(&self) -> Result<()> {
+        self.gpu.launch(Kernel::Train, 1, self.shared, &Arguments::default())?;
+        self.gpu.launch(Kernel::Update, 1, UPDATE_SHARED, &Arguments::default())
     }
 
     /// What every launch is told.
@@ -214,7 +220,7 @@ impl<G: Gpu> CudaEngine<G> {
                 self.gpu.write(&mut memory, content)?;
                 Ok::<_, Error>(memory)
             };
-            let labels: Vec<u32> = dataset.labels().iter().map(|label| u32::from(*label)).collect();
+            let labels: Vec<u32> = memory::collect(dataset.labels().iter().map(|label| u32::from(*label)))?;
             let (bytes, labels) = (upload(dataset.pixels())?, upload(bytemuck::cast_slice(&labels))?);
             Resident { id: dataset.id(), bytes, labels }
         };
@@ -237,6 +243,7 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Room for the figures of a run of `images`.
     fn make_room(&mut self, images: usize, batch_size: usize) -> Result<()> {
+        check_count(images)?;
         let bytes = images.saturating_mul(size_of::<f32>());
         self.losses.room(&self.gpu, bytes)?;
         self.correct.room(&self.gpu, bytes)?;
@@ -317,7 +324,7 @@ impl<G: Gpu> CudaEngine<G> {
     }
 
     fn read_floats(&self, memory: &G::Memory, count: usize) -> Result<Vec<f32>> {
-        let mut values = vec![0f32; count];
+        let mut values = memory::zeros(count)?;
         self.gpu.read(memory, bytemuck::cast_slice_mut(&mut values))?;
         Ok(values)
     }
@@ -412,7 +419,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             if n == 0 {
                 return Ok(Vec::new());
             }
-            self.logits.room(&self.gpu, n * classes * size_of::<f32>())?;
+            check_count(n)?;
+            self.logits.room(&self.gpu, n.saturating_mul(classes).saturating_mul(size_of::<f32>()))?;
             let arguments = self.load_batch(&images)?;
             for (start, images) in pieces(n, EVALUATION_BATCH) {
                 self.forward(Kernel::Predict, &arguments, start..start + images)?;
@@ -448,7 +456,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
 
     fn reset_optimizer(&mut self) -> Result<()> {
         if std::mem::take(&mut self.is_moving) {
-            let zeros = vec![0f32; self.network.parameter_count()];
+            let zeros = memory::zeros::<f32>(self.network.parameter_count())?;
             self.gpu.write(&mut self.velocity, bytemuck::cast_slice(&zeros))?;
         }
         Ok(())
@@ -457,6 +465,16 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     fn announce_optimizer(&mut self, id: u64) {
         self.velocity_owner.announce(id);
     }
+}
+
+/// Images that the kernels can count.
+fn check_count(images: usize) -> Result<()> {
+    if images <= MOST {
+        return Ok(());
+    }
+    let message =
+        format!("{images} images were given at once, but the CUDA engine counts to {MOST}; give fewer at a time");
+    Err(Error::new(Code::OutOfMemory, message))
 }
 
 /// `0..n` in pieces of `len`, the last perhaps shorter: where each starts, and how long it is.

@@ -5,8 +5,8 @@
 //   for (int i = FIRST_ITEM; i < count; i += ITEMS_AT_ONCE) y[i] = f(x[i]);
 //   BARRIER;
 //
-// Such code is right with one thread to a block too. So a C++ compiler for the host, with the second half of this file, makes
-// of it what the tests run where there is no GPU.
+// Such code is right with any number of threads to a block. So a C++ compiler for the host, with the second half of this file,
+// makes of it what the tests run where there is no GPU.
 #pragma once
 #include <math.h>
 #include <stdint.h>
@@ -26,12 +26,13 @@ extern __shared__ __align__(16) float shared_memory[];  // float64 is in it too
 
 #define KERNEL static void
 #define DEVICE static inline
-#define FIRST_ITEM 0
-#define ITEMS_AT_ONCE 1
+#define FIRST_ITEM thread
+#define ITEMS_AT_ONCE threads
 #define BLOCK block
 #define BLOCKS blocks
-#define BARRIER
-static thread_local int block, blocks;
+#define BARRIER meet(__LINE__)
+static thread_local int thread, threads, block, blocks;
 static thread_local float *shared_memory;
+static void meet(int line);  // emulation.cpp
 
 #endif

@@ -29,10 +29,3 @@ DEVICE void dense_record(const Operation &op, const float *x, const float *dz, f
     record[op.record + i] = i < inputs ? x[i] : dz[i - inputs];
   }
 }
-
-// An image's part of the gradient of `parameter`, counted from the weight's first.
-DEVICE float dense_gradient(const Operation &op, int parameter, const float *record) {
-  const int inputs = input_len(op), weights = inputs * op.out_channels;
-  const float *x = record + op.record, *dz = x + inputs;
-  return parameter < weights ? dz[parameter / inputs] * x[parameter % inputs] : dz[parameter - weights];
-}

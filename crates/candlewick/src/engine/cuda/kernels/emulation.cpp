@@ -1,20 +1,95 @@
-// The kernels for the host, a block of one thread at a time.
+// The kernels for the host: blocks of some threads of the system, and a few blocks at once.
+//
+// Built with -fsanitize=thread, it says where threads of a block, or of two blocks, meet in memory without a barrier between.
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "step.cu"
 
-extern "C" void candlewick_emulate(int kernel, int grid, size_t shared, const Arguments *arguments) {
-  std::vector<double> memory(shared / sizeof(double) + 1);
-  shared_memory = reinterpret_cast<float *>(memory.data());
-  blocks = grid;
-  for (block = 0; block < grid; block++) {
-    switch (kernel) {
-      case 0: train(*arguments); break;
-      case 1: update(*arguments); break;
-      case 2: score(*arguments); break;
-      case 3: predict(*arguments); break;
-      case 4: turn_all(*arguments); break;
-      case 5: sum_metrics(*arguments); break;
+namespace {
+
+// A barrier that all threads of a block must come to at the same line.
+class Meeting {
+ public:
+  explicit Meeting(int threads) : expected(threads) {}
+
+  void wait(int line) {
+    std::unique_lock<std::mutex> lock(mutex);
+    if (present == 0) at = line;
+    if (at != line) {
+      std::fprintf(stderr, "threads of block %d are at barriers of lines %d and %d (0: the end)\n", block, at, line);
+      std::abort();
+    }
+    if (++present == expected) {
+      present = 0, round++;
+      all_there.notify_all();
+      return;
+    }
+    const long mine = round;
+    all_there.wait(lock, [&] { return round != mine; });
+  }
+
+ private:
+  std::mutex mutex;
+  std::condition_variable all_there;
+  const int expected;
+  int present = 0, at = 0;
+  long round = 0;
+};
+
+// What a multiprocessor has for the one block that it runs at a time.
+struct Multiprocessor {
+  Multiprocessor(int threads, size_t shared) : meeting(threads), memory(shared / sizeof(double) + 1) {}
+  Meeting meeting;
+  std::vector<double> memory;
+};
+
+thread_local Meeting *meeting;
+
+void run(int kernel, const Arguments &arguments) {
+  switch (kernel) {
+    case 0: train(arguments); break;
+    case 1: update(arguments); break;
+    case 2: score(arguments); break;
+    case 3: predict(arguments); break;
+    case 4: turn_all(arguments); break;
+    case 5: sum_metrics(arguments); break;
+  }
+}
+
+}  // namespace
+
+static void meet(int line) {
+  if (threads > 1) meeting->wait(line);
+}
+
+// Each of `at_once` multiprocessors takes the blocks from its own on, with `block_threads` threads.
+extern "C" void candlewick_emulate(int kernel, int grid, size_t shared, int block_threads, int at_once,
+                                   const Arguments *arguments) {
+  std::deque<Multiprocessor> multiprocessors;
+  std::vector<std::thread> running;
+  for (int m = 0; m < at_once; m++) {
+    Multiprocessor &self = multiprocessors.emplace_back(block_threads, shared);
+    for (int t = 0; t < block_threads; t++) {
+      auto take_blocks = [=, &self] {
+        meeting = &self.meeting;
+        shared_memory = reinterpret_cast<float *>(self.memory.data());
+        thread = t, threads = block_threads, blocks = grid;
+        for (block = m; block < grid; block += at_once) {
+          if (t == 0) std::memset(self.memory.data(), 0xff, self.memory.size() * sizeof(double));  // NaN: nothing is there yet
+          meet(0);
+          run(kernel, *arguments);
+          meet(0);
+        }
+      };
+      if (block_threads * at_once == 1) take_blocks(); else running.emplace_back(take_blocks);
     }
   }
+  for (auto &each : running) each.join();
 }

@@ -112,8 +112,14 @@ DEVICE const Operation &owner(const Arguments &a, int parameter) {
 DEVICE float sum_parts(const Arguments &a, const Operation &op, int parameter, int from, int stride) {
   float sum = 0;
   if (op.kind == DENSE) {
+    // Where an image's two factors are, found once; a bias's second is 1.
+    const int inputs = input_len(op), weights = inputs * op.out_channels, i = parameter - op.weight;
+    const bool is_bias = i >= weights;
+    const float *x = a.records + op.record + (is_bias ? 0 : i % inputs);
+    const float *dz = a.records + op.record + inputs + (is_bias ? i - weights : i / inputs);
     for (int n = from; n < a.images; n += stride) {
-      sum += dense_gradient(op, parameter - op.weight, a.records + (size_t)n * a.record_len);
+      const size_t at = (size_t)n * a.record_len;
+      sum += dz[at] * (is_bias ? 1.0f : x[at]);
     }
   } else {
     const float *partials = a.partials + op.gradient + parameter - op.weight;
