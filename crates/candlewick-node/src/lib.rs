@@ -1,6 +1,7 @@
 //! The Node addon: converts arguments and errors and runs work off the event loop. Everything else is in `candlewick`
 //! (Rust) or `src/` (TypeScript), which is also where arguments are checked.
 
+mod checkpoint;
 mod dataset;
 mod device;
 mod engine;
