@@ -63,6 +63,12 @@ export declare class Progress {
   cancel(): void
 }
 
+/**
+ * Fails where a network whose parameters take `bytes` bytes could not be saved to `path`. Changes nothing there. Blocks as
+ * long as the disk takes to write as much.
+ */
+export declare function checkSavePath(path: string, bytes: number): void
+
 /** Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. */
 export declare function createEngine(layers: Array<LayerOptions>, inputShape: Array<number>, init: InitOptions, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
 

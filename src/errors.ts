@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'CHECKPOINT_NOT_FOUND'
   /** A checkpoint file does not hold this network's parameters. */
   | 'CHECKPOINT_INVALID'
-  /** A checkpoint could not be written; what stood at its path before is untouched. */
+  /** A checkpoint could not be written; what stood at its path before is untouched, unless the sentence says that it is lost. */
   | 'SAVE_FAILED'
   /** A network is larger than memory. */
   | 'OUT_OF_MEMORY'

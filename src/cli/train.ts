@@ -61,7 +61,9 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
 
 /** Better before the training than after it. */
 function checkFile(path: string): void {
-  const counts = lenet().describe([1, 28, 28]).map(({ parameterCount }) => parameterCount ?? 0)
+  const counts = lenet()
+    .describe([1, 28, 28])
+    .map(({ parameterCount }) => parameterCount ?? 0)
   const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)
   native(() => checkSavePath(path, bytes))
 }

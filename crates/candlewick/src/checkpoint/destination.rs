@@ -3,7 +3,7 @@
 use super::ordinary;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
-use std::path::{Path, PathBuf, is_separator};
+use std::path::{Path, PathBuf, absolute, is_separator};
 
 /// As many links as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -11,7 +11,7 @@ const MOST_LINKS: usize = 40;
 /// A path that a file may be written to.
 #[derive(Debug)]
 pub struct Destination {
-    /// Not a link, so that links stay what they are.
+    /// Not a link, so that links stay what they are, and absolute, whatever becomes of the working directory.
     pub path: PathBuf,
     /// What stands there, open for writing, and untouched.
     pub old: Option<File>,
@@ -35,19 +35,19 @@ impl Destination {
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(error),
         };
-        let path = follow(path)?;
+        let target = follow(absolute(path)?)?;
         if exists {
-            let old = ordinary::open(&path, OpenOptions::new().write(true))?;
-            return Ok(Self { path, old: Some(old) });
+            let old = ordinary::open(&target, OpenOptions::new().write(true))?;
+            return Ok(Self { path: target, old: Some(old) });
         }
-        if names_a_folder(&path) {
+        if names_a_folder(path) || names_a_folder(&target) {
             return Err(Error::new(ErrorKind::IsADirectory, "it names a folder"));
         }
-        let folder = folder(&path);
+        let folder = folder(&target);
         if !folder.exists() {
             return Err(Error::new(ErrorKind::NotFound, format!("the folder {} does not exist", folder.display())));
         }
-        Ok(Self { path, old: None })
+        Ok(Self { path: target, old: None })
     }
 
     /// The folder of the file.
@@ -61,8 +61,7 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// To the end of a chain of links, whether or not something is there.
-fn follow(path: &Path) -> Result<PathBuf> {
-    let mut path = path.to_owned();
+fn follow(mut path: PathBuf) -> Result<PathBuf> {
     for _ in 0..=MOST_LINKS {
         match fs::read_link(&path) {
             Ok(next) => path = folder(&path).join(next),
@@ -127,7 +126,7 @@ mod tests {
         assert_eq!(target().path.canonicalize().unwrap(), at("real/target").canonicalize().unwrap());
         symlink("loop", at("loop")).unwrap();
         assert!(Destination::of(&at("loop")).unwrap_err().to_string().contains("symbolic links"));
-        assert!(follow(&at("loop")).is_err());
+        assert!(follow(at("loop")).is_err());
         symlink("missing/", at("dangling")).unwrap();
         assert_eq!(Destination::of(&at("dangling")).unwrap_err().kind(), ErrorKind::IsADirectory);
     }

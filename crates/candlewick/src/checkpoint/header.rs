@@ -98,10 +98,8 @@ impl<'de> Visitor<'de> for Wanted<'_> {
             if !self.0.contains(name.as_str()) {
                 header.extras += 1;
                 header.extra.get_or_insert(name);
-            } else if header.tensors.contains_key(&name) {
+            } else if header.tensors.insert(name.clone(), entry).is_some() {
                 return Err(A::Error::custom(format!("tensor {name} is there twice")));
-            } else {
-                header.tensors.insert(name, entry);
             }
         }
         header.data_len = end_of(places).map_err(A::Error::custom)?;

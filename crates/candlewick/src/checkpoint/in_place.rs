@@ -80,28 +80,19 @@ mod tests {
     }
 
     #[test]
-    fn until_its_end_it_is_no_safetensors_file() {
-        struct Stop<'a>(&'a File, usize);
-        impl Write for Stop<'_> {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.1 = self.1.checked_sub(1).ok_or(ErrorKind::StorageFull)?;
-                self.0.write(&bytes[..bytes.len().min(10)])
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
+    fn a_lock_that_is_never_given_up_is_an_error_for_writers_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net");
         let parameters = parameters();
-        let layout = Layout::new(&parameters).unwrap();
-        for writes in 0..3 {
-            crate::checkpoint::save(&parameters, &path).unwrap();
-            let mut file = OpenOptions::new().write(true).open(&path).unwrap();
-            file.write_all(&[0; 8]).unwrap();
-            layout.write_rest(Stop(&file, writes)).unwrap_err();
-            assert!(load(&network(), &path, false).unwrap_err().message.contains("not a safetensors file"));
-        }
+        crate::checkpoint::save(&parameters, &path).unwrap();
+        let keeper = File::open(&path).unwrap();
+        keeper.lock().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(load(&network(), &path, false).unwrap(), VALUES));
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            let error = overwrite(&file, &Layout::new(&parameters).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+        });
     }
 
     #[test]

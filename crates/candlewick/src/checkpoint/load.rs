@@ -135,6 +135,8 @@ mod tests {
     use crate::network::{Activation, Layer};
     use std::fs;
     use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::time::{Duration, SystemTime};
     use tempfile::{TempDir, tempdir};
 
     /// A header and what follows it, in a file.
@@ -286,6 +288,29 @@ mod tests {
         let error = read_values(&file, start + bias.data_offsets.0, DType::F32, &mut values).unwrap_err();
         assert_eq!(error.code, Code::CheckpointInvalid);
         assert!(error.message.contains("cut short while it was read"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_file_that_is_written_meanwhile_is_an_error() {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        save(&parameters(), &path).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut time = SystemTime::now();
+                while !is_done.load(Relaxed) {
+                    time += Duration::from_secs(1);
+                    file.set_modified(time).unwrap();
+                }
+            });
+            let error = (0..10_000).find_map(|_| load(&network(), &path, false).err());
+            is_done.store(true, Relaxed);
+            let error = error.unwrap();
+            assert_eq!(error.code, Code::CheckpointInvalid);
+            assert!(error.message.contains("changed while it was read"), "{}", error.message);
+        });
     }
 
     #[cfg(unix)]

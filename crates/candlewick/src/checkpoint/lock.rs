@@ -19,3 +19,24 @@ pub fn patiently(try_lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_lock_that_comes_is_waited_for() {
+        let tries = Cell::new(0);
+        let third = || {
+            tries.set(tries.get() + 1);
+            if tries.get() == 3 { Ok(()) } else { Err(TryLockError::WouldBlock) }
+        };
+        patiently(third).unwrap();
+        assert_eq!(tries.get(), 3);
+        assert!(matches!(
+            patiently(|| Err(TryLockError::Error(std::io::ErrorKind::Unsupported.into()))),
+            Err(TryLockError::Error(_))
+        ));
+    }
+}

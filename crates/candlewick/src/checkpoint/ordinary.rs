@@ -48,7 +48,7 @@ fn name(_: FileType) -> &'static str {
     "a device"
 }
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use rustix::fs::{CWD, FileType, Mode, mknodat};

@@ -179,6 +179,20 @@ mod tests {
         assert_eq!(mode(&new), 0o620);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_killed_writer_left_is_swept_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net");
+        let left = temporary::create(&Destination::of(&path).unwrap()).unwrap();
+        drop(left.keep().unwrap()); // the lock goes, the file stays
+        check_writable(&path, 1).unwrap();
+        assert_eq!(count(folder.path()), 1);
+        save(&parameters(), &path).unwrap();
+        assert_eq!(count(folder.path()), 1);
+        load(&network(), &path, false).unwrap();
+    }
+
     #[test]
     fn a_check_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();

@@ -40,7 +40,7 @@ pub fn create(destination: &Destination) -> Result<NamedTempFile> {
     }
 }
 
-/// Removes what killed writers left of `destination`; `own` is a file that was made just now.
+/// Removes what killed writers left of `destination`; `own`, made just now, tells the disk's time.
 pub fn sweep(destination: &Destination, own: &NamedTempFile) {
     let (Ok(entries), Ok(now)) =
         (fs::read_dir(destination.folder()), own.as_file().metadata().and_then(|m| m.modified()))
@@ -52,7 +52,7 @@ pub fn sweep(destination: &Destination, own: &NamedTempFile) {
         let name = entry.file_name();
         let Some(writer) = name.to_str().and_then(|name| name.strip_prefix(&stem)) else { continue };
         let is_ours = machine != UNKNOWN && writer.starts_with(&machine);
-        if entry.path() != own.path() && is_dead(&entry.path(), now, is_ours).unwrap_or(false) {
+        if is_dead(&entry.path(), now, is_ours).unwrap_or(false) {
             let _ = fs::remove_file(entry.path()); // another saver may have been quicker
         }
     }
