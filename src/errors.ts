@@ -25,7 +25,7 @@ const errorCodes = [
   'CHECKPOINT_NOT_FOUND',
   /** A checkpoint file does not hold this network's parameters. */
   'CHECKPOINT_INVALID',
-  /** A checkpoint could not be written; what stood at its path before is untouched. */
+  /** A checkpoint could not be written; what stood at its path before is untouched, unless the sentence says that it is lost. */
   'SAVE_FAILED',
   /** Memory does not hold what was asked for: a network, a dataset, an answer. */
   'OUT_OF_MEMORY',

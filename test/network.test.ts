@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import test from 'ava'
 import {
   avgPool2d,
@@ -18,7 +16,6 @@ import {
   xavier,
   zeros,
 } from 'candlewick'
-import { temporaryFolder } from './idx-folder.js'
 
 const inputShape = [1, 28, 28] as const
 const gray = (n: number) => ({ data: new Uint8Array(n * 784).fill(100), shape: [n, 1, 28, 28] })
@@ -179,49 +176,4 @@ test('bytes count as 0 to 1, float32 as it is', async (t) => {
   const net = await initialized()
   const floats = { data: new Float32Array(784).fill(100 / 255), shape: [1, 1, 28, 28] }
   t.deepEqual(await net.predict(floats), await net.predict(gray(1)))
-})
-
-test('saved parameters are loaded again, into another network too', async (t) => {
-  const path = join(await temporaryFolder(t), 'net.safetensors')
-  const net = await initialized()
-  await net.saveParameters(path)
-  const other = await initialized({ seed: 2 })
-  t.notDeepEqual(await other.parameters(), await net.parameters())
-  await other.loadParameters(path)
-  t.deepEqual(await other.parameters(), await net.parameters())
-})
-
-test('a file of another network changes nothing', async (t) => {
-  const dir = await temporaryFolder(t)
-  const path = join(dir, 'net.safetensors')
-  const net = await initialized()
-  const before = await net.parameters()
-  const save = async (layers: ConstructorParameters<typeof Sequential>[0]) => {
-    const other = new Sequential(layers)
-    await other.initialize({ inputShape, device: 'cpu' })
-    await other.saveParameters(path)
-  }
-  const invalid = (message: RegExp) => ({ code: 'CHECKPOINT_INVALID', message })
-  await save([conv2d({ channels: 2, kernelSize: 3 })])
-  await t.throwsAsync(net.loadParameters(path), invalid(/dense0\.weight of shape \(3, 1352\) is missing/))
-  await save([conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 3 }), dense({ units: 3 })])
-  await t.throwsAsync(net.loadParameters(path), invalid(/dense1\.(weight|bias) and 1 more belongs to no parameter/))
-  await save([conv2d({ channels: 2, kernelSize: 5 }), dense({ units: 3 })])
-  await t.throwsAsync(net.loadParameters(path), invalid(/conv0\.weight has shape \(2, 1, 5, 5\)/))
-  await t.throwsAsync(net.loadParameters(join(dir, 'none')), { code: 'CHECKPOINT_NOT_FOUND' })
-  await t.throwsAsync(net.loadParameters(import.meta.filename), invalid(/not a safetensors file/))
-  t.deepEqual(await net.parameters(), before)
-  await save([conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 3 }), dense({ units: 3 })])
-  await net.loadParameters(path, { ignoreExtra: true })
-  t.notDeepEqual(await net.parameters(), before)
-})
-
-test('a path that cannot be written is named and nothing is left there', async (t) => {
-  const dir = await temporaryFolder(t)
-  const net = await initialized()
-  for (const path of [join(dir, 'missing', 'net.safetensors'), dir, '/proc/net.safetensors']) {
-    const error = await t.throwsAsync(net.saveParameters(path), { code: 'SAVE_FAILED' })
-    t.true(error?.message.includes(path))
-  }
-  t.deepEqual(await readdir(dir), [])
 })

@@ -1,7 +1,6 @@
-import { access, constants } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { checkSavePath } from '../../index.js'
 import { fashionMnist } from '../data/fashion-mnist.js'
-import { CandlewickError } from '../errors.js'
+import { native } from '../errors.js'
 import { lenet } from '../lenet.js'
 import { formatDevice, formatEpoch, formatShape } from '../log.js'
 import { sgd } from '../optimizers.js'
@@ -27,7 +26,7 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
   const place = placement(values)
   const seed = integer('seed', values.seed, 0, mostSeed)
 
-  if (values.save !== undefined) await checkFolder(values.save)
+  if (values.save !== undefined) checkFile(values.save)
   const { train, test } = await fashionMnist({ ...dataFolder(values), signal })
   const net = lenet()
   await net.initialize({ inputShape: train.imageShape, ...place, ...(seed === undefined ? {} : { seed }) })
@@ -61,10 +60,10 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
 }
 
 /** Better before the training than after it. */
-async function checkFolder(path: string): Promise<void> {
-  const folder = dirname(path)
-  await access(folder, constants.W_OK).catch((cause) => {
-    const message = `Cannot save parameters to ${path}: the folder ${folder} is missing or cannot be written.`
-    throw new CandlewickError('SAVE_FAILED', message, { cause })
-  })
+function checkFile(path: string): void {
+  const counts = lenet()
+    .describe([1, 28, 28])
+    .map(({ parameterCount }) => parameterCount ?? 0)
+  const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)
+  native(() => checkSavePath(path, bytes))
 }

@@ -17,7 +17,7 @@ pub enum Code {
     CheckpointNotFound,
     /// A checkpoint file does not hold this network's parameters.
     CheckpointInvalid,
-    /// A checkpoint could not be written; whatever stood at its path before is untouched.
+    /// A checkpoint could not be written; whatever stood at its path before is untouched, unless the sentence says that it is lost.
     SaveFailed,
     /// A network is larger than memory.
     OutOfMemory,

@@ -1,0 +1,39 @@
+//! Why the system refused, in words.
+
+use std::io::{Error, ErrorKind};
+
+/// `permission denied` rather than `Permission denied (os error 13)`.
+pub fn words(error: &Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error ").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
+}
+
+/// What to do about a save that failed for `kind`.
+pub fn advice(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => "make the folder first, or choose one that exists",
+        ErrorKind::IsADirectory => "name a file in it",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make it writable, or choose another path",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room, or choose another disk"
+        }
+        ErrorKind::InvalidFilename => "choose a shorter or plainer name",
+        ErrorKind::ResourceBusy => "wait for it, or choose another path",
+        _ => "choose another path",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_for_systems_and_words_for_people() {
+        assert_eq!(words(&Error::other("it is a folder")), "it is a folder");
+        #[cfg(unix)]
+        assert_eq!(words(&Error::from_raw_os_error(13)), "permission denied");
+        assert_eq!(words(&Error::other("")), "");
+    }
+}
