@@ -10,14 +10,14 @@ import { finish, type Outcome, program, startCandlewick } from './run-command.js
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** A training on slow code that would take minutes, sent signals 100 ms apart once it has begun. */
+/** A training on slow code that would take minutes, sent signals a quarter of a second apart once it has begun. */
 async function ended(t: ExecutionContext, args: string[], ...signals: NodeJS.Signals[]): Promise<Outcome> {
   const data = await lenetFolder(t, 4000)
   const all = ['train', '--data', data, '--epochs', '10000', '--threads', '1', ...args]
   const child = startCandlewick(all, { CANDLEWICK_ISA: 'portable' })
   child.stdout?.once('data', async () => {
     for (const signal of signals) {
-      await pause(100)
+      await pause(250)
       child.kill(signal)
     }
   })
