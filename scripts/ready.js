@@ -14,23 +14,17 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
 checkNode()
-if (isOlder('node_modules/.package-lock.json', ['package.json', 'package-lock.json'])) {
+if (isOlder('node_modules/.package-lock.json', ['package-lock.json'])) {
   console.error('Installing npm packages ...')
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 }
-if (isOlder(addon(), ['Cargo.toml', 'Cargo.lock', 'crates', 'package.json'])) {
+const sources = ['Cargo.toml', 'Cargo.lock', 'crates']
+if (addons().length === 0 || addons().some((addon) => isOlder(addon, sources))) {
   checkRust()
   console.error('Building the addon (two minutes the first time) ...')
-  run('npm', ['run', '--silent', 'build:native'])
+  run('npm', ['run', '--silent', hasCuda() ? 'build:cuda' : 'build:native'])
 }
-const sources = ['tsconfig.json', 'package.json', 'index.d.ts', 'src']
-if (
-  !existsSync('dist/cli.js') ||
-  isOlder('build/test/.tsbuildinfo', [...sources, 'test']) ||
-  isOlder('build/bench/.tsbuildinfo', [...sources, ...filesIn('bench')])
-) {
-  run('npm', ['run', '--silent', 'build:ts'])
-}
+run('npm', ['run', '--silent', 'build:ts']) // knows itself what is done already
 await lookForData()
 
 function checkNode() {
@@ -61,8 +55,18 @@ async function lookForData() {
   if (!works('apt-get', install)) works('apt-get', ['update', '-qq']) && works('apt-get', install)
 }
 
-function addon() {
-  return readdirSync('.').find((name) => name.endsWith('.node')) ?? 'candlewick.node'
+/** The addons for this machine. */
+function addons() {
+  return readdirSync('.').filter(
+    (name) => name.startsWith(`candlewick.${process.platform}-${process.arch}`) && name.endsWith('.node'),
+  )
+}
+
+/** Whether the addon that is here has the CUDA engine, which the next is to have too. */
+function hasCuda() {
+  const program = "import('./index.js').then(({ devices }) => console.log(JSON.stringify(devices())))"
+  const { status, stdout } = spawnSync(process.execPath, ['--eval', program], { encoding: 'utf8' })
+  return status === 0 && !stdout.includes('no CUDA engine')
 }
 
 /** Whether `product` is missing or older than one of its sources. */
@@ -70,12 +74,6 @@ function isOlder(product, sources) {
   if (!existsSync(product)) return true
   const made = statSync(product).mtimeMs
   return sources.some((source) => existsSync(source) && newest(source) > made)
-}
-
-/** Not those in folders: bench/peers may hold gigabytes. */
-function filesIn(folder) {
-  const entries = readdirSync(folder, { withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => join(folder, name))
 }
 
 function newest(path) {

@@ -1,69 +1,62 @@
 #!/usr/bin/env node
-/** `candlewick`: the command. Errors leave as one sentence, with their stack only for CANDLEWICK_DEBUG=1. */
+/** `candlewick`: the command's process, with its signals, its streams and its exit code. */
 
-import { devicesCommand } from './cli/devices.js'
-import { evaluateCommand } from './cli/evaluate.js'
-import { summaryCommand } from './cli/summary.js'
-import { trainCommand } from './cli/train.js'
-import { UsageError, usage } from './cli/usage.js'
+import { exitCode, explain, main } from './cli/main.js'
 
-const exitCode = { done: 0, failure: 1, badUsage: 2, interrupted: 130 }
-
-const commands = new Map([
-  ['train', trainCommand],
-  ['evaluate', evaluateCommand],
-  ['summary', summaryCommand],
-  ['devices', devicesCommand],
-])
-
-async function main(args: string[], signal: AbortSignal): Promise<number> {
-  const [name, ...rest] = args
-  if (name === undefined || name === 'help' || args.includes('--help') || args.includes('-h')) {
-    console.log(usage)
-    return name === undefined ? exitCode.badUsage : exitCode.done
+/** Why the work ends early. */
+class Ending extends Error {
+  constructor(readonly signal: NodeJS.Signals) {
+    super(signal)
   }
-  const command = commands.get(name)
-  if (!command) throw new UsageError(`Unknown command "${name}"; expected one of ${[...commands.keys()].join(', ')}.`)
-  await command(rest, signal)
-  return exitCode.done
 }
 
-/** Once, Ctrl-C stops the work within a batch; twice, the process. */
+/**
+ * The first of these signals stops the work within a batch, so that it clears away what it began; the next ends the process.
+ * Of SIGTERM and SIGHUP it dies then, as who sent them expects.
+ */
 function interruption(): AbortSignal {
   const controller = new AbortController()
-  process.once('SIGINT', () => {
-    controller.abort()
-    process.once('SIGINT', () => process.exit(exitCode.interrupted))
-  })
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      if (!controller.signal.aborted) return controller.abort(new Ending(name))
+      if (name === 'SIGINT') process.exit(exitCode.interrupted)
+      die(name)
+    })
+  }
   return controller.signal
 }
 
-function explain(error: unknown): string {
-  if (process.env.CANDLEWICK_DEBUG && error instanceof Error) return error.stack ?? error.message
-  return error instanceof Error ? error.message : String(error)
+function die(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
 }
 
 const args = process.argv.slice(2)
+const signal = interruption()
 
 // A reader that has seen enough, such as head, is no error; but what was to be saved still is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (signal.aborted) return // as by a terminal that hung up
   if (error.code !== 'EPIPE') {
     console.error(`candlewick: cannot print: ${error.message}.`)
     process.exit(exitCode.failure)
   }
   if (!args.some((argument) => argument.startsWith('--save'))) process.exit(exitCode.done)
 })
+process.stderr.on('error', () => {}) // nobody is left to tell
 
-const signal = interruption()
 try {
   process.exitCode = await main(args, signal)
 } catch (error) {
-  if (signal.aborted) {
+  const ending: unknown = signal.reason
+  if (!(ending instanceof Ending)) {
+    const { line, code } = explain(error)
+    console.error(line)
+    process.exitCode = code
+  } else if (ending.signal === 'SIGINT') {
     console.error('Interrupted.')
     process.exitCode = exitCode.interrupted
   } else {
-    const isUsage = error instanceof UsageError
-    console.error(`candlewick: ${explain(error)}${isUsage ? ' See candlewick --help.' : ''}`)
-    process.exitCode = isUsage ? exitCode.badUsage : exitCode.failure
+    die(ending.signal)
   }
 }

@@ -1,10 +1,11 @@
 import { devices } from '../devices.js'
+import { jsonLine } from './json.js'
 import { parse } from './usage.js'
 
 export async function devicesCommand(args: string[]): Promise<void> {
   const { values } = parse(args, { json: { type: 'boolean' } })
   for (const device of devices()) {
-    if (values.json) console.log(JSON.stringify(device))
+    if (values.json) console.log(jsonLine(device))
     else console.log(`${device.name}${device.available ? '' : ' (none)'}: ${device.description}`)
   }
 }

@@ -1,6 +1,8 @@
 import { fashionMnist } from '../data/fashion-mnist.js'
 import { lenet } from '../lenet.js'
 import { evaluate } from '../training.js'
+import { jsonLine } from './json.js'
+import { checkReadable } from './parameters-file.js'
 import { dataFolder, parse, placement, runOptions, UsageError } from './usage.js'
 
 export async function evaluateCommand(args: string[], signal: AbortSignal): Promise<void> {
@@ -10,11 +12,15 @@ export async function evaluateCommand(args: string[], signal: AbortSignal): Prom
     throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
   }
   const place = placement(values)
+  await checkReadable(file)
   const { test } = await fashionMnist({ ...dataFolder(values), signal })
   const net = lenet()
   await net.initialize({ inputShape: test.imageShape, ...place })
   await net.loadParameters(file)
   const { loss, accuracy, count } = await evaluate(net, test, { signal })
-  if (values.json) console.log(JSON.stringify({ loss, accuracy, count }))
+  if (values.json) console.log(jsonLine({ loss, accuracy, count }))
   else console.log(`${count} images, loss ${loss.toFixed(4)}, acc ${accuracy.toFixed(3)}`)
+  if (!Number.isFinite(loss)) {
+    throw new Error(`The loss is ${loss}: the parameters of ${file} are of a training that diverged.`)
+  }
 }

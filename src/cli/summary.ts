@@ -1,5 +1,6 @@
 import { lenet } from '../lenet.js'
 import { formatShape } from '../log.js'
+import { jsonLine } from './json.js'
 import { parse } from './usage.js'
 
 export async function summaryCommand(args: string[]): Promise<void> {
@@ -7,8 +8,8 @@ export async function summaryCommand(args: string[]): Promise<void> {
   const layers = lenet().describe([1, 28, 28])
   const total = layers.reduce((sum, layer) => sum + (layer.parameterCount ?? 0), 0)
   if (values.json) {
-    for (const layer of layers) console.log(JSON.stringify(layer))
-    console.log(JSON.stringify({ totalParameterCount: total }))
+    for (const layer of layers) console.log(jsonLine(layer))
+    console.log(jsonLine({ totalParameterCount: total }))
     return
   }
   const row = (name: string, shape: string, count: number | string) =>

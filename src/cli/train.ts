@@ -3,13 +3,49 @@ import { fashionMnist } from '../data/fashion-mnist.js'
 import { native } from '../errors.js'
 import { lenet } from '../lenet.js'
 import { formatDevice, formatEpoch, formatShape } from '../log.js'
+import type { Sequential } from '../network.js'
 import { sgd } from '../optimizers.js'
 import { progressBar } from '../progress-bar.js'
 import { mostSeed } from '../shuffle.js'
-import { fit } from '../training.js'
-import { dataFolder, integer, parse, placement, positive, runOptions } from './usage.js'
+import { type EpochProgress, fit } from '../training.js'
+import { jsonLine } from './json.js'
+import { brokenParameter, checkReadable } from './parameters-file.js'
+import { dataFolder, integer, number, parse, placement, runOptions } from './usage.js'
 
 export async function trainCommand(args: string[], signal: AbortSignal): Promise<void> {
+  const options = trainOptions(args)
+  if (options.init !== undefined) await checkReadable(options.init)
+  if (options.save !== undefined) checkFile(options.save)
+  const { train, test } = await fashionMnist({ ...options.data, signal })
+  const net = lenet()
+  await net.initialize({ inputShape: train.imageShape, ...options.place, ...options.seed })
+  if (options.init !== undefined) await net.loadParameters(options.init)
+  if (!options.json) announce(net, options)
+
+  const { epochs, batchSize, learningRate, shuffle } = options
+  const bar = options.json ? undefined : progressBar('training', process.stdout)
+  const onProgress = ({ epoch, images, total }: EpochProgress) =>
+    bar?.update((epoch - 1) * total + images, epochs * total)
+  const optimizer = sgd({ learningRate })
+  try {
+    for await (const epoch of fit(net, train, { epochs, batchSize, optimizer, test, shuffle, signal, onProgress })) {
+      bar?.stop()
+      if (options.json) console.log(jsonLine({ ...epoch, seed: net.seed }))
+      else console.log(formatEpoch(epoch))
+      if (!Number.isFinite(epoch.loss)) throw diverged(`the loss of epoch ${epoch.epoch} is ${epoch.loss}`, options)
+    }
+  } finally {
+    bar?.stop()
+  }
+  // The last step, which no loss tells of, may have gone wrong.
+  const broken = await brokenParameter(net)
+  if (broken !== undefined) throw diverged(`${broken} holds values that are not finite`, options)
+  if (options.save !== undefined) await net.saveParameters(options.save)
+}
+
+type TrainOptions = ReturnType<typeof trainOptions>
+
+function trainOptions(args: string[]) {
   const { values } = parse(args, {
     epochs: { type: 'string' },
     'batch-size': { type: 'string' },
@@ -20,43 +56,36 @@ export async function trainCommand(args: string[], signal: AbortSignal): Promise
     save: { type: 'string' },
     ...runOptions,
   })
-  const epochs = integer('epochs', values.epochs, 1) ?? 5
-  const batchSize = integer('batch-size', values['batch-size'], 1) ?? 256
-  const learningRate = positive('learning-rate', values['learning-rate']) ?? 0.9
-  const place = placement(values)
   const seed = integer('seed', values.seed, 0, mostSeed)
-
-  if (values.save !== undefined) checkFile(values.save)
-  const { train, test } = await fashionMnist({ ...dataFolder(values), signal })
-  const net = lenet()
-  await net.initialize({ inputShape: train.imageShape, ...place, ...(seed === undefined ? {} : { seed }) })
-  if (values.init !== undefined) await net.loadParameters(values.init)
-  if (!values.json) {
-    console.log(`training on ${formatDevice(net.device)}`)
-    for (const { name, outputShape } of net.layers)
-      console.log(`${name} output shape: ${formatShape(outputShape ?? [])}`)
+  return {
+    epochs: integer('epochs', values.epochs, 1) ?? 5,
+    batchSize: integer('batch-size', values['batch-size'], 1) ?? 256,
+    learningRate: number('learning-rate', values['learning-rate']) ?? 0.9,
+    seed: seed === undefined ? {} : { seed },
+    init: values.init,
+    shuffle: !values['no-shuffle'],
+    save: values.save,
+    place: placement(values),
+    data: dataFolder(values),
+    json: values.json ?? false,
   }
+}
 
-  const bar = values.json ? undefined : progressBar('training', process.stdout)
-  const optimizer = sgd({ learningRate })
-  const epochOf = (n: number, images: number, total: number) => (n - 1) * total + images
-  try {
-    for await (const epoch of fit(net, train, {
-      epochs,
-      batchSize,
-      optimizer,
-      test,
-      shuffle: !values['no-shuffle'],
-      signal,
-      onProgress: ({ epoch, images, total }) => bar?.update(epochOf(epoch, images, total), epochs * total),
-    })) {
-      bar?.stop()
-      console.log(values.json ? JSON.stringify(epoch) : formatEpoch(epoch))
-    }
-  } finally {
-    bar?.stop()
-  }
-  if (values.save !== undefined) await net.saveParameters(values.save)
+/** The first lines, as d2l prints them, with the seed if nobody chose it. */
+function announce(net: Sequential, { seed }: TrainOptions): void {
+  console.log(`training on ${formatDevice(net.device)}`)
+  if (seed.seed === undefined) console.log(`seed ${net.seed}`)
+  for (const { name, outputShape } of net.layers) console.log(`${name} output shape: ${formatShape(outputShape ?? [])}`)
+}
+
+/** What ends a training that has come to numbers of no use. */
+function diverged(what: string, { learningRate, init, save }: TrainOptions): Error {
+  const advice = [
+    learningRate > 0 && `a --learning-rate below ${learningRate}`,
+    init !== undefined && `other parameters than those of ${init}`,
+  ].filter(Boolean)
+  const unsaved = save === undefined ? '' : `; nothing was saved to ${save}`
+  return new Error(`The training diverged: ${what}; try ${advice.join(' or ')}${unsaved}.`)
 }
 
 /** Better before the training than after it. */

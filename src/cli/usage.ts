@@ -8,7 +8,7 @@ export const usage = `candlewick: train LeNet on Fashion-MNIST
     --epochs 5               times through the training images
     --batch-size 256         images of a step
     --learning-rate 0.9
-    --seed N                 decides weights and shuffling; drawn at random by default
+    --seed N                 decides weights and shuffling; drawn at random, and printed, by default
     --init FILE.safetensors  start from these parameters
     --no-shuffle             take the images in the order of the file
     --save FILE.safetensors  write the parameters after the last epoch
@@ -19,10 +19,11 @@ export const usage = `candlewick: train LeNet on Fashion-MNIST
   --device auto|cpu|cuda:0   (train, evaluate) auto takes a GPU if there is one
   --threads N                (train, evaluate) CPU threads; all processors by default
   --data DIR                 (train, evaluate) a folder with the four IDX files of Fashion-MNIST, MNIST or the like
-  --json                     one JSON object a line instead of text
+  --json                     one JSON object a line instead of text; numbers that are not finite are strings, as "NaN"
 
 CANDLEWICK_ISA=avx512|avx2|neon|portable uses this instruction set instead of the best; the result is the same.
-CANDLEWICK_DEBUG=1 prints the stack of an error. Exit codes: 0 done, 1 failure, 2 bad usage, 130 after Ctrl-C.`
+CANDLEWICK_DEBUG=1 prints the stack of an error. Exit codes: 0 done, 1 failure or a loss that is not finite, 2 bad usage,
+130 after Ctrl-C; of SIGTERM and SIGHUP it dies, which shells call 143 and 129.`
 
 /** A command line that cannot be understood. */
 export class UsageError extends Error {}
@@ -44,17 +45,25 @@ export function parse<T extends Options>(
   options: T,
   most = 0,
 ): Pick<Parsed<T>, 'values' | 'positionals'> {
+  const { values, positionals, tokens } = understand(() =>
+    parseArgs({ args, options, allowPositionals: true, strict: true, tokens: true }),
+  )
+  const extra = positionals[most]
+  if (extra !== undefined) throw new UsageError(`Unexpected argument "${extra}".`)
+  const empty = Object.entries(values).find(([, value]) => value === '')
+  if (empty) throw new UsageError(`Expected a value for --${empty[0]}, but received "".`)
+  const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+  const twice = names.find((name, i) => names.indexOf(name) < i)
+  if (twice !== undefined) throw new UsageError(`Expected --${twice} once, but received it twice.`)
+  return { values, positionals }
+}
+
+/** Of Node's errors the first sentence: it adds advice on how to pass values that begin with a dash. */
+function understand<T>(parsing: () => T): T {
   try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
-    const extra = positionals[most]
-    if (extra !== undefined) throw new UsageError(`Unexpected argument "${extra}".`)
-    const empty = Object.entries(values).find(([, value]) => value === '')
-    if (empty) throw new UsageError(`Expected a value for --${empty[0]}, but received "".`)
-    return { values, positionals }
+    return parsing()
   } catch (error) {
-    if (error instanceof UsageError) throw error
-    // Node adds advice on how to pass values that begin with a dash.
-    const [sentence] = (error instanceof Error ? error.message : String(error)).split('. ')
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.? *\n|\. /)
     throw new UsageError(`${sentence?.replace(/\.$/, '')}.`)
   }
 }
@@ -72,12 +81,14 @@ export function integer(
   throw new UsageError(`Expected an integer from ${least} to ${most} for --${name}, but received "${value}".`)
 }
 
-/** `--name value` as a finite number of at least 0. */
-export function positive(name: string, value: string | undefined): number | undefined {
+/** `--name value` as a decimal number of at least 0 that float32 can hold. */
+export function number(name: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined
   const number = Number(value)
-  if (value.trim() !== '' && Number.isFinite(number) && number >= 0) return number
-  throw new UsageError(`Expected a number of at least 0 for --${name}, but received "${value}".`)
+  const rounded = Math.fround(number)
+  const isHeld = Number.isFinite(rounded) && (rounded !== 0 || number === 0)
+  if (/^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) && isHeld) return number
+  throw new UsageError(`Expected a number, 0 or from 1e-45 to 3.4e38, for --${name}, but received "${value}".`)
 }
 
 /** `--data`, as `fashionMnist` takes it. */
