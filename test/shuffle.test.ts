@@ -52,7 +52,7 @@ test('a long order leaves the event loop its turns', async (t) => {
   let timer = setImmediate(count)
   await shuffler(1)(60_000, 0)
   clearImmediate(timer)
-  t.true(turns >= 3, `${turns} turns`)
+  t.true(turns >= 3 && turns < 100, `${turns} turns`)
 })
 
 test('a seed that nobody chose is a seed, and another each time', (t) => {
