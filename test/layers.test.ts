@@ -49,7 +49,7 @@ const refused: [what: string, act: () => unknown, message: RegExp][] = [
   [
     'an activation of another name',
     () => dense(wrong({ units: 1, activation: 'elu' })),
-    /"sigmoid", "relu", "tanh".*"elu"/,
+    /"sigmoid", "relu", "tanh" for activation, .*"elu"/,
   ],
 ]
 

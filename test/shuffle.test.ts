@@ -1,4 +1,5 @@
 import test from 'ava'
+import { dense, Sequential } from 'candlewick'
 import { inOrder, mostSeed, randomSeed, shuffler } from '#dist/shuffle.js'
 
 test('an order in sequence starts where it should', (t) => {
@@ -60,4 +61,16 @@ test('a seed that nobody chose is a seed, and another each time', (t) => {
   t.true(seeds.every((seed) => Number.isInteger(seed) && seed >= 0 && seed <= mostSeed))
   t.is(new Set(seeds).size, 8)
   t.is(mostSeed, 4_294_967_295)
+})
+
+test('the least and the greatest seed are seeds, and no others are beyond', async (t) => {
+  const net = new Sequential([dense({ units: 1 })])
+  for (const seed of [0, mostSeed]) {
+    await net.initialize({ seed, device: 'cpu', forceReinit: true })
+    t.is(net.seed, seed)
+  }
+  for (const seed of [-1, mostSeed + 1, 0.5]) {
+    const expected = { code: 'INVALID_ARGUMENT', message: new RegExp(`from 0 to 4294967295 for seed, .* ${seed}\\.$`) }
+    await t.throwsAsync(net.initialize({ seed, forceReinit: true }), expected)
+  }
 })

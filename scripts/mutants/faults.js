@@ -47,7 +47,8 @@ export function faultsOf(source) {
   for (const [node, parent] of walk(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }))) {
     const replace = (start, end, ...replacements) => {
       // With what stands around it, where that is short.
-      const [from, to] = node.end - node.start > 60 ? [start, end] : [node.start, node.end]
+      const around = [parent, node].find((one) => one && one.end - one.start <= 60) ?? { start, end }
+      const [from, to] = [around.start, around.end]
       for (const replacement of replacements) {
         const faulty = source.slice(from, start) + replacement + source.slice(end, to)
         const shown = `${source.slice(from, to)} -> ${faulty}`.replace(/\s+/g, ' ')
