@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import test from 'ava'
 import {
   arrayDataset,
+  conv2d,
   type Dataset,
   dense,
   type Epoch,
@@ -205,6 +206,25 @@ test('an evaluation is aborted while it runs', async (t) => {
   const last = results.at(-1)
   t.is(last?.status === 'rejected' ? last.reason : last, reason)
   t.is(getEventListeners(controller.signal, 'abort').length, 0)
+})
+
+test('a fit that is aborted in an evaluation ends there', async (t) => {
+  const net = new Sequential([conv2d({ channels: 32, kernelSize: 5 }), dense({ units: 10 })])
+  await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1, threads: 1 })
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  // One step is done in a moment; the evaluation of 60,000 images is not.
+  setTimeout(() => controller.abort(reason), 50)
+  const fitted = epochs(net, train.slice(0, 8), { batchSize: 8, test: train, signal: controller.signal })
+  await t.throwsAsync(fitted, { is: reason })
+})
+
+test('a signal that was given before leaves a network without parameters as it was', async (t) => {
+  const net = new Sequential([dense({ units: 10 })])
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const reason = new Error('enough')
+  await t.throwsAsync(epochs(net, train, { signal: AbortSignal.abort(reason) }), { is: reason })
+  await t.throwsAsync(net.parameters(), { code: 'NOT_INITIALIZED' })
 })
 
 test('a test set of another shape is refused before anything is trained', async (t) => {

@@ -24,7 +24,11 @@ const refused: [what: string, images: unknown, message: RegExp][] = [
   ['a size in words', { data, shape: [2, 2, '3', 1] }, shapeExpected],
   ['a size that is no number', { data, shape: [2, 2, Number.NaN, 1] }, shapeExpected],
   ['a size of 2^31', { data: new Uint8Array(), shape: [0, 2 ** 31, 3, 1] }, shapeExpected],
-  ['a value too few', { data: data.subarray(1), shape }, /12 values, as shape \[2, 2, 3, 1\] needs,.* length 11/],
+  [
+    'a value too few',
+    { data: data.subarray(1), shape },
+    /12 values, as shape \[2, 2, 3, 1\] needs, for images\.data, .* length 11/,
+  ],
   ['a value too many', { data: new Float32Array(13), shape }, /12 values.* Float32Array of length 13/],
 ]
 
@@ -61,6 +65,11 @@ test('labels come in any array of numbers', async (t) => {
     losses.add((await step(net, { data: Uint8Array.from(data.keys()), shape }, labels, sgd({ learningRate: 0 }))).loss)
   }
   t.is(losses.size, 1)
+})
+
+test('a size of 2^31 - 1 is a size, if not the one that the network takes', async (t) => {
+  const images = { data: new Uint8Array(), shape: [0, 2 ** 31 - 1, 3, 1] }
+  await t.throwsAsync(net.predict(images), { code: 'INVALID_SHAPE', message: /2147483647/ })
 })
 
 test('no images have no answers', async (t) => {

@@ -162,10 +162,20 @@ for (const [options, message] of refused) {
   })
 }
 
-test('what stands for an optimiser is checked where it is used', async (t) => {
-  for (const optimizer of [{ learningRate: -1, momentum: 0, weightDecay: 0 }, { learningrate: 1 }, null, 0.1]) {
+const unfit: [optimizer: unknown, message: RegExp][] = [
+  [{ learningRate: -1, momentum: 0, weightDecay: 0 }, /at least 0 for learningRate, but received -1/],
+  [{ learningRate: 1, momentum: 1, weightDecay: 0 }, /below 1 for momentum, but received 1/],
+  [{ learningRate: 1, momentum: 0, weightDecay: '0' }, /for weightDecay, but received "0"/],
+  [{ learningrate: 1 }, /"learningrate"/],
+  [null, /for optimizer, but received null/],
+  [0.1, /for optimizer, but received 0\.1/],
+]
+
+for (const [optimizer, message] of unfit) {
+  test(`${JSON.stringify(optimizer)} does not stand for an optimiser`, async (t) => {
     const net = await linear()
-    await t.throwsAsync(step(net, images, labels, optimizer as Optimizer), { code: 'INVALID_ARGUMENT' })
+    const expected = { code: 'INVALID_ARGUMENT', message }
+    await t.throwsAsync(step(net, images, labels, optimizer as Optimizer), expected)
     t.deepEqual(await net.parameters(), await (await linear()).parameters())
-  }
-})
+  })
+}

@@ -94,6 +94,12 @@ function removed({ argument, start, end }, replace) {
   if (!argument) replace(start, end, ';')
 }
 
+/** A limit may be one off, a round number be of another unit, and a fraction be anything. */
+function near(number) {
+  if (!Number.isInteger(number)) return [number * 2, number / 2]
+  return number >= 100 && number % 10 === 0 ? [number * 10, number / 10] : [number + 1, number - 1]
+}
+
 /** What is done to a node, by its type. */
 const kinds = {
   BinaryExpression: operator,
@@ -122,8 +128,7 @@ const kinds = {
     } else if (typeof value === 'boolean') {
       replace(start, end, String(!value))
     } else if (typeof value === 'number') {
-      const near = Number.isInteger(value) ? [value + 1, value - 1] : [value * 2, value / 2]
-      replace(start, end, ...near.map((n) => (n < 0 ? `(${n})` : String(n))))
+      replace(start, end, ...near(value).map((n) => (n < 0 ? `(${n})` : String(n))))
     } else if (typeof value === 'string' && /^\S+$/.test(value)) {
       // A name or a code; the wording of sentences is left alone.
       const isName = /^(Import|Export)/.test(parent.type) || parent.key?.raw === raw
