@@ -1,0 +1,97 @@
+import test from 'ava'
+import { avgPool2d, conv2d, dense, type Layer, lenet, maxPool2d, Sequential } from 'candlewick'
+
+test('a layer is data, with what was left out filled in', (t) => {
+  t.deepEqual(conv2d({ channels: 6, kernelSize: 5 }), {
+    kind: 'conv2d',
+    channels: 6,
+    kernelSize: [5, 5],
+    strides: [1, 1],
+    padding: [0, 0],
+  })
+  t.deepEqual(conv2d({ channels: 1, kernelSize: [1, 2], strides: [3, 4], padding: [0, 5], activation: 'relu' }), {
+    kind: 'conv2d',
+    channels: 1,
+    kernelSize: [1, 2],
+    strides: [3, 4],
+    padding: [0, 5],
+    activation: 'relu',
+  })
+  t.deepEqual(maxPool2d({ poolSize: 3 }), { kind: 'maxPool2d', poolSize: [3, 3], strides: [3, 3] })
+  t.deepEqual(avgPool2d({ poolSize: [2, 3], strides: 1 }), { kind: 'avgPool2d', poolSize: [2, 3], strides: [1, 1] })
+  t.deepEqual(dense({ units: 1 }), { kind: 'dense', units: 1 })
+  for (const activation of ['sigmoid', 'relu', 'tanh'] as const) {
+    t.deepEqual(dense({ units: 2, activation }), { kind: 'dense', units: 2, activation })
+  }
+})
+
+/** What a user without types would pass. */
+// biome-ignore lint/suspicious/noExplicitAny: it stands for any wrong value
+const wrong = (value: unknown): any => value
+
+const refused: [what: string, act: () => unknown, message: RegExp][] = [
+  ['no channels', () => conv2d({ channels: 0, kernelSize: 1 }), /at least 1 for channels, but received 0/],
+  ['channels left out', () => conv2d(wrong({ kernelSize: 1 })), /channels.* undefined/],
+  ['a kernel of 0', () => conv2d({ channels: 1, kernelSize: [1, 0] }), /at least 1 for kernelSize\[1\].* 0/],
+  ['steps of 0', () => conv2d({ channels: 1, kernelSize: 1, strides: 0 }), /at least 1 for strides.* 0/],
+  ['padding below 0', () => conv2d({ channels: 1, kernelSize: 1, padding: -1 }), /at least 0 for padding.* -1/],
+  [
+    'a typo in conv2d',
+    () => conv2d(wrong({ channels: 1, kernelSize: 1, stride: 1 })),
+    /"stride" for conv2d; .*strides/,
+  ],
+  ['windows of 0', () => avgPool2d({ poolSize: 0 }), /at least 1 for poolSize.* 0/],
+  ['pooling without steps', () => maxPool2d({ poolSize: 1, strides: [0, 1] }), /at least 1 for strides\[0\].* 0/],
+  ['a typo in maxPool2d', () => maxPool2d(wrong({ size: 2 })), /"size" for maxPool2d; it takes poolSize, strides/],
+  ['a typo in avgPool2d', () => avgPool2d(wrong({ size: 2 })), /"size" for avgPool2d/],
+  ['no units', () => dense({ units: 0 }), /at least 1 for units.* 0/],
+  ['a typo in dense', () => dense(wrong({ units: 1, activations: 'relu' })), /"activations" for dense; .*activation/],
+  [
+    'an activation of another name',
+    () => dense(wrong({ units: 1, activation: 'elu' })),
+    /"sigmoid", "relu", "tanh" for activation, .*"elu"/,
+  ],
+]
+
+for (const [what, act, message] of refused) {
+  test(`${what}: refused`, (t) => {
+    t.throws(act, { code: 'INVALID_ARGUMENT', message })
+  })
+}
+
+test('layers may be written by hand, and are checked all the same', (t) => {
+  const byHand: Layer[] = [
+    wrong({ kind: 'conv2d', channels: 4, kernelSize: 3 }),
+    wrong({ kind: 'maxPool2d', poolSize: 2 }),
+    wrong({ kind: 'avgPool2d', poolSize: 2, strides: 1 }),
+    wrong({ kind: 'dense', units: 3, activation: 'tanh' }),
+  ]
+  const made = [
+    conv2d({ channels: 4, kernelSize: 3 }),
+    maxPool2d({ poolSize: 2 }),
+    avgPool2d({ poolSize: 2, strides: 1 }),
+    dense({ units: 3, activation: 'tanh' }),
+  ]
+  t.deepEqual(new Sequential(byHand).describe([1, 9, 9]), new Sequential(made).describe([1, 9, 9]))
+  const unfit = [
+    { kind: 'conv2d' },
+    { kind: 'avgPool2d' },
+    { kind: 'maxPool2d' },
+    { kind: 'dense' },
+    { kind: 'flatten' },
+  ]
+  for (const layer of [...unfit, {}, null, undefined, 'dense']) {
+    t.throws(() => new Sequential([dense({ units: 1 }), wrong(layer)]), { code: 'INVALID_ARGUMENT' })
+  }
+  t.throws(() => new Sequential([dense({ units: 1 }), wrong({ kind: 'flatten' })]), {
+    message: /a layer.*layers\[1\].*flatten/,
+  })
+})
+
+test('LeNet is what the d2l text writes', (t) => {
+  // 6 x 25 + 6, 16 x 6 x 25 + 16, 256 x 120 + 120, 120 x 84 + 84, 84 x 10 + 10
+  const counts = lenet()
+    .describe([1, 28, 28])
+    .map(({ parameterCount }) => parameterCount)
+  t.deepEqual(counts, [156, 0, 2416, 0, 30_840, 10_164, 850])
+})
