@@ -104,6 +104,12 @@ export declare class Values {
   read(start: number, into: Float32Array): void
 }
 
+/**
+ * Fails where a network whose parameters take `bytes` bytes could not be saved to `path`. Changes nothing there. Blocks as
+ * long as the disk takes to write as much.
+ */
+export declare function checkSavePath(path: string, bytes: number): void
+
 /** Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. */
 export declare function createEngine(layers: string, inputShape: Array<number>, init: InitOptions, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
 
