@@ -22,10 +22,10 @@ export interface Layer {
   /** conv2d, maxPool2d, avgPool2d or dense; it decides which of the others there are. Pairs are [vertical, horizontal]. */
   readonly kind: string
   readonly channels?: number
-  readonly kernelSize?: [number, number]
-  readonly poolSize?: [number, number]
-  readonly strides?: [number, number]
-  readonly padding?: [number, number]
+  readonly kernelSize?: readonly [number, number]
+  readonly poolSize?: readonly [number, number]
+  readonly strides?: readonly [number, number]
+  readonly padding?: readonly [number, number]
   readonly units?: number
   /** Nothing for none. */
   readonly activation?: Activation
@@ -63,14 +63,14 @@ export function conv2d(options: Conv2dOptions): Layer {
   const keys = { channels: true, kernelSize: true, strides: true, padding: true, activation: true } as const
   const given = expectOptions<Conv2dOptions>('conv2d', options, keys)
   const { channels, kernelSize, strides = 1, padding = 0 } = given
-  return {
+  return made({
     kind: 'conv2d',
     channels: expectInteger('channels', channels, 1),
     kernelSize: expectPair('kernelSize', kernelSize, 1),
     strides: expectPair('strides', strides, 1),
     padding: expectPair('padding', padding, 0),
     ...activation(given.activation),
-  }
+  })
 }
 
 /** The largest value of each window: (C, H, W) to (C, H', W') with H' = ⌊(H - poolSize) / strides⌋ + 1. */
@@ -86,7 +86,16 @@ export function avgPool2d(options: Pool2dOptions): Layer {
 /** A fully connected layer; flattens what reaches it. */
 export function dense(options: DenseOptions): Layer {
   const given = expectOptions<DenseOptions>('dense', options, { units: true, activation: true })
-  return { kind: 'dense', units: expectInteger('units', given.units, 1), ...activation(given.activation) }
+  return made({ kind: 'dense', units: expectInteger('units', given.units, 1), ...activation(given.activation) })
+}
+
+/** Layers that need no second look, as nobody can change them. */
+const checked = new WeakSet<object>()
+
+function made(layer: Layer): Layer {
+  for (const value of Object.values(layer)) Object.freeze(value)
+  checked.add(Object.freeze(layer))
+  return layer
 }
 
 const makers = new Map<unknown, (options: never) => Layer>([
@@ -112,6 +121,7 @@ const layerKeys: Keys<Layer> = {
  * @internal
  */
 export function checkLayer(name: string, layer: unknown): Layer {
+  if (checked.has(layer as object)) return layer as Layer
   const { kind, ...options } = readOnce<Layer>(name, layer, Object.keys(layerKeys) as (keyof Layer)[])
   const make = makers.get(kind)
   if (!make) throw unexpected(name, 'a layer, such as dense({ units: 10 }),', layer)
@@ -124,7 +134,7 @@ function pool(kind: string, options: Pool2dOptions): Layer {
   const given = expectOptions<Pool2dOptions>(kind, options, { poolSize: true, strides: true })
   const poolSize = expectPair('poolSize', given.poolSize, 1)
   const strides = given.strides === undefined ? poolSize : expectPair('strides', given.strides, 1)
-  return { kind, poolSize, strides }
+  return made({ kind, poolSize, strides })
 }
 
 function activation(value: unknown): { activation?: Activation } {

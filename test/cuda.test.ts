@@ -129,8 +129,14 @@ if (!hasCuda) {
         string,
       ]
       t.is(error.code, 'DEVICE_UNAVAILABLE')
-      t.regex(error.message, /^cuda:0 was asked for, but the libcuda\.so .* is not an NVIDIA driver .* LD_LIBRARY_PATH; use/)
-      t.regex(gpu.description, /^the libcuda\.so that was found is .* toolkit's stub .* take the .* out of LD_LIBRARY_PATH$/)
+      t.regex(
+        error.message,
+        /^cuda:0 was asked for, but the libcuda\.so .* is not an NVIDIA driver .* LD_LIBRARY_PATH; use/,
+      )
+      t.regex(
+        gpu.description,
+        /^the libcuda\.so that was found is .* toolkit's stub .* take the .* out of LD_LIBRARY_PATH$/,
+      )
       t.deepEqual([gpu.available, chosen], [false, 'cpu'])
     }
     const [error] = (await onDriver(program, { FAKE_CUDA_STUB: '999' })) as [{ code: string; message: string }]

@@ -48,14 +48,14 @@ pub fn flatten(network: &Network, tensors: &HashMap<String, Tensor>, ignore_extr
 /// The inverse of [`flatten`]: named tensors in the network's order.
 ///
 /// # Errors
-/// `Internal`, if `parameters` is not as long as the network's.
+/// `Internal`, if `parameters` is not as long as the network's. `OutOfMemory`.
 pub fn named(network: &Network, parameters: &[f32]) -> Result<Vec<(String, Tensor)>> {
     network
         .parameters
         .iter()
         .map(|p| {
-            let values = parameters.get(p.range.clone()).unwrap_or_default();
-            Ok((p.name.clone(), Tensor::from_slice(values, p.shape.as_slice(), &Device::Cpu)?))
+            let values = memory::copy(parameters.get(p.range.clone()).unwrap_or_default())?;
+            Ok((p.name.clone(), Tensor::from_vec(values, p.shape.as_slice(), &Device::Cpu)?))
         })
         .collect()
 }

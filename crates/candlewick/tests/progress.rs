@@ -1,0 +1,72 @@
+//! Long work as others see it: how far it is, and that it can be stopped.
+
+use candlewick::dataset::{Dataset, DatasetBuilder};
+use candlewick::engine::lanes::LanesEngine;
+use candlewick::engine::{Engine, Progress};
+use candlewick::network::{Activation, Layer, Network};
+use candlewick::optimizer::Sgd;
+use candlewick::{Code, Result};
+
+fn dataset(count: usize) -> Dataset {
+    let mut builder = DatasetBuilder::new(count, [1, 1, 1]).unwrap();
+    builder.push_pixels(&vec![7; count]).unwrap();
+    builder.push_labels(&vec![1; count]).unwrap();
+    builder.finish().unwrap()
+}
+
+fn engine(units: usize) -> LanesEngine {
+    let network = Network::new(&[Layer::Dense { units, activation: Activation::None }], [1, 1, 1]).unwrap();
+    LanesEngine::new(network, Some(2)).unwrap()
+}
+
+/// Cancels as soon as the work has begun.
+fn cancelled_underway<T>(work: impl FnOnce(&Progress) -> Result<T>) -> (Option<Code>, u64) {
+    let progress = Progress::default();
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while progress.images() == 0 {
+                std::thread::yield_now();
+            }
+            progress.cancel();
+        });
+        work(&progress)
+    });
+    (outcome.err().map(|error| error.code), progress.images())
+}
+
+#[test]
+fn images_are_counted() {
+    let (dataset, mut engine, progress) = (dataset(2500), engine(3), Progress::default());
+    let order: Vec<u32> = (0..2500).collect();
+    let sgd = Sgd::new(0.1).unwrap();
+    engine.train(&dataset, &order, 64, &sgd, &progress).unwrap();
+    assert_eq!(progress.images(), 2500);
+    engine.evaluate(&dataset, 100..2300, &progress).unwrap();
+    assert_eq!(progress.images(), 2500 + 2200);
+}
+
+#[test]
+fn what_is_cancelled_before_it_begins_does_nothing() {
+    let (dataset, mut engine, progress) = (dataset(100), engine(3), Progress::default());
+    progress.cancel();
+    let before = engine.parameters().unwrap()[0].1.to_vec2::<f32>().unwrap();
+    let trained = engine.train(&dataset, &[0, 1, 2], 2, &Sgd::new(0.1).unwrap(), &progress);
+    assert_eq!(trained.unwrap_err().code, Code::Cancelled);
+    assert_eq!(engine.evaluate(&dataset, 0..100, &progress).unwrap_err().code, Code::Cancelled);
+    assert_eq!(engine.parameters().unwrap()[0].1.to_vec2::<f32>().unwrap(), before);
+    assert_eq!(progress.images(), 0);
+}
+
+#[test]
+fn training_and_evaluation_stop_on_their_way() {
+    const COUNT: usize = 2_000_000; // seconds of work
+    let (dataset, mut engine) = (dataset(COUNT), engine(1000));
+    let (code, done) = cancelled_underway(|progress| engine.evaluate(&dataset, 0..COUNT, progress));
+    assert_eq!(code, Some(Code::Cancelled));
+    assert!(done < COUNT as u64);
+    let order: Vec<u32> = (0..COUNT as u32).collect();
+    let sgd = Sgd::new(0.1).unwrap();
+    let (code, done) = cancelled_underway(|progress| engine.train(&dataset, &order, 16, &sgd, progress));
+    assert_eq!(code, Some(Code::Cancelled));
+    assert!(done < COUNT as u64);
+}
