@@ -227,6 +227,37 @@ test('a signal that was given before leaves a network without parameters as it w
   await t.throwsAsync(net.parameters(), { code: 'NOT_INITIALIZED' })
 })
 
+test('a fit, a step and an evaluation each make the parameters that wait for a shape', async (t) => {
+  const expected = await (await linear()).parameters()
+  const still = { ...options, optimizer: sgd({ learningRate: 0 }) }
+  const works = [
+    (net: Sequential) => epochs(net, train.slice(0, 10), still),
+    (net: Sequential) => step(net, train.images(0, 2), [9, 0], still.optimizer),
+    (net: Sequential) => evaluate(net, train.slice(0, 10)),
+  ]
+  for (const work of works) {
+    const net = new Sequential([dense({ units: 10 })])
+    await net.initialize({ device: 'cpu', seed: 1 })
+    await work(net)
+    t.deepEqual(await net.parameters(), expected)
+    t.deepEqual(net.layers[0]?.outputShape, [1, 10])
+  }
+})
+
+test('what is no network or no dataset is refused by name', async (t) => {
+  const [net, other] = [await linear(), { layers: [] } as unknown as Sequential]
+  const none = [] as unknown as Dataset
+  const refused = (message: RegExp) => ({ code: 'INVALID_ARGUMENT', message })
+  await t.throwsAsync(epochs(other, train), refused(/a Sequential for net/))
+  await t.throwsAsync(evaluate(other, train), refused(/a Sequential for net/))
+  await t.throwsAsync(step(other, train.images(0, 1), [9], options.optimizer), refused(/a Sequential for net/))
+  await t.throwsAsync(epochs(net, none), refused(/a Dataset.* for train/))
+  await t.throwsAsync(epochs(net, train, { test: none }), refused(/a Dataset.* for test/))
+  await t.throwsAsync(evaluate(net, none), refused(/a Dataset.* for dataset/))
+  await t.throwsAsync(evaluate(net, train.slice(0, 0)), refused(/dataset has no images/))
+  await t.throwsAsync(evaluate(net, train, { batchSize: 1 } as object), refused(/"batchSize" for evaluate; .*signal/))
+})
+
 test('a test set of another shape is refused before anything is trained', async (t) => {
   const net = await linear()
   const before = await net.parameters()

@@ -41,7 +41,10 @@ const methods = {
   endsWith: 'startsWith',
 }
 
-/** Every fault that `source` can be given, as { start, end, replacement, shown }, in the order of the source. */
+/**
+ * Every fault that `source` can be given, as { start, end, replacement, shown, at }, in the order of the source. It can
+ * matter where the code `at` runs: what stands behind a `?.` may never have.
+ */
 export function faultsOf(source) {
   const found = []
   for (const [node, parent] of walk(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }))) {
@@ -52,7 +55,7 @@ export function faultsOf(source) {
       for (const replacement of replacements) {
         const faulty = source.slice(from, start) + replacement + source.slice(end, to)
         const shown = `${source.slice(from, to)} -> ${faulty}`.replace(/\s+/g, ' ')
-        found.push({ start, end, replacement, shown })
+        found.push({ start, end, replacement, shown, at: node.start })
       }
     }
     const between = (left, text, right) => {

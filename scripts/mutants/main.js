@@ -49,7 +49,7 @@ async function main() {
       file,
       seconds,
       kills,
-      reaches: (fault) => reaches(compiled(first, fault.file), fault.start),
+      reaches: (fault) => reaches(compiled(first, fault.file), fault.at),
       /** The quick tests and those that noticed faults of the same file before come first. */
       cost: (fault) => seconds / (1 + kills.filter((killed) => killed === fault.file).length),
     }
@@ -82,11 +82,11 @@ async function faultsIn(file) {
   const code = await readFile(path, 'utf8')
   const lines = (await readFile(join(root, file), 'utf8')).split('\n')
   const map = new SourceMap(JSON.parse(await readFile(`${path}.map`, 'utf8')))
-  return faultsOf(code).map(({ start, end, replacement, shown }) => {
-    const before = code.slice(0, start).split('\n')
+  return faultsOf(code).map(({ shown, ...fault }) => {
+    const before = code.slice(0, fault.start).split('\n')
     const { originalLine } = map.findEntry(before.length - 1, before.at(-1).length)
     const text = lines[originalLine].trim()
-    return { file, line: originalLine + 1, text, change: shown, start, end, replacement }
+    return { ...fault, file, line: originalLine + 1, text, change: shown }
   })
 }
 
