@@ -8,7 +8,15 @@ import {
 } from '../index.js'
 import { type Device, tryGpu } from './devices.js'
 import { CandlewickError, native, nativeAsync } from './errors.js'
-import { expectBoolean, expectInteger, expectIntegers, expectOptions, expectString, unexpected } from './expect.js'
+import {
+  expectBoolean,
+  expectInteger,
+  expectIntegers,
+  expectOptions,
+  expectString,
+  reading,
+  unexpected,
+} from './expect.js'
 import { checkImages, type Images } from './images.js'
 import { checkInitializer, type Initializer, xavier } from './initializers.js'
 import { checkLayer, type Layer } from './layers.js'
@@ -77,10 +85,12 @@ export class Sequential {
   #busy = false
 
   constructor(layers: readonly Layer[]) {
-    if (!Array.isArray(layers) || layers.length === 0) {
+    this.#layers = reading('layers', () => {
+      if (Array.isArray(layers) && layers.length > 0) {
+        return Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
+      }
       throw unexpected('layers', 'an array of at least one layer', layers)
-    }
-    this.#layers = Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
+    })
   }
 
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */

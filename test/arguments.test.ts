@@ -112,6 +112,12 @@ const cases: [what: string, act: () => unknown, code: ErrorCode, message: RegExp
     /layers\[1\]/,
   ],
   [
+    'layers that cannot be read',
+    () => new Sequential(revoked()),
+    'INVALID_ARGUMENT',
+    /layers cannot be read: .*revoked/,
+  ],
+  [
     'strides of null',
     () => conv2d(wrong({ channels: 1, kernelSize: 1, strides: null })),
     'INVALID_ARGUMENT',
@@ -345,6 +351,12 @@ const cases: [what: string, act: () => unknown, code: ErrorCode, message: RegExp
 
 function memory(images: object) {
   return arrayDataset({ images: { data: new Uint8Array(0), ...wrong(images) }, labels: [0] })
+}
+
+function revoked() {
+  const { proxy, revoke } = Proxy.revocable([], {})
+  revoke()
+  return wrong(proxy)
 }
 
 function detached(length: number): Uint8Array {

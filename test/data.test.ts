@@ -329,6 +329,17 @@ test.serial('a damaged file in the cache is passed over for the system, with a w
   t.deepEqual(await readFile(join(cache, trainImages)), gz.subarray(0, 30))
 })
 
+test.serial("without a cache, the system's folder serves, and nothing is said", async (t) => {
+  const { asked, dir, ...remote } = await source(t)
+  const warn = t.log
+  process.once('warning', warn)
+  const { train } = await findOrFetch({ cache: '/nowhere', system: dir, source: remote })
+  await sleep(10) // warnings come a tick later
+  t.is(train.length, 20)
+  t.deepEqual([asked, process.listenerCount('warning', warn)], [[], 1])
+  process.off('warning', warn)
+})
+
 test('a damaged file in the cache that cannot be fetched is named, with what to do', async (t) => {
   const { asked, dir, ...remote } = await source(t)
   const cache = await idxFolder(t, { [trainImages]: gz.subarray(0, 30) })
