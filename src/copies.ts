@@ -14,15 +14,19 @@ interface Mark {
 
 const home = import.meta.url?.replace(/[^/]*$/, '') ?? 'an unknown place'
 
-type Class = abstract new (...args: never[]) => object
+/** A class, even one whose constructor is private. */
+export interface Class<T extends object> {
+  readonly prototype: T
+  [Symbol.hasInstance](value: unknown): boolean
+}
 
 /** Marks a class of candlewick's, in its static block. */
-export function markClass(type: Class, className: string): void {
+export function markClass(type: Class<object>, className: string): void {
   Object.defineProperty(type.prototype, mark, { value: { className, home } satisfies Mark })
 }
 
 /** Where the copy of candlewick lies that made `value`, an object that is no instance of `type` but of its namesake. */
-export function homeOfNamesake(value: object, type: Class): string | undefined {
+export function homeOfNamesake(value: object, type: Class<object>): string | undefined {
   const theirs = markOf(value)
   return theirs && theirs.className === markOf(type.prototype)?.className ? theirs.home : undefined
 }

@@ -1,7 +1,7 @@
 /** Where arguments are checked: once, at the border, with one form of sentence. What is checked is a copy, read once. */
 
 import { inspect, types } from 'node:util'
-import { adviceOnCopies, homeOfNamesake } from './copies.js'
+import { adviceOnCopies, type Class, homeOfNamesake } from './copies.js'
 import { CandlewickError, messageOf } from './errors.js'
 
 const mostShown = 60 // characters
@@ -154,18 +154,13 @@ export function expectSignal(value: unknown): AbortSignal | undefined {
  * An instance of one of candlewick's own classes, marked by `markClass`. A proxy of one is none: private fields do not pass
  * through it.
  */
-export function expectInstance<T extends object>(
-  name: string,
-  expected: string,
-  value: unknown,
-  type: abstract new (...args: never[]) => T,
-): T {
+export function expectInstance<T extends object>(name: string, expected: string, value: unknown, type: Class<T>): T {
   if (typeof value !== 'object' || value === null) throw unexpected(name, expected, value)
   if (types.isProxy(value)) {
     const message = `Expected ${expected} for ${name}, but received a proxy; pass what it stands for (toRaw in Vue).`
     throw new CandlewickError('INVALID_ARGUMENT', message)
   }
-  if (value instanceof type) return value
+  if (value instanceof type) return value as T
   const home = homeOfNamesake(value, type)
   if (home === undefined) throw unexpected(name, expected, value)
   const message = `Expected ${expected} for ${name}, but received one ${adviceOnCopies(home)}.`

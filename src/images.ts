@@ -64,7 +64,11 @@ function typedArray(data: unknown): Uint8Array | Float32Array | undefined {
 type Constructor<T> = new (buffer: ArrayBufferLike, offset: number, length: number) => T
 
 function view<T>(type: Constructor<T>, data: ArrayBufferView): T {
-  return new type(typedArrayBuffer(data), typedArrayOffset(data), typedArrayLength(data))
+  const length = typedArrayLength(data)
+  // There is no view of a buffer that was given away.
+  return length === 0
+    ? new type(new ArrayBuffer(0), 0, 0)
+    : new type(typedArrayBuffer(data), typedArrayOffset(data), length)
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   expectIntegers,
   expectOptions,
   expectString,
+  reading,
   unexpected,
 } from './expect.js'
 import { fill } from './feed.js'
@@ -73,10 +74,12 @@ export class Sequential {
   #disposed = false
 
   constructor(layers: readonly Layer[]) {
-    if (!Array.isArray(layers) || layers.length === 0) {
+    this.#layers = reading('layers', () => {
+      if (Array.isArray(layers) && layers.length > 0) {
+        return Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
+      }
       throw unexpected('layers', 'an array of at least one layer', layers)
-    }
-    this.#layers = Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
+    })
   }
 
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */

@@ -112,6 +112,12 @@ const cases: [what: string, act: () => unknown, code: ErrorCode, message: RegExp
     /layers\[1\]/,
   ],
   [
+    'layers that cannot be read',
+    () => new Sequential(revoked()),
+    'INVALID_ARGUMENT',
+    /layers cannot be read: .*revoked/,
+  ],
+  [
     'strides of null',
     () => conv2d(wrong({ channels: 1, kernelSize: 1, strides: null })),
     'INVALID_ARGUMENT',
@@ -194,6 +200,12 @@ const cases: [what: string, act: () => unknown, code: ErrorCode, message: RegExp
     /\[1, 1, 0, 4\] have no pixels/,
   ],
   ['a dataset without pixels', () => memory({ shape: [1, 0, 4, 4] }), 'INVALID_SHAPE', /no pixels.*at least 1/],
+  [
+    'an array that was given away',
+    () => net.predict({ ...sizes, data: detached(16) }),
+    'INVALID_ARGUMENT',
+    /16 values.* of length 0/,
+  ],
   ['images that are none', () => net.predict(wrong(null)), 'INVALID_ARGUMENT', /images\.data.* undefined/],
   [
     'a list of pixels',
@@ -327,7 +339,7 @@ const cases: [what: string, act: () => unknown, code: ErrorCode, message: RegExp
     'OUT_OF_MEMORY',
     /GiB/,
   ],
-  ['a label of 0.5', () => step(net, sizes, [0.5], optimizer), 'INVALID_ARGUMENT', /labels\[0\]/],
+  ['a label of 0.5', () => step(net, sizes, [0.5], optimizer), 'INVALID_ARGUMENT', /^Expected .* labels\[0\].* 0\.5/],
   [
     'an empty batch',
     () => step(net, { data: new Uint8Array(0), shape: [0, 1, 4, 4] }, [], optimizer),
@@ -339,6 +351,18 @@ const cases: [what: string, act: () => unknown, code: ErrorCode, message: RegExp
 
 function memory(images: object) {
   return arrayDataset({ images: { data: new Uint8Array(0), ...wrong(images) }, labels: [0] })
+}
+
+function revoked() {
+  const { proxy, revoke } = Proxy.revocable([], {})
+  revoke()
+  return wrong(proxy)
+}
+
+function detached(length: number): Uint8Array {
+  const array = new Uint8Array(length)
+  structuredClone(array, { transfer: [array.buffer] })
+  return array
 }
 
 let small: Dataset

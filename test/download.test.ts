@@ -94,6 +94,20 @@ for (const [when, head] of [
   })
 }
 
+test('an answer that is refused is not waited for', async (t) => {
+  let closed = () => {}
+  const isClosed = new Promise<void>((resolve) => {
+    closed = resolve
+  })
+  const url = await serve(t, (_, response) => {
+    response.once('close', closed)
+    response.writeHead(500).write('sorry')
+  })
+  const dir = await temporaryFolder(t)
+  await t.throwsAsync(download(url, [file], dir), { code: 'DOWNLOAD_FAILED', message: /answered 500/ })
+  await isClosed
+})
+
 test('a download is not begun after an abort, and a signal need only act like one', async (t) => {
   const url = await serve(t, () => t.fail('it was asked'))
   const dir = join(await temporaryFolder(t), 'new')
@@ -112,6 +126,7 @@ test('a download is not begun after an abort, and a signal need only act like on
   const whole = await serve(t, (_, response) => response.end(content))
   await download(whole, [file], dir, { signal: acting(signal) })
   t.deepEqual(await readdir(dir), ['a.gz'])
+  t.is(getEventListeners(signal, 'abort').length, 0)
 })
 
 /** A signal that is no `instanceof AbortSignal`, as those of another realm. */

@@ -93,6 +93,10 @@ test('a value is shown as a person would write it', (t) => {
     [Promise.resolve(), 'a promise; await it first'],
     [new Error('one\ntwo'), 'an error (one'],
     [new Proxy([1], { get: fail, ownKeys: fail }), 'a proxy of [ 1 ]'],
+    [
+      { [Symbol.for('nodejs.util.inspect.custom')]: () => 'mine' },
+      '{ [Symbol(nodejs.util.inspect.custom)]: [Function: [nodej...',
+    ],
     [{ toJSON: fail, toString: fail }, '{ toJSON: [Function: fail], toString: [Function: fail] }'],
     [{ get [Symbol.toStringTag]() { return fail() } }, 'an object that cannot be read'], // biome-ignore format: one case a line
     ['x'.repeat(1e6), `"${'x'.repeat(56)}...`],

@@ -24,8 +24,9 @@ export async function idxDataset(options: { dir: string; signal?: AbortSignal | 
   const dir = expectString('dir', given.dir)
   const signal = expectSignal(given.signal)
   signal?.throwIfAborted()
-  const [train, test] = await Promise.all([readPart(dir, 'train', signal), readPart(dir, 'test', signal)])
-  return { train, test }
+  const parts = [readPart(dir, 'train', signal), readPart(dir, 'test', signal)] as const
+  await Promise.allSettled(parts) // so that nothing is being read any more when an error leaves
+  return { train: await parts[0], test: await parts[1] }
 }
 
 /** The first of the four files that `dir` does not have, or undefined for a complete folder. */
