@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { createEngine, describe, type Engine, layerNames } from '../index.js'
 import { markClass } from './copies.js'
@@ -170,20 +171,23 @@ export class Sequential {
    */
   async loadParameters(path: string, options: { ignoreExtra?: boolean } = {}): Promise<void> {
     expectNetwork(this)
-    expectString('path', path)
+    const file = resolve(expectString('path', path))
     const given = expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
     const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
     this.requireIdle()
     const engine = await this.engine()
-    await nativeAsync(() => engine.loadParameters(path, ignoreExtra))
+    await nativeAsync(() => engine.loadParameters(file, ignoreExtra))
   }
 
-  /** Writes all parameters to a safetensors file, all or nothing. */
+  /**
+   * Writes all parameters to a safetensors file, all or nothing: a file that is there is replaced by a whole one, and keeps its
+   * rights. Only where that can't be (a mounted file, a folder that may not be written) is it written in place.
+   */
   async saveParameters(path: string): Promise<void> {
     expectNetwork(this)
-    expectString('path', path)
+    const file = resolve(expectString('path', path))
     const engine = await this.engine()
-    await nativeAsync(() => engine.saveParameters(path))
+    await nativeAsync(() => engine.saveParameters(file))
   }
 
   /**

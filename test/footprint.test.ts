@@ -79,7 +79,10 @@ for (const [what, call] of [
     'a batch of a long order',
     'kept.push(data.batches({ batchSize: 1 << 22, order: new Uint32Array(1 << 22) }).next())',
   ],
-  ['predictions of many classes', 'for (;;) kept.push(await net.predict(data.images(0, 2000)))'],
+  [
+    'predictions of many classes',
+    'for (;;) kept.push(await wide.predict({ data: new Uint8Array(2000), shape: [2000, 1, 1, 1] }))',
+  ],
   ['copies of parameters', 'for (;;) kept.push(await net.parameters())'],
   ['datasets', 'for (;;) kept.push(await dataset(60_000))'],
   ['networks', 'for (;;) kept.push(await network(20_000))'],
@@ -90,12 +93,12 @@ for (const [what, call] of [
 ] as const) {
   underLimit(`too little memory for ${what} is an error, and the process goes on`, async (t) => {
     const program = `
-      const network = async (units) => {
+      const network = async (units, inputShape = [1, 28, 28]) => {
         const net = new Sequential([dense({ units })])
-        await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1, threads: 1 })
+        await net.initialize({ inputShape, device: 'cpu', seed: 1, threads: 1 })
         return net
       }
-      const [data, net, kept] = [await dataset(20_000), await network(20_000), []]
+      const [data, net, wide, kept] = [await dataset(20_000), await network(20_000), await network(20_000, [1, 1, 1]), []]
       try {
         ${call}
       } catch (error) {
@@ -141,6 +144,26 @@ onLinux('networks and datasets that were disposed of give their memory back', as
     console.log(JSON.stringify([held, MB() - before]))`)) as [number, number]
   t.true(held > 250, `they held ${held} MB`)
   t.true(left < held / 2, `of ${held} MB, ${left} MB are left`)
+})
+
+onLinux('hundreds of networks at work at once share some threads', async (t) => {
+  const [answers, most] = (await run(`
+    const nets = []
+    for (let i = 0; i < 200; i++) {
+      const net = new Sequential([dense({ units: 2 })])
+      await net.initialize({ inputShape: [1, 2, 2], device: 'cpu', seed: 1, threads: 4 })
+      nets.push(net)
+    }
+    const before = threads()
+    const images = { data: new Uint8Array(80_000), shape: [20_000, 1, 2, 2] }
+    const working = nets.map((net) => net.predict(images))
+    let most = 0
+    const timer = setInterval(() => (most = Math.max(most, threads() - before)), 1)
+    const answers = await Promise.all(working)
+    clearInterval(timer)
+    console.log(JSON.stringify([answers.length, most]))`)) as [number, number]
+  t.is(answers, 200)
+  t.true(most < 140, `200 networks at work had ${most} threads`)
 })
 
 onLinux('hundreds of networks share a few threads', async (t) => {

@@ -5,29 +5,43 @@ use crate::error::Result;
 use crate::memory::no_thread;
 use rayon::ThreadPool;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Threads that wait for a job, of all pools together, at most.
 const MOST_IDLE: usize = 32;
 
-/// Pools without a job, the one that was used last at the end.
-static IDLE: Mutex<Vec<Arc<ThreadPool>>> = Mutex::new(Vec::new());
+/// Threads that work, of all pools together, before a job gets only one; or as many as there are processors.
+const MANY: usize = 32;
+
+static POOLS: Mutex<Pools> = Mutex::new(Pools { idle: Vec::new(), working: 0 });
+
+struct Pools {
+    /// Without a job, the one that was used last at the end.
+    idle: Vec<Arc<ThreadPool>>,
+    /// Threads of those with a job.
+    working: usize,
+}
 
 /// A pool that is nobody else's until this is dropped: two networks that run at once do not wait for each other's work.
 pub struct Lease(Arc<ThreadPool>);
 
-/// A pool of `count` threads.
+/// A pool of `count` threads, or of fewer where many work already: the result does not depend on it.
 ///
 /// # Errors
 /// `OutOfMemory`, if the system gives no more threads.
 pub fn lease(count: usize) -> Result<Lease> {
-    take_idle(count).map_or_else(|| start(count), Ok).map(Lease)
+    let mut pools = lock();
+    let many = std::thread::available_parallelism().map_or(MANY, |processors| MANY.max(processors.get()));
+    let count = count.min(many.saturating_sub(pools.working)).max(1);
+    pools.working += count;
+    let found = pools.idle.iter().rposition(|pool| pool.current_num_threads() == count);
+    let found = found.map(|i| pools.idle.remove(i));
+    drop(pools);
+    found.map_or_else(|| start(count), Ok).map(Lease).inspect_err(|_| lock().working -= count)
 }
 
-fn take_idle(count: usize) -> Option<Arc<ThreadPool>> {
-    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = idle.iter().rposition(|pool| pool.current_num_threads() == count)?;
-    Some(idle.remove(found))
+fn lock() -> MutexGuard<'static, Pools> {
+    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn start(count: usize) -> Result<Arc<ThreadPool>> {
@@ -45,11 +59,12 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(Arc::clone(&self.0));
-        let mut threads: usize = idle.iter().map(|pool| pool.current_num_threads()).sum();
+        let mut pools = lock();
+        pools.working -= self.current_num_threads();
+        pools.idle.push(Arc::clone(&self.0));
+        let mut threads: usize = pools.idle.iter().map(|pool| pool.current_num_threads()).sum();
         while threads > MOST_IDLE {
-            threads -= idle.remove(0).current_num_threads(); // its threads end with it
+            threads -= pools.idle.remove(0).current_num_threads(); // its threads end with it
         }
     }
 }
@@ -58,8 +73,9 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
+    /// One test, as other tests' leases would meet in the same pools.
     #[test]
-    fn a_pool_is_lent_to_one_at_a_time_and_used_again() {
+    fn pools_are_lent_to_one_at_a_time_and_are_few() {
         // A number of threads that no other test asks for.
         let name = |pool: &Lease| pool.install(|| std::thread::current().id());
         let first = lease(7).unwrap();
@@ -69,13 +85,15 @@ mod tests {
         drop(second);
         drop(first);
         assert!(ids.contains(&name(&lease(7).unwrap())), "the one that came back last is taken");
-    }
 
-    #[test]
-    fn only_some_threads_wait() {
-        let many: Vec<_> = (0..8).map(|_| lease(9).unwrap()).collect();
+        let many: Vec<_> = (0..12).map(|_| lease(9).unwrap()).collect();
+        let threads = many.iter().map(|pool| pool.current_num_threads());
+        let processors = std::thread::available_parallelism().unwrap().get();
+        assert!(threads.clone().sum::<usize>() <= MANY.max(processors) + many.len());
+        assert_eq!(threads.max(), Some(9));
         drop(many);
-        let idle: usize = IDLE.lock().unwrap().iter().map(|pool| pool.current_num_threads()).sum();
+        let idle: usize = lock().idle.iter().map(|pool| pool.current_num_threads()).sum();
         assert!(idle <= MOST_IDLE, "{idle} threads wait");
+        assert_eq!(lease(9).unwrap().current_num_threads(), 9, "those that came back may work again");
     }
 }

@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_shared_by_sixteen_threads_at_most() {
-        assert_eq!(Threads::new(Some(1000)).unwrap().lease().unwrap().current_num_threads(), MOST_CHUNKS);
+        assert_eq!(Threads::new(Some(1000)).unwrap().count, MOST_CHUNKS);
         assert_eq!(Threads::new(Some(0)).err().unwrap().code, Code::InvalidArgument);
     }
 
