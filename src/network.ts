@@ -95,7 +95,7 @@ export class Sequential {
       forceReinit: true,
     })
     const settings: Settings = {
-      init: checkInitializer(given.init ?? xavier()),
+      init: given.init === undefined ? xavier() : checkInitializer(given.init),
       device: given.device === undefined ? tryGpu() : (expectString('device', given.device) as Device),
       seed: given.seed === undefined ? randomSeed() : expectSeed(given.seed),
       threads: given.threads === undefined ? undefined : expectInteger('threads', given.threads, 1, 1024),

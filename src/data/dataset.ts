@@ -3,7 +3,7 @@ import { DatasetBuilder, Dataset as NativeDataset } from '../../index.js'
 import { markClass } from '../copies.js'
 import { native } from '../errors.js'
 import { expectInstance, expectInteger, expectOptions, reading, unexpected } from '../expect.js'
-import { type ByteImages, checkImages, checkLabels } from '../images.js'
+import { type ByteImages, checkImages, checkLabels, type Images } from '../images.js'
 import { allocate } from '../memory.js'
 import { inOrder } from '../shuffle.js'
 
@@ -150,10 +150,13 @@ const pieceLength = 1 << 20 // bytes that the event loop copies at a time
  * A dataset of images that are in memory already; each label is from 0 to 255. Labels are checked while the event loop waits,
  * a few milliseconds for a million; images are copied piece by piece: leave them alone meanwhile.
  */
-export async function arrayDataset(options: { images: ByteImages; labels: ArrayLike<number> }): Promise<Dataset> {
+export async function arrayDataset(options: {
+  images: Images & { data: Uint8Array | Uint8ClampedArray }
+  labels: ArrayLike<number>
+}): Promise<Dataset> {
   const given = expectOptions<typeof options>('arrayDataset', options, { images: true, labels: true })
   const { data, shape } = checkImages(given.images)
-  if (!(data instanceof Uint8Array)) throw unexpected('images.data', 'a Uint8Array', data)
+  if (!(data instanceof Uint8Array)) throw unexpected('images.data', 'a Uint8Array or Uint8ClampedArray', data)
   const [count, channels, height, width] = shape
   const labels = checkLabels(given.labels, count)
   const tooLarge = labels.findIndex((label) => label > 255)
