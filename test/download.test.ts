@@ -27,7 +27,7 @@ test('a file arrives whole, with its progress', async (t) => {
   const onBytes = (done: number, total: number) => seen.push([done, total])
   await download(url, [file, { ...file, name: 'b.gz' }], dir, { onBytes })
   t.deepEqual((await readdir(dir)).sort(), ['a.gz', 'b.gz'])
-  t.deepEqual(await readFile(join(dir, 'b.gz')), content)
+  t.true((await readFile(join(dir, 'b.gz'))).equals(content))
   t.deepEqual(seen.at(-1), [600_000, 600_000])
 })
 
@@ -143,10 +143,10 @@ test('two downloads of one process into one folder do not touch each other', asy
   t.is((await readdir(dir)).length, 2, 'a part of each')
   finish[0]?.()
   await first.whole
-  t.deepEqual(await readFile(join(dir, 'a.gz')), content)
+  t.true((await readFile(join(dir, 'a.gz'))).equals(content))
   finish[1]?.()
   await second.whole
-  t.deepEqual(await readFile(join(dir, 'a.gz')), content)
+  t.true((await readFile(join(dir, 'a.gz'))).equals(content))
   t.deepEqual(await readdir(dir), ['a.gz'])
 })
 
@@ -167,7 +167,7 @@ test('what is there already is not fetched again, but what is damaged is', async
   await download(url, files, dir, { onBytes: (done) => seen.push(done) })
   t.deepEqual(asked, ['/b.gz', '/c.gz'])
   t.deepEqual([seen[0], seen.at(-1)], [300_000, 900_000])
-  for (const { name } of files) t.deepEqual(await readFile(join(dir, name)), content)
+  for (const { name } of files) t.true((await readFile(join(dir, name))).equals(content))
 })
 
 test('parts that a killed download left go with the next, those of a living one stay', async (t) => {
