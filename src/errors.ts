@@ -72,13 +72,26 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
-/** The addon's errors read `CODE: sentence`; any other is a defect. */
+const outOfMemoryCodes = ['ERR_MEMORY_ALLOCATION_FAILED', 'ERR_BUFFER_TOO_LARGE', 'Z_MEM_ERROR', 'ENOMEM']
+
+/** Whether something failed for want of memory: V8 says RangeError, of whatever realm; Node, zlib and the system have codes. */
+export function isOutOfMemory(error: unknown): boolean {
+  if (outOfMemoryCodes.includes(codeOf(error))) return true
+  const { name } = Object(error) as { name?: unknown }
+  return name === 'RangeError' && /alloc|length/i.test(messageOf(error))
+}
+
+/** The addon's errors read `CODE: sentence`; any other is a defect, unless it is for want of memory. */
 function fromNative(error: unknown): CandlewickError {
   if (error instanceof CandlewickError) return error
   const whole = withoutBacktrace(messageOf(error))
   const [, name, message] = /^([A-Z_]+): (.+)$/s.exec(whole) ?? []
   const code = errorCodes.find((known) => known === name)
   if (code && message) return new CandlewickError(code, sentence(message))
+  if (isOutOfMemory(error)) {
+    const lack = `There is not enough memory (${whole}); free some first.`
+    return new CandlewickError('OUT_OF_MEMORY', lack, { cause: error })
+  }
   const defect = `candlewick failed in a way it should not (${whole}); please report it.`
   return new CandlewickError('INTERNAL', defect, { cause: error })
 }

@@ -52,6 +52,11 @@ test('what has no code that users know is a defect, and says so', (t) => {
   }
 })
 
+test('what fails in a call for want of memory says that', (t) => {
+  const error = t.throws(() => native(() => new Uint8Array(2 ** 52)), { code: 'OUT_OF_MEMORY' })
+  t.regex(error?.message ?? '', /^There is not enough memory \(.*\); free some first\.$/)
+})
+
 const frames =
   '\n   0: std::backtrace::Backtrace::create\n             at /rustc/1/library/std/src/backtrace.rs:331:13\n   1: main'
 

@@ -71,6 +71,13 @@ test('options that are none, unknown or cannot be read are refused', (t) => {
   t.is((error.cause as Error).message, 'mine')
 })
 
+test('the compiler sees that all keys of an options object are named, and no others', (t) => {
+  // @ts-expect-error: one is missing
+  t.throws(() => expectOptions<Options>('it', { size: 1, name: 'x' }, { size: true }), invalid(/"name"/))
+  // @ts-expect-error: one is misspelt
+  t.notThrows(() => expectOptions<Options>('it', {}, { size: true, name: true, nome: true }))
+})
+
 test('a value is shown as a person would write it', (t) => {
   const cyclic: { self?: object } = {}
   cyclic.self = cyclic

@@ -7,8 +7,8 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { CandlewickError, codeOf, messageOf } from '../errors.js'
-import { isOutOfMemory, outOfMemory } from '../memory.js'
+import { CandlewickError, codeOf, isOutOfMemory, messageOf } from '../errors.js'
+import { outOfMemory } from '../memory.js'
 
 const typeBytes = 0x08
 const pieceLength = 1 << 18 // small enough that copying a piece costs the event loop nothing
