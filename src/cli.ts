@@ -36,14 +36,17 @@ const signal = interruption()
 
 // A reader that has seen enough, such as head, is no error; but what was to be saved still is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (signal.aborted) return // as by a terminal that hung up
+  if (signal.aborted) return
+  if (error.code === 'EIO' && process.stdout.isTTY) {
+    process.emit('SIGHUP') // its terminal hung up: it may have been the shell alone that was told
+    return
+  }
   if (error.code !== 'EPIPE') {
     console.error(`candlewick: cannot print: ${error.message}.`)
     process.exit(exitCode.failure)
   }
   if (!args.some((argument) => argument.startsWith('--save'))) process.exit(exitCode.done)
 })
-process.stderr.on('error', () => {}) // nobody is left to tell
 
 try {
   process.exitCode = await main(args, signal)

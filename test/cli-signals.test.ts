@@ -70,6 +70,29 @@ async function onTerminal(t: ExecutionContext, args: string, act: (pid: number) 
   return finish(child)
 }
 
+test('a training whose terminal hangs up dies of that', async (t) => {
+  const data = await lenetFolder(t, 1000)
+  const codeFile = join(await temporaryFolder(t), 'code')
+  const train = `${process.execPath} ${program} train --data ${data} --epochs 10000 --batch-size 16`
+  const command = `trap '' HUP; ${train}; echo $? > ${codeFile}.part; mv ${codeFile}.part ${codeFile}`
+  const child = spawn('script', ['--quiet', '--flush', '--command', command, '/dev/null'], {
+    env: { ...process.env, CANDLEWICK_ISA: 'portable', SHELL: '/bin/sh' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let seen = ''
+  for await (const chunk of child.stdout) {
+    seen += chunk
+    if (/\] \d+%/.test(seen)) break
+  }
+  child.kill('SIGKILL')
+  let code: string | undefined
+  while (code === undefined) {
+    await pause(50)
+    code = await readFile(codeFile, 'utf8').catch(() => undefined)
+  }
+  t.is(code, '129\n')
+})
+
 const cleared = /\r +\r$/
 
 test('a terminal sees a progress bar, which makes way for the lines', async (t) => {
@@ -79,6 +102,9 @@ test('a terminal sees a progress bar, which makes way for the lines', async (t) 
   t.regex(stdout, /training \[=+ *\] \d+%/)
   t.regex(stdout, /\r +\repoch 1, loss .*\r\n/)
   t.regex(stdout, /\r +\repoch 2, loss .*\r\n$/)
+  const [first = '', second = ''] = stdout.split('epoch 1, loss')
+  const shares = (part: string) => [...part.matchAll(/\] (\d+)%/g)].map(([, share]) => Number(share))
+  t.true(shares(first).every((share) => share <= 50) && shares(second).every((share) => share >= 50), stdout)
 })
 
 for (const [signal, end] of [

@@ -1,11 +1,12 @@
 /** What the command prints and writes, in processes of its own. */
 
+import { spawn } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { temporaryFolder } from './idx-folder.js'
 import { lenetFolder } from './lenet-folder.js'
-import { candlewick, finish, shell, startCandlewick } from './run-command.js'
+import { candlewick, finish, program, shell, startCandlewick } from './run-command.js'
 
 /** Trains on the small folder; what it prints, line by line, and what it saves. */
 async function train(t: ExecutionContext, data: string, ...args: string[]) {
@@ -74,6 +75,18 @@ test('the same seed gives the same bits with any number of threads', async (t) =
   const data = await lenetFolder(t)
   const trained = (threads: string) => train(t, data, '--epochs', '1', '--seed', '3', '--threads', threads)
   t.deepEqual((await trained('1')).parameters, (await trained('3')).parameters)
+})
+
+test('--threads says how many', async (t) => {
+  const data = await lenetFolder(t)
+  const count =
+    "import { readdirSync } from 'node:fs'; process.on('exit', () => console.log(readdirSync('/proc/self/task').length))"
+  const threads = async (asked: string) => {
+    const args = ['--import', `data:text/javascript,${count}`, program, 'train', '--data', data, '--threads', asked]
+    const { stdout } = await finish(spawn(process.execPath, args))
+    return Number(stdout.trimEnd().split('\n').pop())
+  }
+  t.is((await threads('9')) - (await threads('2')), 7)
 })
 
 test('--device auto takes what is there, as no --device does', async (t) => {
