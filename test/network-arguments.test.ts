@@ -68,6 +68,17 @@ test('images that do not fit leave a waiting network waiting', async (t) => {
   await t.throwsAsync(net.predict(images(1, 6)), { code: 'INVALID_SHAPE' })
 })
 
+test('a failure that comes late leaves alone what was initialized meanwhile', async (t) => {
+  const net = small()
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const failing = net.predict(images(1, 2))
+  await net.initialize({ device: 'cpu', seed: 1, forceReinit: true })
+  const fitting = net.predict(images(1, 5))
+  await t.throwsAsync(failing, { code: 'INVALID_SHAPE' })
+  await fitting
+  t.deepEqual(await net.parameters(), await (await initialized()).parameters())
+})
+
 test('a network that is initialized again without a shape waits for one again', async (t) => {
   const net = await initialized()
   await net.initialize({ device: 'cpu', seed: 1, forceReinit: true })
