@@ -1,0 +1,30 @@
+//! Which parameters a seed draws, to the last bit: a training can be repeated on another machine and in the next version.
+
+use candlewick::init::Init;
+use candlewick::network::{Activation, Layer, Network};
+
+/// Weights 0..9 and 12..18, biases 9..12 and 18..20.
+fn network() -> Network {
+    let conv = Layer::Conv2d {
+        channels: 3,
+        kernel_size: [3, 1],
+        strides: [1, 1],
+        padding: [0, 0],
+        activation: Activation::None,
+    };
+    Network::new(&[conv, Layer::Dense { units: 2, activation: Activation::None }], [1, 3, 1]).unwrap()
+}
+
+#[test]
+fn a_seed_draws_what_it_drew() {
+    for (init, seed, expected) in [
+        (Init::Xavier, 1, [-0.1379061, 0.5300205, 0.8246382, -0.121751614]),
+        (Init::Uniform(0.5), 1, [-0.09751434, 0.37478107, 0.37639412, -0.055571754]),
+        (Init::Normal(2.0), 1, [-0.18411556, 0.95419544, -3.221271, 1.630252]),
+        (Init::Normal(2.0), u64::from(u32::MAX), [-0.67132497, -1.1526977, 1.2812269, 1.2602327]),
+    ] {
+        let parameters = init.parameters(&network(), seed).unwrap();
+        assert_eq!(parameters.len(), 20);
+        assert_eq!([0, 8, 12, 17].map(|i| parameters[i]), expected, "{init:?}, seed {seed}");
+    }
+}
