@@ -81,9 +81,22 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// candle is only asked for what was checked before, so whatever it reports is a defect of ours.
+/// candle is only asked for what was checked before, so whatever it reports is a defect of ours. Its first line says what it
+/// is; with RUST_BACKTRACE, the way there follows.
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
-        Self::new(Code::Internal, format!("candle failed: {error}"))
+        let text = error.to_string();
+        Self::new(Code::Internal, format!("candle failed: {}", text.lines().next().unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_candle_says_is_one_sentence() {
+        let error = Error::from(candle_core::Error::Msg("shapes differ\n   0: somewhere\n   1: main".into()));
+        assert_eq!((error.code, error.to_string().as_str()), (Code::Internal, "candle failed: shapes differ"));
     }
 }
