@@ -36,7 +36,6 @@ const signal = interruption()
 
 // A reader that has seen enough, such as head, is no error; but what was to be saved still is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (signal.aborted) return
   if (error.code === 'EIO' && process.stdout.isTTY) {
     process.emit('SIGHUP') // its terminal hung up: it may have been the shell alone that was told
     return

@@ -31,7 +31,7 @@ for (const [signal, end, stderr] of [
 ] as const) {
   test(`${signal} ends a training and saves nothing`, async (t) => {
     const file = join(await temporaryFolder(t), 'net.safetensors')
-    const outcome = await ended(t, ['--save', file], signal)
+    const outcome = await ended(t, ['--save', file, '--batch-size', '16'], signal)
     t.deepEqual([outcome.end, outcome.stderr], [end, stderr])
     await t.throwsAsync(access(file))
   })
