@@ -38,7 +38,7 @@ async function onDriver(program: string, settings: Record<string, string> = {}):
 }
 
 const preface = `
-  import { arrayDataset, devices, evaluate, fit, lenet, sgd, step, tryGpu } from 'candlewick'
+  import { arrayDataset, dense, devices, evaluate, fit, lenet, Sequential, sgd, step, tryGpu } from 'candlewick'
   const data = Uint8Array.from({ length: 300 * 784 }, (_, i) => (i * i) % 251)
   const train = await arrayDataset({ images: { data, shape: [300, 1, 28, 28] }, labels: Uint8Array.from({ length: 300 }, (_, i) => i % 10) })
   async function ready(device) {
@@ -158,6 +158,21 @@ if (!hasCuda) {
       /^[\d.]+ [KM]iB of the GPU's memory was asked for, but [\d.]+ ([KM]iB|bytes) of its 2\.9 MiB are free; make .* networks\.$/,
     )
     t.is(figures, 2)
+  })
+
+  test('of many datasets, two stay on the GPU', async (t) => {
+    const program = `
+      const net = new Sequential([dense({ units: 10 })])
+      await net.initialize({ inputShape: [1, 28, 28], seed: 1, device: 'cuda:0' })
+      const found = []
+      for (let i = 0; i < 5; i++) {
+        const images = { data: new Uint8Array(10_000 * 784).fill(i), shape: [10_000, 1, 28, 28] }
+        const dataset = await arrayDataset({ images, labels: new Uint8Array(10_000) })
+        found.push((await evaluate(net, dataset)).loss)
+      }
+      console.log(JSON.stringify(found))`
+    const losses = (await onDriver(program, { FAKE_CUDA_MEMORY: '30000000' })) as number[]
+    t.is(new Set(losses).size, 5)
   })
 
   test('a lost device is an error of its network, and the CPU stays usable', async (t) => {

@@ -202,7 +202,8 @@ mod tests {
     #[test]
     fn probabilities_at_the_edges_are_those_of_pytorch() {
         let infinity = f32::INFINITY;
-        assert_eq!(probabilities(&[0.0, -infinity, 1000.0, 0.0], 2), [1.0, 0.0, 1.0, 0.0]);
+        let rows = [0.0, -infinity, 1000.0, 0.0, 0.0, 1000.0];
+        assert_eq!(probabilities(&rows, 2), [1.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
         // A row that has none does not touch the next.
         for none in [[1.0, f32::NAN], [f32::NAN, 1.0], [infinity, 0.0], [-infinity; 2]] {
             let found = probabilities(&[none[0], none[1], 3.0, 3.0], 2);

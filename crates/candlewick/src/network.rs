@@ -392,6 +392,10 @@ mod tests {
         };
         let shape = |layer, input| Network::new(&[layer], input).unwrap().layers[0].output_shape.clone();
         assert_eq!(shape(pairs([3, 5], [1, 2], [0, 1]), [1, 9, 12]), [2, 7, 5]);
+        for strides in [[0, 1], [1, 0]] {
+            let without = Network::new(&[pairs([1, 1], strides, [0, 0])], [1, 9, 12]).unwrap_err();
+            assert!(without.message.contains("conv0 has channels and strides of 0"), "{without}");
+        }
         let pool = Layer::AvgPool2d { pool_size: [2, 3], strides: [1, 4] };
         assert_eq!(shape(pool, [3, 9, 12]), [3, 8, 3]);
         let named = |layer| Network::new(&[layer], [1, 9, 12]).unwrap_err().message;

@@ -229,19 +229,18 @@ fn velocity_belongs_to_its_optimizer() {
     let order: Vec<u32> = (0..32).collect();
     let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
     let step = |engine: &mut dyn Engine| engine.train(&dataset, &order, 32, &momentum, &Progress::default()).unwrap();
-    let changes: [(&str, fn(&mut dyn Engine)); 3] = [
-        ("nothing", |_| {}),
-        ("a new start", |engine| engine.reset_optimizer().unwrap()),
-        ("another optimiser", |engine| engine.announce_optimizer(7)),
-    ];
-    let results = changes.map(|(what, change)| {
+    let results = ["nothing", "a new start", "another optimiser"].map(|between| {
         let (mut lanes, mut cuda) = engines(network, gpu());
         for engine in [&mut lanes as &mut dyn Engine, &mut cuda] {
             step(engine);
-            change(engine);
+            match between {
+                "a new start" => engine.reset_optimizer().unwrap(),
+                "another optimiser" => engine.announce_optimizer(7),
+                _ => {}
+            }
             step(engine);
         }
-        assert_near(what, &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
+        assert_near(between, &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
         flat(&cuda.parameters().unwrap())
     });
     assert_ne!(results[0], results[1]);
@@ -324,6 +323,32 @@ fn any_number_of_threads_computes_the_same() {
                 let found = everything(network, gpu().with_threads(threads, at_once));
                 assert!(found == expected, "network {i} in {name}, {threads} threads");
             }
+        }
+    }
+}
+
+/// Where a value is NaN, so is what is made of it, and of equal values in a window the first gets the gradient.
+#[test]
+fn values_that_are_equal_or_none_are_treated_as_by_the_lanes_engine() {
+    let max = |pool_size, strides| Layer::MaxPool2d { pool_size, strides };
+    for pool in [max([2, 2], [2, 2]), max([3, 3], [1, 2])] {
+        for activation in Activation::ALL {
+            let layers = [conv(2, [1, 1], [1, 1], [0, 0], activation), pool, dense(2, Activation::None)];
+            let (mut lanes, mut cuda) = engines(&Network::new(&layers, [1, 5, 5]).unwrap(), gpu());
+            let images = |values: Vec<f32>| Tensor::from_vec(values, (25, 1, 5, 5), &Device::Cpu).unwrap();
+            // In each image another pixel; those of the last row and column may be in no window.
+            let one_none = images((0..625).map(|i| if i / 25 == i % 25 { f32::NAN } else { 0.5 }).collect());
+            let none = [&mut lanes as &mut dyn Engine, &mut cuda].map(|engine| {
+                let logits = engine.predict(&one_none).unwrap().to_vec2::<f32>().unwrap();
+                logits.iter().map(|logits| logits.iter().all(|z| z.is_nan())).collect::<Vec<_>>()
+            });
+            assert_eq!(none[0], none[1], "{pool:?}, {activation:?}");
+            assert!(none[0][0] && none[0].iter().filter(|none| **none).count() >= 16, "{none:?}");
+            let labels: Vec<u32> = (0..25).map(|i| i % 2).collect();
+            lanes.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap()).unwrap();
+            cuda.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap()).unwrap();
+            let what = format!("{pool:?}, {activation:?}");
+            assert_near(&what, &lanes.gradients().unwrap(), &cuda.gradients().unwrap());
         }
     }
 }

@@ -124,7 +124,16 @@ fn bad_input_is_refused_and_changes_nothing() {
     let nan = Sgd { learning_rate: f32::NAN, ..sgd() };
     let progress = Progress::default();
     assert_eq!(code(engine.step(&one, &[0], &nan)), Code::InvalidArgument);
+    assert_eq!(code(engine.train(&dataset, &[0], 16, &nan, &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.train(&dataset, &[0, 20], 16, &sgd(), &progress)), Code::InvalidArgument);
+    let mut builder = DatasetBuilder::new(2, [1, 8, 8]).unwrap();
+    builder.push_pixels(&[0; 2 * 64]).unwrap();
+    builder.push_labels(&[3, 4]).unwrap();
+    let five_classes = builder.finish().unwrap();
+    assert_eq!(code(engine.train(&five_classes, &[0, 1], 1, &sgd(), &progress)), Code::LabelOutOfRange);
+    assert_eq!(code(engine.evaluate(&five_classes, 0..2, &progress)), Code::LabelOutOfRange);
+    assert_eq!(code(engine.check(&five_classes, 1..2)), Code::LabelOutOfRange);
+    assert!(engine.check(&five_classes, 0..1).is_ok());
     assert_eq!(code(engine.train(&dataset, &[0], 0, &sgd(), &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.set_flat_parameters(vec![0.0; 3])), Code::InvalidArgument);
     assert_eq!(code(LanesEngine::new(network(), Some(0))), Code::InvalidArgument);

@@ -481,3 +481,45 @@ fn check_count(images: usize) -> Result<()> {
 fn pieces(n: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).step_by(len).map(move |start| (start, len.min(n - start)))
 }
+
+#[cfg(all(test, feature = "emulation"))]
+mod tests {
+    use super::emulated::Emulated;
+    use super::*;
+    use crate::network::{Activation, Layer};
+
+    fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
+        let conv = Layer::Conv2d {
+            channels,
+            kernel_size: [3, 3],
+            strides: [1, 1],
+            padding: [0, 0],
+            activation: Activation::None,
+        };
+        let network = Network::new(&[conv], [channels, 3, 3]).unwrap();
+        CudaEngine::new(Emulated::new(most_shared, 10), network).unwrap()
+    }
+
+    #[test]
+    fn a_batch_has_as_many_blocks_as_run_at_once_and_their_gradients_have_room() {
+        let (small, large) = (engine(2, 227 << 10), engine(512, 227 << 10));
+        assert_eq!([1, 39, 40, 100].map(|images| small.training_blocks(images)), [1, 39, 40, 40]);
+        assert_eq!(large.training_blocks(100), (256 << 20) / (4 * 4 * (512 * 512 * 9 + 512)));
+    }
+
+    #[test]
+    fn size_is_parameters_and_what_takes_the_place_of_shared_memory() {
+        let vectors = 4 * 4 * (2 * 2 * 9 + 2);
+        assert_eq!(engine(2, 227 << 10).size(), vectors);
+        let (vectors, values) = (4 * 4 * (60 * 60 * 9 + 60), 60 * 9 + 60 + 2 * 60 * 9);
+        assert_eq!(engine(60, 4 << 10).size(), vectors + 4 * 20 * values);
+    }
+
+    #[test]
+    fn more_images_than_the_kernels_count_are_refused() {
+        assert_eq!(check_count(MOST), Ok(()));
+        let error = check_count(MOST + 1).unwrap_err();
+        assert_eq!(error.code, Code::OutOfMemory);
+        assert!(error.message.starts_with("2146435072 images were given at once"), "{error}");
+    }
+}
