@@ -17,6 +17,7 @@
 
 use crate::error::{Code, Error, Result};
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 /// The function at the end of a layer, applied element by element.
@@ -144,8 +145,9 @@ impl Network {
                 "an input of shape {shape} holds nothing; every size must be at least 1"
             )));
         }
-        require_room("the input", &input_shape)?;
-        let mut network = Self { input_shape, layers: Vec::new(), parameters: Vec::new() };
+        require_room(format_args!("the input"), &input_shape)?;
+        let parameters = Vec::with_capacity(2 * layers.len()); // a weight and a bias
+        let mut network = Self { input_shape, layers: Vec::with_capacity(layers.len()), parameters };
         for (layer, name) in layers.iter().zip(names(layers)) {
             network.place(*layer, name)?;
         }
@@ -181,7 +183,7 @@ impl Network {
                 let height = windows(&name, "height", h, kernel_size[0], strides[0], padding[0])?;
                 let width = windows(&name, "width", w, kernel_size[1], strides[1], padding[1])?;
                 let padded = [c, h + 2 * padding[0], w + 2 * padding[1]];
-                require_room(&format!("{name}'s padded input"), &padded)?;
+                require_room(format_args!("{name}'s padded input"), &padded)?;
                 self.add_parameter(&name, "weight", vec![channels, c, kernel_size[0], kernel_size[1]])?;
                 self.add_parameter(&name, "bias", vec![channels])?;
                 vec![channels, height, width]
@@ -200,7 +202,7 @@ impl Network {
                 vec![units]
             }
         };
-        require_room(&format!("{name}'s output"), &output_shape)?;
+        require_room(format_args!("{name}'s output"), &output_shape)?;
         let parameters = first..self.parameters.len();
         self.layers.push(PlacedLayer { name, layer, input_shape, output_shape, parameters });
         Ok(())
@@ -209,7 +211,7 @@ impl Network {
     fn add_parameter(&mut self, layer: &str, kind: &str, shape: Vec<usize>) -> Result<()> {
         let name = format!("{layer}.{kind}");
         let start = self.parameter_count();
-        let end = start + require_room(&name, &shape)?;
+        let end = start + require_room(format_args!("{name}"), &shape)?;
         if end > MOST_VALUES {
             return Err(invalid_shape(format!(
                 "{end} parameters with {name} are 2^32 or more; make the layers or the images smaller"
@@ -262,7 +264,7 @@ fn image(name: &str, shape: &[usize]) -> Result<[usize; 3]> {
 const MOST_VALUES: usize = u32::MAX as usize;
 
 /// The number of values of this shape.
-fn require_room(what: &str, shape: &[usize]) -> Result<usize> {
+fn require_room(what: fmt::Arguments<'_>, shape: &[usize]) -> Result<usize> {
     let values = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
     values.filter(|n| *n <= MOST_VALUES).ok_or_else(|| {
         let shape = show(shape);
