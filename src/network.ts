@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { createEngine, describe, type Engine, layerNames } from '../index.js'
 import { markClass } from './copies.js'
@@ -171,7 +171,7 @@ export class Sequential {
    */
   async loadParameters(path: string, options: { ignoreExtra?: boolean } = {}): Promise<void> {
     expectNetwork(this)
-    const file = resolve(expectString('path', path))
+    const file = expectPath(path)
     const given = expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
     const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
     this.requireIdle()
@@ -185,7 +185,7 @@ export class Sequential {
    */
   async saveParameters(path: string): Promise<void> {
     expectNetwork(this)
-    const file = resolve(expectString('path', path))
+    const file = expectPath(path)
     const engine = await this.engine()
     await nativeAsync(() => engine.saveParameters(file))
   }
@@ -307,6 +307,12 @@ export class Sequential {
  */
 export function expectNetwork(net: unknown): Sequential {
   return expectInstance('net', 'a Sequential', net, Sequential)
+}
+
+/** A relative path starts where the process is at the call, wherever it is when the call's turn comes. */
+function expectPath(path: unknown): string {
+  const given = expectString('path', path)
+  return isAbsolute(given) ? given : reading('path', () => join(process.cwd(), given))
 }
 
 function checkInputShape(shape: unknown): number[] {

@@ -1,7 +1,9 @@
 /** What one call does is one job in the network's line. */
 
+import { readdir } from 'node:fs/promises'
 import test from 'ava'
 import { arrayDataset, dense, evaluate, fit, type Images, Sequential, sgd, step } from 'candlewick'
+import { temporaryFolder } from './idx-folder.js'
 
 const optimizer = sgd({ learningRate: 1, momentum: 0.9 })
 
@@ -112,4 +114,15 @@ test('the learning rate of an optimiser may change and its velocity stays', asyn
   await step(changed, equal(1), [1], optimizer)
   await step(plain, equal(1), [1], { ...optimizer })
   t.notDeepEqual(await changed.parameters(), await plain.parameters(), 'a new object starts without velocity')
+})
+
+test('a path is what it is at the call, wherever the process goes before the call has its turn', async (t) => {
+  const [here, net] = [process.cwd(), await network()]
+  const dir = await temporaryFolder(t)
+  t.teardown(() => process.chdir(here))
+  process.chdir(dir)
+  const saved = [net.predict(equal(many)), net.saveParameters('net.safetensors')]
+  process.chdir(here)
+  await Promise.all(saved)
+  t.deepEqual(await readdir(dir), ['net.safetensors'])
 })
