@@ -23,9 +23,8 @@ async function handOver(feed: ImageFeed, { data, shape }: CheckedImages): Promis
     for (let start = 0; start < length; start += pieceLength) {
       if (start > 0) await setImmediate()
       if (data.length !== length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
-      const end = start + pieceLength
-      if (data instanceof Uint8Array) feed.pushBytes(data.subarray(start, end))
-      else feed.pushFloats(data.subarray(start, end))
+      const piece = data.subarray(start, start + pieceLength)
+      native(() => (piece instanceof Uint8Array ? feed.pushBytes(piece) : feed.pushFloats(piece)))
     }
   } catch (error) {
     feed.fail(messageOf(error))

@@ -1,7 +1,7 @@
 /** candlewick: train small convolutional networks at native speed. */
 
 export type { DeviceReport } from '../index.js'
-export { arrayDataset, type Batch, Dataset } from './data/dataset.js'
+export { arrayDataset, Dataset } from './data/dataset.js'
 export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'
 export { idxDataset, type TrainAndTest } from './data/idx-dataset.js'
 export { type Device, devices, tryGpu } from './devices.js'

@@ -60,6 +60,8 @@ interface Settings {
   threads: number | undefined
 }
 
+const tensorsAtOnce = 100 // that parameters() copies without letting the event loop run
+
 /** Layers one after the other, with their parameters. */
 export class Sequential {
   static {
@@ -109,10 +111,12 @@ export class Sequential {
     }
     const release = this.occupy()
     try {
-      const engine = inputShape && (await this.#create(settings, inputShape)) // a failure leaves the network as it was
-      if (this.#disposed) await engine?.dispose()
+      const engine = inputShape && this.#create(settings, inputShape)
+      await engine // a failure leaves the network as it was
+      if (this.#disposed) await retire(engine)
       this.#requireLife()
-      this.#replaceEngine(engine)
+      void retire(this.#engine)
+      this.#engine = engine
       this.#inputShape = inputShape
       this.#settings = settings
       this.#shuffler = shuffler(settings.seed)
@@ -121,7 +125,7 @@ export class Sequential {
     }
   }
 
-  /** The layers in their order. */
+  /** The layers in their order; takes microseconds a layer, while the event loop waits. */
   get layers(): LayerDescription[] {
     expectNetwork(this)
     if (this.#inputShape) return this.describe(this.#inputShape)
@@ -129,7 +133,10 @@ export class Sequential {
     return names.map((name) => ({ name, outputShape: null, parameterCount: null }))
   }
 
-  /** What the layers would be for images of (channels, height, width); needs no parameters. */
+  /**
+   * What the layers would be for images of (channels, height, width); needs no parameters. Takes microseconds a layer, while
+   * the event loop waits.
+   */
   describe(inputShape: readonly number[]): LayerDescription[] {
     expectNetwork(this)
     return JSON.parse(native(() => describe(JSON.stringify(this.#layers), checkInputShape(inputShape))))
@@ -145,7 +152,7 @@ export class Sequential {
     return expectNetwork(this).#requireSettings().seed
   }
 
-  /** Answers to images (n, channels, height, width). All come from the same parameters, those at the time of the call. */
+  /** Answers to images (n, channels, height, width). All come from the same parameters, those of the call's place in line. */
   async predict(images: Images): Promise<Prediction> {
     expectNetwork(this)
     const checked = checkImages(images)
@@ -156,7 +163,8 @@ export class Sequential {
   async parameters(): Promise<Record<string, Parameter>> {
     const engine = await expectNetwork(this).engine()
     const parameters: Record<string, Parameter> = {}
-    for (const values of await nativeAsync(() => engine.parameters())) {
+    for (const [i, values] of (await nativeAsync(() => engine.parameters())).entries()) {
+      if (i > 0 && i % tensorsAtOnce === 0) await setImmediate()
       const { name, shape } = values
       const length = shape.reduce((product, size) => product * size, 1)
       const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
@@ -197,13 +205,12 @@ export class Sequential {
   async dispose(): Promise<void> {
     expectNetwork(this)
     this.#disposed = true
-    const engine = await this.#existing()
-    await setImmediate() // calls before this one have reached the line by then
-    if (engine) await nativeAsync(() => engine.dispose())
+    await retire(this.#engine)
   }
 
   /** As {@link Sequential.dispose}, without waiting for it. */
   [Symbol.dispose](): void {
+    expectNetwork(this)
     void this.dispose()
   }
 
@@ -217,31 +224,17 @@ export class Sequential {
    * @internal
    */
   async engine(inputShape?: readonly number[]): Promise<Engine> {
-    const settings = this.#requireSettings()
-    const existing = await this.#existing()
-    if (existing) return existing
-    if (!inputShape) {
-      const message =
-        'The network has no parameters yet, as it waits for the shape of its first images; pass inputShape to initialize, or train, evaluate or predict first.'
-      throw new CandlewickError('NOT_INITIALIZED', message)
+    for (;;) {
+      // Nothing is waited for between the look and the making, or two calls at once would make an engine each.
+      const settings = this.#requireSettings()
+      const isMine = !this.#engine
+      this.#engine ??= this.#make(settings, inputShape)
+      try {
+        return await this.#engine
+      } catch (error) {
+        if (isMine) throw error // what another call with other images failed to make is not this one's failure
+      }
     }
-    const engine = this.#create(settings, inputShape)
-    this.#engine = engine
-    this.#inputShape = [...inputShape]
-    engine.catch(() => {
-      // The next images may fit.
-      if (this.#engine === engine) this.#engine = this.#inputShape = undefined
-    })
-    return engine
-  }
-
-  /** The engine that there is, or will be; what a call with other images failed to make is none. */
-  async #existing(): Promise<Engine | undefined> {
-    while (this.#engine) {
-      const engine = await this.#engine.catch(() => undefined)
-      if (engine) return engine
-    }
-    return undefined
   }
 
   /**
@@ -275,16 +268,25 @@ export class Sequential {
     throw new CandlewickError('BUSY', message)
   }
 
+  /** An engine for the first images' shape; where they do not fit, the next may. */
+  #make(settings: Settings, inputShape: readonly number[] | undefined): Promise<Engine> {
+    if (!inputShape) {
+      const message =
+        'The network has no parameters yet, as it waits for the shape of its first images; pass inputShape to initialize, or train, evaluate or predict first.'
+      throw new CandlewickError('NOT_INITIALIZED', message)
+    }
+    const engine = this.#create(settings, inputShape)
+    this.#inputShape = [...inputShape]
+    engine.catch(() => {
+      if (this.#engine === engine) this.#engine = this.#inputShape = undefined
+    })
+    return engine
+  }
+
   #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
     const { init, seed, device, threads } = settings
     const layers = JSON.stringify(this.#layers)
     return nativeAsync(() => createEngine(layers, [...inputShape], { ...init }, seed, device, threads))
-  }
-
-  /** Calls in line at the engine before are answered still. */
-  #replaceEngine(engine: Engine | undefined): void {
-    void this.#engine?.then((before) => before.dispose())
-    this.#engine = engine && Promise.resolve(engine)
   }
 
   #requireLife(): void {
@@ -299,6 +301,13 @@ export class Sequential {
     const message = 'The network is not initialized; call await net.initialize({ inputShape: [1, 28, 28] }) first.'
     throw new CandlewickError('NOT_INITIALIZED', message)
   }
+}
+
+/** Lets go of an engine, after the calls that were made before this one. */
+async function retire(making: Promise<Engine> | undefined): Promise<void> {
+  const engine = await making?.catch(() => undefined)
+  await setImmediate() // those calls have reached its line by then
+  if (engine) await nativeAsync(() => engine.dispose())
 }
 
 /**

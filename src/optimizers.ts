@@ -25,7 +25,7 @@ export function sgd(options: SgdOptions): Required<Optimizer> {
  * @internal
  */
 export function checkOptimizer(optimizer: unknown): Required<Optimizer> {
-  return Object.freeze(settings('optimizer', optimizer))
+  return settings('optimizer', optimizer)
 }
 
 function settings(name: string, options: unknown): Required<Optimizer> {

@@ -101,7 +101,10 @@ function secondsSince(start: number): number {
   return (performance.now() - start) / 1000
 }
 
-/** One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. */
+/**
+ * One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. Labels are
+ * checked while the event loop waits, a few milliseconds for a million; images are copied piece by piece.
+ */
 export async function step(
   net: Sequential,
   images: Images,
@@ -154,14 +157,16 @@ async function abortable(
   }
   const timer = report && setInterval(tell, progressInterval)
   try {
-    return await nativeAsync(() => work(progress))
+    const done = await nativeAsync(() => work(progress))
+    if (!failure) return done
   } catch (error) {
     signal?.throwIfAborted()
-    throw failure ? failure.error : error
+    failure ??= { error }
   } finally {
     clearInterval(timer)
     signal?.removeEventListener('abort', cancel)
   }
+  throw failure.error
 }
 
 function checkFit(options: FitOptions) {

@@ -57,9 +57,11 @@ test('a lazily initialized network can be disposed of before, while and after it
   await before.dispose()
   await t.throwsAsync(before.predict(images(1)), disposed)
   const during = await lazy()
-  const answer = during.predict(images(1))
-  await during.dispose()
-  t.is((await answer).labels.length, 1)
+  const settled: string[] = []
+  const answer = during.predict(images(1)).then(({ labels }) => settled.push(`${labels.length} label`))
+  await during.dispose().then(() => settled.push('disposed of'))
+  await answer
+  t.deepEqual(settled, ['1 label', 'disposed of'])
   await t.throwsAsync(during.predict(images(1)), disposed)
 })
 
@@ -130,4 +132,6 @@ test('using declarations find what they look for', async (t) => {
   data[Symbol.dispose]()
   for (const each of [net, other]) await t.throwsAsync(each.predict(images(1)), disposed)
   t.throws(() => data.labels(), disposed)
+  const proxy = new Proxy(await network(), {})
+  t.throws(() => proxy[Symbol.dispose](), { code: 'INVALID_ARGUMENT', message: /proxy/ })
 })

@@ -2,7 +2,7 @@
 
 import { readdir } from 'node:fs/promises'
 import test from 'ava'
-import { arrayDataset, dense, evaluate, fit, type Images, Sequential, sgd, step } from 'candlewick'
+import { arrayDataset, dense, evaluate, fit, type Images, maxPool2d, Sequential, sgd, step } from 'candlewick'
 import { temporaryFolder } from './idx-folder.js'
 
 const optimizer = sgd({ learningRate: 1, momentum: 0.9 })
@@ -69,6 +69,83 @@ test('images that change while they are handed over cost their own answer, and n
   structuredClone(images.data, { transfer: [images.data.buffer as ArrayBuffer] })
   await t.throwsAsync(lost, { code: 'INVALID_ARGUMENT', message: /left alone meanwhile for images\.data/ })
   t.is((await next).labels.length, 1)
+})
+
+async function lazy(seed = 1): Promise<Sequential> {
+  const net = new Sequential([dense({ units: 10 })])
+  await net.initialize({ device: 'cpu', seed })
+  return net
+}
+
+test('calls at once on a network that waits for its first images are calls on one network', async (t) => {
+  const inTurn = await network()
+  const expected = [await inTurn.predict(equal(1))]
+  await step(inTurn, equal(1), [1], optimizer)
+  await step(inTurn, equal(1), [2], optimizer)
+  expected.push(await inTurn.predict(equal(1)))
+  const net = await lazy()
+  const calls = [
+    net.predict(equal(1)),
+    step(net, equal(1), [1], optimizer),
+    step(net, equal(1), [2], optimizer),
+    net.predict(equal(1)),
+  ] as const
+  const answers = await Promise.all(calls)
+  t.deepEqual([answers[0], answers[3]], expected)
+  t.deepEqual(await net.parameters(), await inTurn.parameters())
+})
+
+test('a training and an evaluation that begin at once on such a network are of one network', async (t) => {
+  const net = await lazy()
+  const data = await arrayDataset({ images: equal(64) as never, labels: new Uint8Array(64).fill(3) })
+  const training = fit(net, data, { epochs: 1, batchSize: 64, optimizer, shuffle: false })
+  const [before, epoch] = await Promise.all([evaluate(net, data), training.next()])
+  await training.return()
+  t.is(before.loss, (epoch.value as { loss: number }).loss)
+  t.not((await evaluate(net, data)).loss, before.loss)
+})
+
+test('after images that do not fit, the next calls are calls on one network', async (t) => {
+  const net = new Sequential([maxPool2d({ poolSize: 28 }), dense({ units: 10 })])
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const unfit = net.predict({ data: new Uint8Array(1), shape: [1, 1, 1, 1] })
+  const calls = [step(net, equal(1), [1], optimizer), net.predict(equal(1))] as const
+  await t.throwsAsync(unfit, { code: 'INVALID_SHAPE' })
+  const [, answer] = await Promise.all(calls)
+  t.deepEqual(answer, await net.predict(equal(1)))
+})
+
+test('a network that is initialised anew while a call waits has the parameters of its new seed', async (t) => {
+  const [net, expected] = [await lazy(1), await lazy(2)]
+  const first = net.predict(equal(1))
+  await net.initialize({ device: 'cpu', seed: 2, forceReinit: true })
+  t.deepEqual(await first, await (await lazy(1)).predict(equal(1)), 'the call came before')
+  t.deepEqual(await net.predict(equal(1)), await expected.predict(equal(1)))
+  t.is(net.seed, 2)
+})
+
+test('calls before a forceReinit are answered, whether or not it names a shape', async (t) => {
+  for (const make of [network, lazy]) {
+    const [net, same] = [await make(), await make()]
+    const answer = net.predict(equal(many))
+    await net.initialize({ device: 'cpu', seed: 2, forceReinit: true })
+    t.deepEqual(await answer, await same.predict(equal(many)))
+  }
+})
+
+test("a failure that nobody waits for any more stays one call's own", async (t) => {
+  const net = new Sequential([maxPool2d({ poolSize: 2 }), dense({ units: 3 })])
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const unhandled: unknown[] = []
+  const listen = (reason: unknown) => unhandled.push(reason)
+  process.on('unhandledRejection', listen)
+  t.teardown(() => process.off('unhandledRejection', listen))
+  const unfit = t.throwsAsync(net.predict({ data: new Uint8Array(1), shape: [1, 1, 1, 1] }), { code: 'INVALID_SHAPE' })
+  await Promise.resolve()
+  await net.initialize({ device: 'cpu', seed: 1, forceReinit: true })
+  await unfit
+  await new Promise(setImmediate)
+  t.deepEqual(unhandled, [])
 })
 
 test('a lazily initialised network does not hand one call the failure of another', async (t) => {

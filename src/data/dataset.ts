@@ -72,7 +72,7 @@ export class Dataset {
 
   /**
    * Gives the images' memory back at once, once no network is at work on them, instead of when the garbage collector finds
-   * that nobody needs them. This dataset and all that are sliced from the same images fail with DISPOSED from then on.
+   * that nobody needs them. From then on, what reads images of this dataset or of others sliced from the same fails with DISPOSED.
    */
   dispose(): void {
     expectDataset(this)
@@ -85,12 +85,9 @@ export class Dataset {
   }
 }
 
-/**
- * A dataset of this copy of candlewick's, and no proxy of one.
- * @internal
- */
-export function expectDataset(dataset: unknown, name = 'dataset'): Dataset {
-  return expectInstance(name, 'a Dataset, as from fashionMnist(),', dataset, Dataset)
+/** The dataset of a method's call, which may be a proxy's. */
+function expectDataset(dataset: unknown): Dataset {
+  return expectInstance('dataset', 'a Dataset, as from fashionMnist(),', dataset, Dataset)
 }
 
 function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | undefined): Generator<Batch, void, void> {

@@ -96,7 +96,7 @@ function startDataset(imagesPath: string, dimensions: number[]): DatasetBuilder 
   try {
     return native(() => new DatasetBuilder(count, channels, height, width))
   } catch (cause) {
-    // The sizes are in order, so that memory is what lacks.
+    if (!(cause instanceof CandlewickError && cause.code === 'OUT_OF_MEMORY')) throw cause
     const sizes = dimensions.join(' x ')
     const message = `${imagesPath} promises ${sizes} values, which do not fit into memory; is it the right file?`
     throw new CandlewickError('OUT_OF_MEMORY', message, { cause })
