@@ -19,6 +19,8 @@ export declare class Answers {
   probabilities(start: number, into: Float32Array): void
   /** Fills `into` with labels, the class with the largest logit of each image, from `start` on. */
   labels(start: number, into: Uint32Array): void
+  /** Gives the memory back, of which the garbage collector does not know. */
+  free(): void
 }
 
 /** Labelled images in native memory, one byte a pixel. */
@@ -65,7 +67,9 @@ export declare class Engine {
   loadParameters(path: string, ignoreExtra: boolean): Promise<void>
   /** Writes all parameters to a safetensors file, all or nothing. */
   saveParameters(path: string): Promise<void>
-  /** Ends long work and takes no more; the promise resolves when what is in line is done and the memory is given back. */
+  /** Takes no more work; the promise resolves when what is in line is done and the memory is given back. */
+  retire(): Promise<void>
+  /** As `retire`, but a training or an evaluation in line ends within a batch, with code DISPOSED. */
   dispose(): Promise<void>
 }
 
@@ -80,8 +84,10 @@ export declare class ImageFeed {
   pushBytes(values: Uint8Array): void
   /** The next values of images of float32. */
   pushFloats(values: Float32Array): void
-  /** No more will come, and why; the job then fails with this. */
+  /** No more will come, and why; a job that still waits for them fails with this. What has come is forgotten. */
   fail(reason: string): void
+  /** Gives the memory back that no job has taken, of which the garbage collector does not know. */
+  free(): void
 }
 
 /** Long work as seen from JavaScript: how far it is, and a way to stop it. */
@@ -102,6 +108,8 @@ export declare class Values {
   get shape(): Array<number>
   /** Fills `into` with values from `start` on. */
   read(start: number, into: Float32Array): void
+  /** Gives the memory back, of which the garbage collector does not know. */
+  free(): void
 }
 
 /**

@@ -12,8 +12,12 @@ const pieceLength = 1 << 20 // values, a millisecond's or two to copy
 export async function fed<T>(images: CheckedImages, work: (feed: ImageFeed) => Promise<T>): Promise<T> {
   const feed = native(() => new ImageFeed(images.data instanceof Uint8Array, images.shape))
   const handed = handOver(feed, images)
-  const [done] = await Promise.all([nativeAsync(() => work(feed)), handed])
-  return done
+  try {
+    const [done] = await Promise.all([nativeAsync(() => work(feed)), handed])
+    return done
+  } finally {
+    feed.free()
+  }
 }
 
 /** Never throws: the work is told of a failure, and fails with it. */

@@ -113,9 +113,9 @@ export class Sequential {
     try {
       const engine = inputShape && this.#create(settings, inputShape)
       await engine // a failure leaves the network as it was
-      if (this.#disposed) await retire(engine)
+      if (this.#disposed) await letGo(engine, (made) => made.dispose())
       this.#requireLife()
-      void retire(this.#engine)
+      void letGo(this.#engine, (replaced) => replaced.retire())
       this.#engine = engine
       this.#inputShape = inputShape
       this.#settings = settings
@@ -169,6 +169,7 @@ export class Sequential {
       const length = shape.reduce((product, size) => product * size, 1)
       const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
       parameters[name] = { shape, data: await fill(data, (start, into) => values.read(start, into)) }
+      values.free()
     }
     return parameters
   }
@@ -205,7 +206,7 @@ export class Sequential {
   async dispose(): Promise<void> {
     expectNetwork(this)
     this.#disposed = true
-    await retire(this.#engine)
+    await letGo(this.#engine, (engine) => engine.dispose())
   }
 
   /** As {@link Sequential.dispose}, without waiting for it. */
@@ -304,10 +305,10 @@ export class Sequential {
 }
 
 /** Lets go of an engine, after the calls that were made before this one. */
-async function retire(making: Promise<Engine> | undefined): Promise<void> {
+async function letGo(making: Promise<Engine> | undefined, how: (engine: Engine) => Promise<void>): Promise<void> {
   const engine = await making?.catch(() => undefined)
   await setImmediate() // those calls have reached its line by then
-  if (engine) await nativeAsync(() => engine.dispose())
+  if (engine) await nativeAsync(() => how(engine))
 }
 
 /**

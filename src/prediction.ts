@@ -16,7 +16,12 @@ export interface Prediction {
 
 /** One job in the engine's line: no other call gets in between, however many images there are. */
 export async function predict(engine: Engine, images: CheckedImages): Promise<Prediction> {
-  return read(images.shape[0], await fed(images, (feed) => engine.predict(feed)))
+  const answers = await fed(images, (feed) => engine.predict(feed))
+  try {
+    return await read(images.shape[0], answers)
+  } finally {
+    answers.free()
+  }
 }
 
 async function read(n: number, answers: Answers): Promise<Prediction> {

@@ -92,9 +92,17 @@ test('an initialize that is under way ends with its network', async (t) => {
 test('forceReinit answers those in line from the parameters before', async (t) => {
   const net = await network()
   const before = await net.predict(images(20_000))
-  const answer = net.predict(images(20_000))
+  const data = await dataset(300_000)
+  const loss = (await evaluate(net, data)).loss
+  const calls = [net.predict(images(20_000)), evaluate(net, data), evaluate(net, data)] as const
   await net.initialize({ inputShape: [1, 2, 2], device: 'cpu', seed: 2, forceReinit: true })
-  t.deepEqual((await answer).logits, before.logits)
+  const [answer, ...evaluations] = await Promise.all(calls)
+  t.deepEqual(answer.logits, before.logits)
+  t.deepEqual(
+    evaluations.map((evaluation) => evaluation.loss),
+    [loss, loss],
+    'long work is not ended by it',
+  )
   t.notDeepEqual((await net.predict(images(20_000))).logits, before.logits)
 })
 

@@ -13,7 +13,7 @@ type Labels<'a> = &'a mut [u32];
 /// Answers to images, in their order.
 #[napi]
 pub struct Answers {
-    logits: Tensor,
+    logits: Option<Tensor>,
     probabilities: Vec<f32>,
     labels: Vec<u32>,
     classes: u32,
@@ -28,7 +28,7 @@ impl Answers {
             loss::softmax_rows(logits, classes, &mut probabilities);
             loss::label_rows(logits, classes, &mut labels);
         })?;
-        Ok(Self { logits, probabilities, labels, classes: classes as u32 })
+        Ok(Self { logits: Some(logits), probabilities, labels, classes: classes as u32 })
     }
 }
 
@@ -43,7 +43,7 @@ impl Answers {
     /// Fills `into` with logits, those of all images end to end, from `start` on.
     #[napi]
     pub fn logits(&self, start: f64, #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>) -> napi::Result<()> {
-        with_values(&self.logits, |logits| fill(logits, start, into)).and_then(|done| done).map_err(to_js)
+        fill_from(self.logits.as_ref(), start, into).map_err(to_js)
     }
 
     /// Fills `into` with probabilities, from `start` on.
@@ -61,19 +61,28 @@ impl Answers {
     pub fn labels(&self, start: f64, #[napi(ts_arg_type = "Uint32Array")] into: Labels<'_>) -> napi::Result<()> {
         fill(&self.labels, start, into).map_err(to_js)
     }
+
+    /// Gives the memory back, of which the garbage collector does not know.
+    #[napi]
+    pub fn free(&mut self) {
+        self.logits = None;
+        (self.probabilities, self.labels) = (Vec::new(), Vec::new());
+    }
 }
 
 /// A weight or bias.
 #[napi]
 pub struct Values {
     name: String,
-    tensor: Tensor,
+    shape: Vec<u32>,
+    tensor: Option<Tensor>,
 }
 
 impl Values {
     /// A parameter and its name.
     pub fn new((name, tensor): (String, Tensor)) -> Self {
-        Self { name, tensor }
+        let shape = tensor.dims().iter().map(|d| *d as u32).collect();
+        Self { name, shape, tensor: Some(tensor) }
     }
 }
 
@@ -88,13 +97,19 @@ impl Values {
     /// (out, in, kernel height, kernel width), (out, in) or (out).
     #[napi(getter)]
     pub fn shape(&self) -> Vec<u32> {
-        self.tensor.dims().iter().map(|d| *d as u32).collect()
+        self.shape.clone()
     }
 
     /// Fills `into` with values from `start` on.
     #[napi]
     pub fn read(&self, start: f64, #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>) -> napi::Result<()> {
-        with_values(&self.tensor, |values| fill(values, start, into)).and_then(|done| done).map_err(to_js)
+        fill_from(self.tensor.as_ref(), start, into).map_err(to_js)
+    }
+
+    /// Gives the memory back, of which the garbage collector does not know.
+    #[napi]
+    pub fn free(&mut self) {
+        self.tensor = None;
     }
 }
 
@@ -105,6 +120,11 @@ fn with_values<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
         (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
         _ => Err(internal("values are not float32 in a row on the CPU")),
     }
+}
+
+fn fill_from(tensor: Option<&Tensor>, start: f64, into: &mut [f32]) -> Result<()> {
+    let tensor = tensor.ok_or_else(|| internal("values are asked for that were given back"))?;
+    with_values(tensor, |values| fill(values, start, into))?
 }
 
 fn fill<T: Copy>(values: &[T], start: f64, into: &mut [T]) -> Result<()> {

@@ -71,7 +71,7 @@ impl ObjectFinalize for Dataset {
 }
 
 impl Dataset {
-    /// For an engine's thread.
+    /// For a job in line.
     pub fn shared(&self) -> napi::Result<Arc<dataset::Dataset>> {
         self.images().cloned()
     }

@@ -5,7 +5,7 @@ use crate::dataset::Dataset;
 use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
-use crate::line::Line;
+use crate::line::{Closing, Line};
 use candlewick::init::Init;
 use candlewick::metrics::Metrics;
 use candlewick::optimizer::Sgd;
@@ -97,7 +97,7 @@ pub fn create_engine<'env>(
     device: String,
     threads: Option<u32>,
 ) -> napi::Result<Object<'env>> {
-    // Here rather than on the engine's thread, beside which JavaScript could write to the environment.
+    // Here rather than off the event loop, beside which JavaScript could write to the environment.
     let set = InstructionSet::chosen();
     let make = move || {
         let network = network(&layers, &input_shape)?;
@@ -206,11 +206,16 @@ impl Engine {
         self.0.submit(env, move |engine| checkpoint::save(&engine.parameters()?, Path::new(&path)), |()| ())
     }
 
-    /// Ends long work and takes no more; the promise resolves when what is in line is done and the memory is given back.
+    /// Takes no more work; the promise resolves when what is in line is done and the memory is given back.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn retire<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        self.0.close(env, Closing::Replaced)
+    }
+
+    /// As `retire`, but a training or an evaluation in line ends within a batch, with code DISPOSED.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn dispose<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let message = "the network was disposed of; make a new one, or dispose of it later";
-        self.0.close(env, Error::new(Code::Disposed, message))
+        self.0.close(env, Closing::Disposed)
     }
 }
 

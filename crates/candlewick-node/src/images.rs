@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 #[napi]
 pub struct ImageFeed(Arc<Feed>);
 
-/// The end of an [`ImageFeed`] that an engine's thread holds.
+/// The end of an [`ImageFeed`] that a job in line holds.
 pub struct Feed {
     shape: Vec<usize>,
     len: usize,
@@ -54,30 +54,43 @@ impl ImageFeed {
         self.0.push(|pixels| if let Pixels::Floats(all) = pixels { Some(all) } else { None }, values)
     }
 
-    /// No more will come, and why; the job then fails with this.
+    /// No more will come, and why; a job that still waits for them fails with this. What has come is forgotten.
     #[napi]
     pub fn fail(&self, reason: String) {
         self.0.fail(Error::new(Code::InvalidArgument, reason));
     }
+
+    /// Gives the memory back that no job has taken, of which the garbage collector does not know.
+    #[napi]
+    pub fn free(&self) {
+        self.0.free(given_back());
+    }
+}
+
+fn given_back() -> Error {
+    Error::new(Code::InvalidArgument, "the images were given back before all had come")
 }
 
 impl ImageFeed {
-    /// For an engine's thread.
+    /// For a job in line.
     pub fn shared(&self) -> Arc<Feed> {
         self.0.clone()
     }
 }
 
 impl Drop for ImageFeed {
-    /// Nobody waits for what nobody can give any more.
+    /// Nobody waits for what nobody can give any more. What has come whole is left for its job.
     fn drop(&mut self) {
-        self.0.fail(Error::new(Code::InvalidArgument, "the images were let go of before all had come"));
+        self.0.fail(given_back());
     }
 }
 
 impl Feed {
     fn push<T: Copy>(&self, of: impl FnOnce(&mut Pixels) -> Option<&mut Vec<T>>, values: &[T]) -> napi::Result<()> {
         let mut state = self.state();
+        if let Some(reason) = &state.failure {
+            return Err(to_js(reason.clone()));
+        }
         match of(&mut state.pixels) {
             Some(all) if values.len() <= self.len - all.len() => all.extend_from_slice(values),
             _ => {
@@ -92,7 +105,15 @@ impl Feed {
     }
 
     fn fail(&self, reason: Error) {
-        self.state().failure.get_or_insert(reason);
+        if self.state().pixels.len() < self.len {
+            self.free(reason);
+        }
+    }
+
+    fn free(&self, reason: Error) {
+        let mut state = self.state();
+        state.pixels = Pixels::Bytes(Vec::new());
+        state.failure.get_or_insert(reason);
         self.changed.notify_all();
     }
 

@@ -9,9 +9,10 @@ use candlewick::{Code, Error, Result};
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, JsDeferred};
 use std::any::Any;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Called with the engine, or with the reason why there is none.
 type Job = Box<dyn FnOnce(Result<&mut dyn Engine>) + Send>;
@@ -24,8 +25,29 @@ pub struct Line(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Bytes that the garbage collector has been told the engine holds; none once JavaScript has let go of it.
-    told: Mutex<Option<i64>>,
+    told: Mutex<Told>,
+}
+
+/// What the garbage collector has been told the engine holds.
+#[derive(Default)]
+struct Told {
+    bytes: i64,
+    /// The latest measurement that it was told of: promises may be settled in another order than jobs end.
+    number: u64,
+    /// Whether JavaScript has let go of the engine, which is to count no more.
+    is_over: bool,
+}
+
+/// What the engine held after a job.
+#[derive(Clone, Copy)]
+struct Measured {
+    bytes: usize,
+    number: u64,
+}
+
+thread_local! {
+    /// The lines of the environment that runs on this thread, to be ended with it.
+    static LINES: RefCell<Vec<Weak<Shared>>> = const { RefCell::new(Vec::new()) };
 }
 
 #[derive(Default)]
@@ -37,8 +59,12 @@ struct State {
     is_running: bool,
     /// Why no more jobs are taken, if none are.
     closed: Option<Error>,
-    /// Whether those in line are refused too.
+    /// Whether long work in line is cancelled.
+    is_cancelled: bool,
+    /// Whether all that is in line is refused.
     is_over: bool,
+    /// Jobs that were measured.
+    measured: u64,
     /// To be called when the engine is gone.
     farewells: Vec<Box<dyn FnOnce() + Send>>,
     /// Long work that runs, to be cancelled when the line is closed.
@@ -52,18 +78,14 @@ impl Line {
         make: impl FnOnce() -> Result<Box<dyn Engine>> + Send + 'static,
         wrap: impl FnOnce(Line) -> R + Send + 'static,
     ) -> napi::Result<Object<'env>> {
-        let shared = Arc::new(Shared { state: Mutex::default(), told: Mutex::new(Some(0)) });
-        env.add_env_cleanup_hook(Arc::downgrade(&shared), |shared| {
-            if let Some(shared) = shared.upgrade() {
-                shared.end();
-            }
-        })?;
+        let shared = Arc::new(Shared { state: Mutex::default(), told: Mutex::default() });
+        end_with(env, &shared)?;
         let (deferred, promise) = env.create_deferred::<R, Resolver<R>>()?;
         runners::run(Box::new(move |thread| {
             let made = thread.map_err(|reason| no_thread(&reason)).and_then(|()| guarded(make));
-            let size = made.as_ref().map_or(0, |engine| engine.size());
+            let measured = made.as_ref().ok().map(|engine| shared.measure(engine.size()));
             let made = made.map(|engine| shared.state().engine = Some(engine));
-            settle(deferred, made, shared.clone(), size, |()| wrap(Line(shared)));
+            settle(deferred, made, shared.clone(), measured, |()| wrap(Line(shared)));
         }));
         Ok(promise)
     }
@@ -78,11 +100,11 @@ impl Line {
         let (deferred, promise) = env.create_deferred::<R, Resolver<R>>()?;
         let shared = self.0.clone();
         self.0.push(Box::new(move |engine| {
-            let (done, size) = match engine {
-                Ok(engine) => (guarded(|| job(engine)), engine.size()),
-                Err(reason) => (Err(reason), 0),
+            let (done, measured) = match engine {
+                Ok(engine) => (guarded(|| job(engine)), Some(shared.measure(engine.size()))),
+                Err(reason) => (Err(reason), None),
             };
-            settle(deferred, done, shared, size, convert);
+            settle(deferred, done, shared, measured, convert);
         }));
         Ok(promise)
     }
@@ -105,26 +127,67 @@ impl Line {
         self.submit(env, job, convert)
     }
 
-    /// Takes no more jobs and ends long work; the promise resolves when the jobs in line are done and the engine is gone.
-    pub fn close<'env>(&self, env: &'env Env, reason: Error) -> napi::Result<Object<'env>> {
+    /// Takes no more jobs, and ends long work if `reason` is one for that; the promise resolves when the jobs in line are done
+    /// and the engine is gone.
+    pub fn close<'env>(&self, env: &'env Env, reason: Closing) -> napi::Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred::<(), Resolver<()>>()?;
         let shared = self.0.clone();
-        self.0.close(reason, Some(Box::new(move || settle(deferred, Ok(()), shared, 0, |()| ()))));
+        let farewell = move || {
+            let measured = Some(shared.measure(0));
+            settle(deferred, Ok(()), shared, measured, |()| ());
+        };
+        self.0.close(reason, Some(Box::new(farewell)));
         Ok(promise)
     }
 
     /// JavaScript has let go of the engine: the garbage collector is to count its memory no more.
     pub fn forget(&self, env: &Env) -> napi::Result<()> {
-        let told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner).take();
-        env.adjust_external_memory(-told.unwrap_or(0)).map(drop)
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.is_over = true;
+        env.adjust_external_memory(-std::mem::take(&mut told.bytes)).map(drop)
     }
 }
 
 impl Drop for Line {
     /// Giving back an engine's memory may take long, so another thread does it.
     fn drop(&mut self) {
-        self.0.close(internal("the network is out of reach"), None);
+        self.0.close(Closing::Replaced, None);
     }
+}
+
+/// Why a line takes no more jobs.
+pub enum Closing {
+    /// Nobody will use the engine any more, but what is in line is done.
+    Replaced,
+    /// It was disposed of: long work ends.
+    Disposed,
+}
+
+impl Closing {
+    fn error(&self) -> Error {
+        match self {
+            Self::Replaced => internal("the engine was replaced"),
+            Self::Disposed => {
+                Error::new(Code::Disposed, "the network was disposed of; make a new one, or dispose of it later")
+            }
+        }
+    }
+}
+
+/// Sees to it that a line ends with the JavaScript environment. One hook serves all: each costs memory until then.
+fn end_with(env: &Env, shared: &Arc<Shared>) -> napi::Result<()> {
+    LINES.with_borrow_mut(|lines| {
+        if lines.is_empty() {
+            env.add_env_cleanup_hook((), |()| {
+                let lines = LINES.try_with(RefCell::take).unwrap_or_default();
+                lines.iter().filter_map(Weak::upgrade).for_each(|shared| shared.end());
+            })?;
+        } else if lines.len() == lines.capacity() {
+            lines.retain(|line| line.strong_count() > 0);
+        }
+        lines.push(Arc::downgrade(shared));
+        Ok(())
+    })
 }
 
 impl Shared {
@@ -142,26 +205,24 @@ impl Shared {
         self.go_on(state);
     }
 
-    fn close(self: &Arc<Self>, reason: Error, farewell: Option<Box<dyn FnOnce() + Send>>) {
+    fn close(self: &Arc<Self>, reason: Closing, farewell: Option<Box<dyn FnOnce() + Send>>) {
         let mut state = self.state();
-        state.closed.get_or_insert(reason);
+        state.closed.get_or_insert_with(|| reason.error());
         state.farewells.extend(farewell);
-        if let Some(progress) = &state.running {
-            progress.cancel();
+        if let Closing::Disposed = reason {
+            state.cancel();
         }
         if !state.is_over {
             self.go_on(state);
         }
     }
 
-    /// The JavaScript environment ends: what runs stops within a batch, and nothing else begins.
+    /// The JavaScript environment ends: long work that runs stops within a batch, and nothing else begins.
     fn end(&self) {
         let mut state = self.state();
         state.is_over = true;
         state.closed = Some(internal("the environment has ended"));
-        if let Some(progress) = &state.running {
-            progress.cancel();
-        }
+        state.cancel();
     }
 
     /// Sees to it that a thread is at work.
@@ -196,20 +257,39 @@ impl Shared {
     /// What to cancel when the line is closed, from now on; why it is, if it is already.
     fn watch(&self, progress: Option<Arc<Progress>>) -> Option<Error> {
         let mut state = self.state();
-        if let (true, Some(progress)) = (state.closed.is_some(), &progress) {
+        if let (true, Some(progress)) = (state.is_cancelled, &progress) {
             progress.cancel();
         }
         state.running = progress;
         state.closed.clone()
     }
 
+    fn measure(&self, bytes: usize) -> Measured {
+        let mut state = self.state();
+        state.measured += 1;
+        Measured { bytes, number: state.measured }
+    }
+
     /// Tells the garbage collector what the engine holds now.
-    fn tell(&self, env: &Env, size: usize) -> napi::Result<()> {
+    fn tell(&self, env: &Env, measured: Measured) -> napi::Result<()> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(before) = *told else { return Ok(()) };
-        let now = i64::try_from(size).unwrap_or(i64::MAX);
-        *told = Some(now);
-        if now == before { Ok(()) } else { env.adjust_external_memory(now - before).map(drop) }
+        if told.is_over || measured.number < told.number {
+            return Ok(());
+        }
+        let bytes = i64::try_from(measured.bytes).unwrap_or(i64::MAX);
+        let before = std::mem::replace(&mut told.bytes, bytes);
+        told.number = measured.number;
+        if bytes == before { Ok(()) } else { env.adjust_external_memory(bytes - before).map(drop) }
+    }
+}
+
+impl State {
+    /// Ends long work, what runs and what is in line.
+    fn cancel(&mut self) {
+        self.is_cancelled = true;
+        if let Some(progress) = &self.running {
+            progress.cancel();
+        }
     }
 }
 
@@ -225,21 +305,21 @@ fn leave(mut state: MutexGuard<'_, State>) {
     farewells.into_iter().for_each(|farewell| farewell());
 }
 
-/// Settles a promise, and on the way tells the garbage collector how large the engine has become.
+/// Settles a promise, and on the way tells the garbage collector how large the engine has become, if there is one: what failed
+/// may have made it grow too.
 fn settle<T: Send + 'static, R: ToNapiValue + 'static>(
     deferred: JsDeferred<R, Resolver<R>>,
     done: Result<T>,
     shared: Arc<Shared>,
-    size: usize,
+    measured: Option<Measured>,
     convert: impl FnOnce(T) -> R + Send + 'static,
 ) {
-    match done {
-        Ok(value) => deferred.resolve(Box::new(move |env| {
-            shared.tell(&env, size)?;
-            Ok(convert(value))
-        })),
-        Err(error) => deferred.reject(to_js(error)),
-    }
+    deferred.resolve(Box::new(move |env| {
+        if let Some(measured) = measured {
+            shared.tell(&env, measured)?;
+        }
+        done.map(convert).map_err(to_js)
+    }));
 }
 
 /// No panic crosses into JavaScript: it becomes an error.

@@ -19,7 +19,7 @@ pub enum Code {
     CheckpointInvalid,
     /// A checkpoint could not be written; whatever stood at its path before is untouched, unless the sentence says that it is lost.
     SaveFailed,
-    /// A network is larger than memory.
+    /// Memory does not hold what was asked for (a network, a dataset, an answer), or the system gives no more threads.
     OutOfMemory,
     /// The device asked for is not there.
     DeviceUnavailable,

@@ -70,7 +70,7 @@ fn header(mut file: &File, len: u64, network: &Network) -> Result<(Header, u64)>
         return Err(foreign(format!("a header of {length} bytes in a file of {len}")));
     }
     // Names and the list of places, at worst. An entry of a tensor is longer than what is kept of it.
-    Vec::<u8>::new().try_reserve_exact(4 * length as usize).map_err(|_| {
+    memory::check_room(4 * length as usize).map_err(|_| {
         Error::new(
             Code::OutOfMemory,
             format!("there is no memory for its header of {length} bytes; end other programs"),

@@ -89,7 +89,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// `InvalidArgument` for an empty batch, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for images or labels
-    /// that do not fit. The parameters are then as before.
+    /// that do not fit, `OutOfMemory`. The parameters are then as before. `DeviceLost`.
     fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics>;
 
     /// Steps over the images that `order` names, `batch_size` at a time; the last batch may be smaller.
@@ -120,7 +120,7 @@ pub trait Engine: Send {
     /// Logits (N, classes) of images.
     ///
     /// # Errors
-    /// `InvalidShape` for images that do not fit.
+    /// `InvalidShape` for images that do not fit, `OutOfMemory`, `DeviceLost`.
     fn predict(&mut self, images: &Tensor) -> Result<Tensor>;
 
     /// The parameters by name, in the network's order.
@@ -144,7 +144,7 @@ pub trait Engine: Send {
     /// Replaces all parameters, given end to end in the network's order, and forgets the optimiser's velocity.
     ///
     /// # Errors
-    /// `InvalidArgument` for another number of values.
+    /// `InvalidArgument` for another number of values, `OutOfMemory`, `DeviceLost`.
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
 
     /// Forgets the optimiser's velocity, as a new optimiser would start.
@@ -170,8 +170,13 @@ impl VelocityOwner {
         self.announced = id;
     }
 
-    /// Whether the velocity is another's than the announced optimiser's, whose it is from here on.
-    pub(crate) fn is_another_now(&mut self) -> bool {
-        std::mem::replace(&mut self.owner, self.announced) != self.announced
+    /// Whether the velocity is another's than the announced optimiser's, and so to be forgotten.
+    pub(crate) fn is_another(&self) -> bool {
+        self.owner != self.announced
+    }
+
+    /// The velocity is the announced optimiser's from here on.
+    pub(crate) fn hand_over(&mut self) {
+        self.owner = self.announced;
     }
 }

@@ -266,8 +266,9 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Forgets another optimiser's velocity before this one's first step.
     fn own_velocity(&mut self, sgd: &Sgd) -> Result<()> {
-        if self.velocity_owner.is_another_now() {
+        if self.velocity_owner.is_another() {
             self.reset_optimizer()?;
+            self.velocity_owner.hand_over();
         }
         self.is_moving |= sgd.momentum > 0.0;
         Ok(())
@@ -447,17 +448,19 @@ impl<G: Gpu> Engine for CudaEngine<G> {
 
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
         check_parameters(&self.network, &parameters)?;
+        self.reset_optimizer()?; // the one that may lack memory comes first
         self.gpu.write(&mut self.parameters, bytemuck::cast_slice(&parameters))?;
         if !parameters.is_empty() {
             self.gpu.launch(Kernel::TurnAll, self.most_blocks, 0, &self.arguments())?;
         }
-        self.reset_optimizer()
+        Ok(())
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.is_moving) {
+        if self.is_moving {
             let zeros = memory::zeros::<f32>(self.network.parameter_count())?;
             self.gpu.write(&mut self.velocity, bytemuck::cast_slice(&zeros))?;
+            self.is_moving = false;
         }
         Ok(())
     }

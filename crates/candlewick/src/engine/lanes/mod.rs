@@ -96,8 +96,9 @@ impl LanesEngine {
         if sgd.momentum > 0.0 && self.velocity.is_empty() {
             self.velocity = memory::zeros(count)?;
         }
-        if self.velocity_owner.is_another_now() {
+        if self.velocity_owner.is_another() {
             self.reset_optimizer()?;
+            self.velocity_owner.hand_over();
         }
         Ok(())
     }
@@ -150,8 +151,10 @@ impl Engine for LanesEngine {
     fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
         let sgd = check_step(&self.network, images, labels, sgd)?;
         let threads = self.threads.lease()?;
-        self.prepare(&sgd, labels.len())?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &sgd)))
+        with_images(images, |images| {
+            self.prepare(&sgd, labels.len())?;
+            Ok(threads.install(|| self.step_on(&images, labels, &sgd)))
+        })?
     }
 
     fn train(
@@ -163,6 +166,9 @@ impl Engine for LanesEngine {
         progress: &Progress,
     ) -> Result<Metrics> {
         let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
+        if order.is_empty() {
+            return Ok(Metrics::default());
+        }
         let largest = batch_size.min(order.len());
         let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
         let threads = self.threads.lease()?;

@@ -25,19 +25,28 @@ struct Pools {
 /// A pool that is nobody else's until this is dropped: two networks that run at once do not wait for each other's work.
 pub struct Lease(Arc<ThreadPool>);
 
-/// A pool of `count` threads, or of fewer where many work already: the result does not depend on it.
+/// A pool of `count` threads, or of fewer where many work already or the system gives no more: the result does not depend on it.
 ///
 /// # Errors
-/// `OutOfMemory`, if the system gives no more threads.
+/// `OutOfMemory`, if the system gives not even one.
 pub fn lease(count: usize) -> Result<Lease> {
     let mut pools = lock();
     let many = std::thread::available_parallelism().map_or(MANY, |processors| MANY.max(processors.get()));
     let count = count.min(many.saturating_sub(pools.working)).max(1);
-    pools.working += count;
-    let found = pools.idle.iter().rposition(|pool| pool.current_num_threads() == count);
-    let found = found.map(|i| pools.idle.remove(i));
-    drop(pools);
-    found.map_or_else(|| start(count), Ok).map(Lease).inspect_err(|_| lock().working -= count)
+    let pool = match pools.take(|threads| threads == count) {
+        Some(pool) => pool,
+        None => start(count).or_else(|_| pools.take(|threads| threads < count).map_or_else(|| start(1), Ok))?,
+    };
+    pools.working += pool.current_num_threads();
+    Ok(Lease(pool))
+}
+
+impl Pools {
+    /// The last one without a job that has such a number of threads.
+    fn take(&mut self, fits: impl Fn(usize) -> bool) -> Option<Arc<ThreadPool>> {
+        let found = self.idle.iter().rposition(|pool| fits(pool.current_num_threads()))?;
+        Some(self.idle.remove(found))
+    }
 }
 
 fn lock() -> MutexGuard<'static, Pools> {
