@@ -177,7 +177,8 @@ mod tests {
         assert_eq!(builder.push_labels(&[1]).unwrap_err().code, Code::DataMismatch);
         assert_eq!(builder.push_pixels(&[1]).unwrap_err().code, Code::DataMismatch);
         let dataset = builder.finish().unwrap();
-        assert_eq!((dataset.len(), dataset.pixels().len()), (2, 8));
+        assert_eq!((dataset.shape(), dataset.image_len(), dataset.len()), ([1, 2, 2], 4, 2));
+        assert_eq!((dataset.pixels(), dataset.labels()), (&[1, 2, 3, 4, 5, 6, 7, 8][..], &[3, 9][..]));
         assert!(dataset.check(&[1, 0], 10).is_ok());
         assert!(dataset.check(&[0, 1], 9).unwrap_err().message.contains("image 1 has label 9"));
         assert_eq!(dataset.check(&[2], 10).unwrap_err().code, Code::InvalidArgument);

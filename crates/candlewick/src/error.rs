@@ -95,6 +95,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_code_is_its_name_in_capitals() {
+        for code in [
+            Code::InvalidArgument,
+            Code::InvalidShape,
+            Code::LabelOutOfRange,
+            Code::DataMismatch,
+            Code::CheckpointNotFound,
+            Code::CheckpointInvalid,
+            Code::SaveFailed,
+            Code::OutOfMemory,
+            Code::DeviceUnavailable,
+            Code::DeviceLost,
+            Code::Disposed,
+            Code::Cancelled,
+            Code::Internal,
+        ] {
+            let words = code.as_str().split('_').map(|word| word[..1].to_owned() + &word[1..].to_lowercase());
+            assert_eq!(words.collect::<String>(), format!("{code:?}"));
+        }
+    }
+
+    #[test]
     fn what_candle_says_is_one_sentence() {
         let error = Error::from(candle_core::Error::Msg("shapes differ\n   0: somewhere\n   1: main".into()));
         assert_eq!((error.code, error.to_string().as_str()), (Code::Internal, "candle failed: shapes differ"));

@@ -179,7 +179,9 @@ mod tests {
             buffer.grow(len + 1).unwrap();
             assert_eq!(buffer.len(), len + 1);
         }
-        assert_eq!(Buffer::<f64>::zeros(5).unwrap().len(), 5);
+        let doubles = Buffer::<f64>::zeros(5).unwrap();
+        assert_eq!((doubles.len(), doubles.size()), (5, 6 * 16 * 8), "one lane more for its alignment");
+        assert_eq!(Buffer::<f64>::empty().size(), 0);
     }
 
     /// Pages of this process that are in memory, in bytes.

@@ -342,7 +342,7 @@ mod tests {
                 "dense2 (10)"
             ]
         );
-        assert_eq!(network.parameter_count(), 44_426);
+        assert_eq!((network.image_len(), network.parameter_count()), (784, 44_426));
         assert_eq!(network.classes(), 10);
     }
 
@@ -366,7 +366,10 @@ mod tests {
         assert!(message(&[dense(usize::MAX)], [1, 28, 28]).contains("2^32"));
         assert!(message(&[dense(1 << 31), dense(1)], [1, 1, 2]).contains("dense0.weight of shape (2147483648, 2)"));
         assert!(message(&[dense(1)], [1 << 31; 3]).contains("the input of shape (2147483648, "));
-        assert!(message(&[conv(1, 1, 1 << 31, 1 << 30)], [1, 1, 1]).contains("conv0's padded input"));
+        assert!(
+            message(&[conv(1, 1, 1 << 31, 1 << 30)], [1, 1, 2])
+                .contains("conv0's padded input of shape (1, 2147483649, 2147483650)")
+        );
         assert!(message(&[conv(1 << 30, 1, 1, 0)], [1, 2, 2]).contains("conv0's output"));
         assert!(message(&[dense(1)], [1, 0, 28]).contains("(1, 0, 28)"));
         let most = u32::MAX as usize;

@@ -245,3 +245,77 @@ fn a_new_optimizer_starts_without_velocity() {
 fn flat_parameters(engine: &LanesEngine) -> Vec<f32> {
     bits(engine).into_iter().map(f32::from_bits).collect()
 }
+
+#[test]
+fn a_step_of_another_optimizer_starts_without_velocity_and_a_refused_one_keeps_it() {
+    let dataset = dataset(32);
+    let order: Vec<u32> = (0..32).collect();
+    let set = InstructionSet::chosen().unwrap();
+    let [mut kept, mut back, mut other, mut reset] = [0; 4].map(|_| engine(set, 1));
+    let train = |engine: &mut LanesEngine, size| engine.train(&dataset, &order, size, &sgd(), &Progress::default());
+    for engine in [&mut kept, &mut back, &mut other, &mut reset] {
+        train(engine, 32).unwrap();
+    }
+    back.announce_optimizer(1);
+    assert_eq!(code(train(&mut back, 0)), Code::InvalidArgument);
+    back.announce_optimizer(0);
+    other.announce_optimizer(1);
+    reset.reset_optimizer().unwrap();
+    for engine in [&mut kept, &mut back, &mut other, &mut reset] {
+        train(engine, 32).unwrap();
+    }
+    assert_eq!(bits(&back), bits(&kept));
+    assert_eq!(bits(&other), bits(&reset));
+    assert_ne!(bits(&other), bits(&kept));
+}
+
+#[test]
+fn velocity_takes_memory_with_momentum_only() {
+    let bytes = 4 * network().parameter_count();
+    let fresh = engine(InstructionSet::chosen().unwrap(), 1);
+    assert_eq!(fresh.size(), bytes, "parameters, and no more before there is work");
+    let after = |momentum| {
+        let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
+        engine.train(&dataset(16), &[0, 1], 2, &Sgd { momentum, ..sgd() }, &Progress::default()).unwrap();
+        engine.size()
+    };
+    assert!(after(0.0) > 2 * bytes, "the gradient, and the values of a tile");
+    assert_eq!(after(0.5) - after(0.0), bytes);
+}
+
+#[test]
+fn a_network_without_parameters_has_a_loss_and_nothing_to_learn() {
+    let pool = Layer::MaxPool2d { pool_size: [4, 8], strides: [4, 8] };
+    let mut engine = LanesEngine::new(Network::new(&[pool], [1, 8, 8]).unwrap(), Some(2)).unwrap();
+    let metrics = engine.train(&dataset(20), &[0, 1, 4, 5], 3, &sgd(), &Progress::default()).unwrap();
+    assert!(metrics.count == 4 && metrics.loss > 0.0, "{metrics:?}");
+    assert_eq!(metrics.loss, engine.train(&dataset(20), &[0, 1, 4, 5], 3, &sgd(), &Progress::default()).unwrap().loss);
+    assert!(engine.parameters().unwrap().is_empty() && engine.gradients().unwrap().is_empty());
+}
+
+#[test]
+fn parameters_and_gradients_go_by_name_and_come_back() {
+    let (mut from, mut to) =
+        (engine(InstructionSet::chosen().unwrap(), 1), engine(InstructionSet::chosen().unwrap(), 1));
+    let zeros = from.gradients().unwrap();
+    assert_eq!(zeros.len(), 6);
+    assert!(zeros.iter().all(|(_, t)| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|g| *g == 0.0)));
+    from.train(&dataset(32), &[0, 1, 2], 3, &sgd(), &Progress::default()).unwrap();
+    assert_ne!(bits(&from), bits(&to));
+    to.set_parameters(&from.parameters().unwrap().into_iter().collect()).unwrap();
+    assert_eq!(bits(&from), bits(&to));
+    let names = |tensors: Vec<(String, Tensor)>| tensors.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(from.gradients().unwrap()), names(from.parameters().unwrap()));
+}
+
+/// A part of a tensor shares its memory, and begins in the midst of it.
+#[test]
+fn a_part_of_a_tensor_is_that_part() {
+    let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
+    let bytes = Tensor::from_slice(dataset(20).pixels(), (20, 1, 8, 8), &Device::Cpu).unwrap();
+    for images in [bytes.clone(), (bytes.to_dtype(candle_core::DType::F32).unwrap() / 255.0).unwrap()] {
+        let all = engine.predict(&images).unwrap().to_vec2::<f32>().unwrap();
+        let part = engine.predict(&images.narrow(0, 3, 2).unwrap()).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(part, all[3..5]);
+    }
+}

@@ -250,6 +250,8 @@ mod tests {
         refused(&bytes[..bytes.len() - 1], "its tensors take 32 bytes, but it holds 31");
         refused(&[&bytes, &[0u8][..]].concat(), "its tensors take 32 bytes, but it holds 33");
         refused(&[0; 8], "its header: EOF");
+        refused(&[&8u64.to_le_bytes()[..], b"{\"a\":[]}"].concat(), "its header: ");
+        refused(&[&9u64.to_le_bytes()[..], b"{\"a\":[]}"].concat(), "a header of 9 bytes in a file of 16");
         refused(&[255; 4000], "a header of 18446744073709551615 bytes");
         refused(&[&8u64.to_le_bytes()[..], b"{\"a\":\"x\"}"].concat(), "its header");
         let shout =

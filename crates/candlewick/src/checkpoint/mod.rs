@@ -130,6 +130,8 @@ pub(crate) mod tests {
         assert!(missing.contains("dense0.bias of shape (2) is missing"), "{missing}");
         let extra = flatten_with(&add, false).unwrap_err();
         assert!(extra.contains("more and 1 more belongs to no parameter"), "{extra}");
+        let single = flatten_with(&|t| drop(t.insert("odd".into(), scalar())), false).unwrap_err();
+        assert!(single.contains("tensor odd belongs to no parameter"), "{single}");
         assert_eq!(flatten_with(&add, true).unwrap(), VALUES);
         let bias = |tensor: Tensor| flatten_with(&move |t| drop(t.insert("dense0.bias".into(), tensor.clone())), false);
         let misshapen = bias(scalar()).unwrap_err();

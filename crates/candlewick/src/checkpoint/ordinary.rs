@@ -51,7 +51,7 @@ fn name(_: FileType) -> &'static str {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, mknodat};
 
     #[test]
     fn what_is_no_ordinary_file_is_not_opened() {
@@ -75,6 +75,8 @@ mod tests {
             assert_eq!(refusal(path), [expected.clone(), expected]);
         }
         std::fs::write(folder.path().join("file"), "x").unwrap();
-        open(&folder.path().join("file"), OpenOptions::new().read(true)).unwrap();
+        let file = open(&folder.path().join("file"), OpenOptions::new().read(true)).unwrap();
+        let flags = fcntl_getfl(&file).unwrap();
+        assert!(flags.contains(OFlags::NONBLOCK), "a pipe that took its place would be waited for");
     }
 }

@@ -36,4 +36,21 @@ mod tests {
         assert_eq!(words(&Error::from_raw_os_error(13)), "permission denied");
         assert_eq!(words(&Error::other("")), "");
     }
+
+    #[test]
+    fn each_reason_has_its_advice() {
+        for (kinds, words) in [
+            (&[ErrorKind::NotFound, ErrorKind::NotADirectory][..], "make the folder first"),
+            (&[ErrorKind::IsADirectory], "name a file in it"),
+            (&[ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem], "make it writable"),
+            (&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge], "make room"),
+            (&[ErrorKind::InvalidFilename], "choose a shorter or plainer name"),
+            (&[ErrorKind::ResourceBusy], "wait for it"),
+            (&[ErrorKind::Unsupported, ErrorKind::Other], "choose another path"),
+        ] {
+            for kind in kinds {
+                assert!(advice(*kind).starts_with(words), "{kind}: {}", advice(*kind));
+            }
+        }
+    }
 }

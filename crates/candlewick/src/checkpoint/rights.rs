@@ -12,18 +12,21 @@ use std::io::Result;
 pub fn keep(old: &File, new: &File) -> Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
     let (before, now) = (old.metadata()?, new.metadata()?);
-    let mut mode = before.mode() & 0o7777;
     let is_of_group = now.gid() == before.gid() || fchown(new, None, Some(before.gid())).is_ok();
     let is_of_owner = now.uid() == before.uid() || fchown(new, Some(before.uid()), None).is_ok();
-    if !(is_of_group && is_of_owner) {
-        mode &= 0o777;
-    }
-    if !(keep_access_list(old, new) && is_of_group) {
-        mode = without_group(mode);
-    }
+    let has_list = keep_access_list(old, new);
+    let mode = granted(before.mode(), is_of_owner, is_of_group, has_list);
     // Some network drives have no modes: there the file stays this process's own.
     let _ = new.set_permissions(PermissionsExt::from_mode(mode));
     Ok(())
+}
+
+/// The old file's mode, as far as the new one's owner, group and access list are the old one's.
+#[cfg(unix)]
+fn granted(mode: u32, is_of_owner: bool, is_of_group: bool, has_list: bool) -> u32 {
+    // To run as somebody else, or as his group, is a right over what is his.
+    let mode = mode & if is_of_owner && is_of_group { 0o7777 } else { 0o777 };
+    if is_of_group && has_list { mode } else { without_group(mode) }
 }
 
 /// The group can no longer do more than everybody.
@@ -80,9 +83,25 @@ mod tests {
 
     #[test]
     fn modes_are_kept() {
-        for mode in [0o600, 0o660, 0o644, 0o666, 0o755, 0o200] {
+        for mode in [0o600, 0o660, 0o644, 0o666, 0o755, 0o200, 0o4755] {
             let (old, new) = pair(mode);
             assert_eq!(kept(&old, &new).0, mode, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn of_another_owner_group_or_list_less_is_kept() {
+        for (is_of_owner, is_of_group, has_list, expected) in [
+            (true, true, true, 0o6764),
+            (true, true, false, 0o6744),
+            (true, false, true, 0o744),
+            (false, true, true, 0o764),
+            (false, true, false, 0o744),
+            (false, false, true, 0o744),
+            (false, false, false, 0o744),
+        ] {
+            let found = granted(0o100_6764, is_of_owner, is_of_group, has_list);
+            assert_eq!(found, expected, "{is_of_owner} {is_of_group} {has_list}: {found:o}");
         }
     }
 

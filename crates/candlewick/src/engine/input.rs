@@ -65,8 +65,7 @@ pub fn check_range(network: &Network, dataset: &Dataset, range: Range<usize>) ->
         let message = format!("images {start} to {end} were asked for, but there are {}; use 0 to that", dataset.len());
         return Err(Error::new(Code::InvalidArgument, message));
     }
-    let mut indices = memory::room(end - start)?;
-    indices.extend(start as u32..end as u32);
+    let indices = memory::collect(start as u32..end as u32)?;
     dataset.check(&indices, network.classes())?;
     Ok(indices)
 }

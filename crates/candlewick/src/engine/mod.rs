@@ -180,3 +180,20 @@ impl VelocityOwner {
         self.owner = self.announced;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn velocity_changes_hands_with_the_first_step_of_another() {
+        let mut velocity = VelocityOwner::default();
+        assert!(!velocity.is_another_now(), "nobody else was announced");
+        velocity.announce(7);
+        assert!(velocity.is_another_now());
+        assert!(!velocity.is_another_now(), "it is the new one's from its first step on");
+        velocity.announce(8);
+        velocity.announce(7);
+        assert!(!velocity.is_another_now(), "one that made no step has not been");
+    }
+}

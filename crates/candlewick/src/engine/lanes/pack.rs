@@ -146,6 +146,8 @@ mod tests {
         assert_eq!((tile[0].0[0], tile[1].0[0], tile[1].0[1]), (0.4, 0.6, 0.0));
         pack(&Images::Floats(&[1.5, -2.0]), 0..1, &mut tile);
         assert_eq!((tile[0].0[0], tile[1].0[0]), (1.5, -2.0));
+        pack(&Images::Floats(&[9.0, 9.0, 1.5, -2.0, 0.25, 4.0]), 1..3, &mut tile);
+        assert_eq!((&tile[0].0[..3], &tile[1].0[..3]), (&[1.5, 0.25, 0.0][..], &[-2.0, 4.0, 0.0][..]));
     }
 
     #[test]

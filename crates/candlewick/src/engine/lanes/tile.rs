@@ -243,14 +243,37 @@ mod tests {
         (loss, gradient)
     }
 
+    /// Max pools whose windows touch take the place of their input on the way back: not those of the image, and not one's
+    /// that a pool before it still looks at.
+    fn pools() -> Network {
+        let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
+        let conv = Layer::Conv2d {
+            channels: 2,
+            kernel_size: [1, 1],
+            strides: [1, 1],
+            padding: [0, 0],
+            activation: Activation::Tanh,
+        };
+        let dense = Layer::Dense { units: 3, activation: Activation::None };
+        Network::new(&[pool, conv, pool, pool, dense], [1, 16, 8]).unwrap()
+    }
+
+    #[test]
+    fn pools_in_place_agree_with_finite_differences() {
+        agrees_with_finite_differences(&pools(), 3, &[1, 17]);
+    }
+
     #[test]
     fn the_whole_network_agrees_with_finite_differences() {
-        let network = network();
-        let program = Program::new(&network);
-        for batch in [1, 15, 16, 17] {
+        agrees_with_finite_differences(&network(), 4, &[1, 15, 16, 17]);
+    }
+
+    fn agrees_with_finite_differences(network: &Network, classes: u32, batches: &[usize]) {
+        let program = Program::new(network);
+        for &batch in batches {
             let mut numbers = Numbers::new();
             let images: Vec<_> = (0..batch).map(|_| numbers.vec(network.image_len())).collect();
-            let labels: Vec<u32> = (0..batch as u32).map(|i| i % 4).collect();
+            let labels: Vec<u32> = (0..batch as u32).map(|i| i % classes).collect();
             let parameters = numbers.vec(network.parameter_count());
             let (_, gradient) = loss_and_gradient(&program, &images, &labels, &parameters);
             check(&format!("batch of {batch}"), &parameters, &gradient, |parameters| {
