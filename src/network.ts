@@ -204,7 +204,7 @@ export class Sequential {
 
   /** As {@link Sequential.dispose}, without waiting for it. */
   [Symbol.dispose](): void {
-    void this.dispose()
+    void expectNetwork(this).dispose()
   }
 
   /** {@link Sequential.dispose} */
@@ -283,7 +283,8 @@ export class Sequential {
 
   /** Calls in line at the engine before are answered still. */
   #replaceEngine(engine: Engine | undefined): void {
-    void this.#engine?.then((before) => before.dispose())
+    // What cannot be made has failed the call that asked for it.
+    void this.#engine?.then((before) => before.dispose()).catch(() => {})
     this.#engine = engine && Promise.resolve(engine)
   }
 

@@ -47,7 +47,10 @@ const methods = {
  */
 export function faultsOf(source) {
   const found = []
-  for (const [node, parent] of walk(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }))) {
+  const nodes = [...walk(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }))]
+  const held = new Set(nodes.flatMap(([node]) => heldByCompiler(node)))
+  for (const [node, parent] of nodes) {
+    if (held.has(node)) continue
     const replace = (start, end, ...replacements) => {
       // With what stands around it, where that is short.
       const around = [parent, node].find((one) => one && one.end - one.start <= 60) ?? { start, end }
@@ -72,6 +75,14 @@ function* walk(node, parent) {
   for (const value of Object.values(node)) {
     for (const child of [value].flat()) if (typeof child?.type === 'string') yield* walk(child, node)
   }
+}
+
+/** The keys of options, each with `true`: the compiler takes nothing else, and they are read without it. */
+function heldByCompiler({ type, callee, arguments: given, id, init }) {
+  const isCheck = type === 'CallExpression' && /^(expectOptions|refuseUnknownKeys)$/.test(callee.name)
+  const isNamed = type === 'VariableDeclarator' && /keys$/i.test(id.name)
+  const keys = isCheck ? given.at(-1) : isNamed ? init : undefined
+  return (keys?.properties ?? []).map(({ value }) => value)
 }
 
 function operator(node, replace, { between }) {
