@@ -217,9 +217,13 @@ export class Sequential {
    * @internal
    */
   async engine(inputShape?: readonly number[]): Promise<Engine> {
+    this.#requireSettings()
+    while (this.#engine) {
+      const existing = await this.#existing()
+      if (existing) return existing
+    }
+    // Nothing is waited for from here on, so that of several calls one makes the engine, by the settings of now.
     const settings = this.#requireSettings()
-    const existing = await this.#existing()
-    if (existing) return existing
     if (!inputShape) {
       const message =
         'The network has no parameters yet, as it waits for the shape of its first images; pass inputShape to initialize, or train, evaluate or predict first.'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { conv2d, dense, type InitializeOptions, Sequential } from 'candlewick'
+import { conv2d, dense, type InitializeOptions, Sequential, sgd, step } from 'candlewick'
 
 const small = () => new Sequential([conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 3 })])
 
@@ -88,6 +88,27 @@ test('what could not be made is forgotten when the network is initialized again'
   const fitting = net.predict(images(1, 5))
   await failing
   await fitting
+  t.deepEqual(await net.parameters(), await (await initialized()).parameters())
+})
+
+test('calls that wait behind one that cannot make the network share what comes after it', async (t) => {
+  const [net, other] = [small(), await initialized()]
+  const optimizer = sgd({ learningRate: 1 })
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const failing = t.throwsAsync(net.predict(images(1, 2)), { code: 'INVALID_SHAPE' })
+  await Promise.all([failing, ...[0, 1].map((label) => step(net, images(1, 5), [label], optimizer))])
+  for (const label of [0, 1]) await step(other, images(1, 5), [label], optimizer)
+  t.deepEqual(await net.parameters(), await other.parameters())
+})
+
+test('a call that waited behind one that failed makes the network by its newest settings', async (t) => {
+  const net = small()
+  await net.initialize({ device: 'cpu', seed: 2 })
+  const failing = t.throwsAsync(net.predict(images(1, 2)), { code: 'INVALID_SHAPE' })
+  const waiting = net.predict(images(1, 5))
+  for (let i = 0; i < 20; i++) await undefined
+  await net.initialize({ device: 'cpu', seed: 1, forceReinit: true })
+  await Promise.all([failing, waiting])
   t.deepEqual(await net.parameters(), await (await initialized()).parameters())
 })
 

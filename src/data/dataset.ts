@@ -89,8 +89,8 @@ export class Dataset {
  * A dataset of this copy of candlewick's, and no proxy of one.
  * @internal
  */
-export function expectDataset(dataset: unknown, name = 'dataset'): Dataset {
-  return expectInstance(name, 'a Dataset, as from fashionMnist(),', dataset, Dataset)
+export function expectDataset(dataset: unknown): Dataset {
+  return expectInstance('dataset', 'a Dataset, as from fashionMnist(),', dataset, Dataset)
 }
 
 function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | undefined): Generator<Batch, void, void> {
