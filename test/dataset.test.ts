@@ -65,6 +65,7 @@ const orders: [order: unknown, message: RegExp][] = [
   [['1'], /for order\[0\], .* "1"/],
   [5, /an array .* for order, .* 5/],
   [null, /for order, .* null/],
+  [{ length: -1 }, /an array .* for order, .* length: -1/],
 ]
 
 for (const [order, message] of orders) {
@@ -92,6 +93,15 @@ test('a proxy of a dataset, as some frameworks make, is named as what it is', (t
 test('a dataset is made of images of the addon alone', (t) => {
   const Unchecked = Dataset as unknown as new (native: unknown, start: number, length: number) => Dataset
   t.throws(() => new Unchecked({}, 0, 1), refused(/images of the addon, .* for native, but received \{\}\.$/))
+})
+
+test('an order that cannot be read is refused', (t) => {
+  const order = new Proxy([0], {
+    get() {
+      throw new Error('mine')
+    },
+  })
+  t.throws(() => dataset.batches({ batchSize: 2, order }), refused(/^order cannot be read: mine\.$/))
 })
 
 test('what batches takes is checked', (t) => {

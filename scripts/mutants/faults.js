@@ -108,9 +108,9 @@ function removed({ argument, start, end }, replace) {
   if (!argument) replace(start, end, ';')
 }
 
-/** A limit may be one off, a round number be of another unit, and a fraction be anything. */
+/** A limit may be one off, a round number be of another unit, and a fraction or a huge one be anything. */
 function near(number) {
-  if (!Number.isInteger(number)) return [number * 2, number / 2]
+  if (!Number.isSafeInteger(number)) return [number * 2, number / 2]
   return number >= 100 && number % 10 === 0 ? [number * 10, number / 10] : [number + 1, number - 1]
 }
 
