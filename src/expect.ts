@@ -78,7 +78,7 @@ export function expectInteger(name: string, value: unknown, least: number, most 
   throw unexpected(name, `an integer ${range}`, value)
 }
 
-export function expectNumber(name: string, value: unknown, least: number, below = Number.POSITIVE_INFINITY): number {
+function expectNumber(name: string, value: unknown, least: number, below: number): number {
   if (typeof value === 'number' && value >= least && value < below) return value
   const range = below === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to below ${below}`
   throw unexpected(name, `a finite number ${range}`, value)
@@ -192,6 +192,6 @@ export function refuseUnknownKeys(name: string, value: unknown, keys: object): v
   if (!given) throw unexpected(name, 'an object of options', value)
   const stranger = given.find((key) => !Object.hasOwn(keys, key))
   if (stranger === undefined) return
-  const message = `Unknown option ${show(stranger)} for ${name}; it takes ${Object.keys(keys).join(', ') || 'none'}.`
+  const message = `Unknown option ${show(stranger)} for ${name}; it takes ${Object.keys(keys).join(', ')}.`
   throw new CandlewickError('INVALID_ARGUMENT', message)
 }

@@ -211,8 +211,7 @@ export class Sequential {
 
   /** As {@link Sequential.dispose}, without waiting for it. */
   [Symbol.dispose](): void {
-    expectNetwork(this)
-    void this.dispose()
+    void expectNetwork(this).dispose()
   }
 
   /** {@link Sequential.dispose} */

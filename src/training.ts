@@ -77,12 +77,18 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
     const engine = await net.engine(train.imageShape)
     if (test) await nativeAsync(() => engine.check(test.native, test.start, test.start + test.length))
     const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
+    let told = performance.now()
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const order = await nextOrder(train.length, train.start)
-      const report = (images: number) => onProgress?.({ epoch, images, total: train.length })
+      const report = (images: number) => {
+        told = performance.now()
+        onProgress?.({ epoch, images, total: train.length })
+      }
       const start = performance.now()
       const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
       const trainSeconds = secondsSince(start)
+      // An epoch of a few milliseconds ends before its timer strikes.
+      if (performance.now() - told >= progressInterval) report(train.length)
       const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
       if (!test) {
         yield { ...figures, trainSeconds }

@@ -54,6 +54,14 @@ test('gzip is told by its content, and colour images have a size more', async (t
   t.deepEqual(test.images().data, bytes(60))
 })
 
+test('a piece of values may end with the file, or be a single one', async (t) => {
+  const { train } = await idxDataset({ dir: await idxFolder(t, fullPiece(262_128)) })
+  t.is(train.images().data.length, 262_128)
+  const one = { [trainImages]: idx([1, 1, 1], Uint8Array.of(7)), [trainLabels]: idx([1], Uint8Array.of(9)) }
+  const single = (await idxDataset({ dir: await idxFolder(t, one) })).train
+  t.deepEqual([[...single.images().data], [...single.labels()]], [[7], [9]])
+})
+
 test('slices and batches name the images that they hold', async (t) => {
   const { train } = await idxDataset({ dir: await idxFolder(t) })
   const slice = train.slice(4, 11)
@@ -105,6 +113,18 @@ function bomb(sizes: number[]): Buffer {
   return compressed
 }
 
+/** Header and promised values are what the decompression gives at once. */
+function fullPiece(values: number) {
+  const images = gzipSync(idx([16, 43, 381], new Uint8Array(values)))
+  return { [trainImages]: images, [trainLabels]: idx([16], bytes(16)) }
+}
+
+/** A file that promises so many values more than 1032 for each of its bytes. */
+function labelsInGzip(more: number) {
+  const compressed = (count: number) => gzipSync(idx([count], bytes(20)), { level: 0 })
+  return { [trainLabels]: compressed(1032 * compressed(0).length + more) }
+}
+
 for (const [what, changes, code, message] of [
   [
     'a missing file',
@@ -115,6 +135,10 @@ for (const [what, changes, code, message] of [
   ['a truncated gzip file', { [trainImages]: gz.subarray(0, gz.length - 9) }, 'DATA_CORRUPT', /cut short/],
   ['a damaged gzip file', { [trainImages]: damaged }, 'DATA_CORRUPT', /damaged/],
   ['an empty file', { [trainImages]: Buffer.alloc(0) }, 'DATA_CORRUPT', /ends after 0 bytes/],
+  ['three bytes', { [trainImages]: Buffer.alloc(3) }, 'DATA_CORRUPT', /ends after 3 bytes, within its header/],
+  ['a magic number alone', { [trainImages]: Buffer.from([0, 0, 13, 3]) }, 'DATA_CORRUPT', /0x00000d03/],
+  ['half a mark of gzip', { [trainImages]: Buffer.from([0x1f, 0, 0, 0]) }, 'DATA_CORRUPT', /0x1f000000/],
+  ['the other half', { [trainImages]: Buffer.from([0, 0x8b, 0, 0]) }, 'DATA_CORRUPT', /0x008b0000/],
   ['a cut header', { [trainImages]: idx([20, 2, 3], bytes(0)).subarray(0, 9) }, 'DATA_CORRUPT', /within its header/],
   [
     'a wrong magic number',
@@ -143,6 +167,9 @@ for (const [what, changes, code, message] of [
   ['more labels than promised', { [trainLabels]: bomb([20]) }, 'DATA_CORRUPT', /= 20 values, but holds more than 20/],
   ['a million labels for 20 images', { [trainLabels]: bomb([1 << 20]) }, 'DATA_MISMATCH', /20 images.*1048576 labels/],
   ['more pixels than promised', { [trainImages]: bomb([20, 2, 3]) }, 'DATA_CORRUPT', /holds more than 120/],
+  ['a value beyond a full piece', fullPiece(262_129), 'DATA_CORRUPT', /= 262128 values, but holds more than 262128/],
+  ['more labels than gzip can hold', labelsInGzip(1), 'DATA_CORRUPT', /more than a gzip file of \d+ bytes can hold/],
+  ['as many labels as gzip can hold', labelsInGzip(0), 'DATA_MISMATCH', /20 images/],
   ['many pixels more than promised', { [trainImages]: bomb([20, 200, 200]) }, 'DATA_CORRUPT', /more than 800000/],
 ] as const) {
   test(`${what} is named`, async (t) => {

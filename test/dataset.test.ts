@@ -1,5 +1,5 @@
 import test from 'ava'
-import { arrayDataset, type Dataset } from 'candlewick'
+import { arrayDataset, Dataset } from 'candlewick'
 import { bytes } from './idx-folder.js'
 
 let dataset: Dataset
@@ -65,6 +65,7 @@ const orders: [order: unknown, message: RegExp][] = [
   [['1'], /for order\[0\], .* "1"/],
   [5, /an array .* for order, .* 5/],
   [null, /for order, .* null/],
+  [{ length: -1 }, /an array .* for order, .* length: -1/],
 ]
 
 for (const [order, message] of orders) {
@@ -73,6 +74,35 @@ for (const [order, message] of orders) {
     t.throws(batches, refused(message))
   })
 }
+
+test('a proxy of a dataset, as some frameworks make, is named as what it is', (t) => {
+  const proxy = new Proxy(dataset, {})
+  for (const call of [
+    () => proxy.images(),
+    () => proxy.labels(),
+    () => proxy.slice(),
+    () => proxy.batches({ batchSize: 1 }),
+    () => proxy.dispose(),
+    () => proxy[Symbol.dispose](),
+  ]) {
+    t.throws(call, refused(/^Expected a Dataset, .* for dataset, but received a proxy; pass what it stands for/))
+  }
+  t.is(dataset.labels().length, 10, 'and is not disposed of')
+})
+
+test('a dataset is made of images of the addon alone', (t) => {
+  const Unchecked = Dataset as unknown as new (native: unknown, start: number, length: number) => Dataset
+  t.throws(() => new Unchecked({}, 0, 1), refused(/images of the addon, .* for native, but received \{\}\.$/))
+})
+
+test('an order that cannot be read is refused', (t) => {
+  const order = new Proxy([0], {
+    get() {
+      throw new Error('mine')
+    },
+  })
+  t.throws(() => dataset.batches({ batchSize: 2, order }), refused(/^order cannot be read: mine\.$/))
+})
 
 test('what batches takes is checked', (t) => {
   t.throws(() => [...dataset.batches({ batchSize: 0 })], refused(/at least 1 for batchSize, .* 0/))

@@ -32,6 +32,7 @@ test('a network that was disposed of refuses every call, with a sentence', async
     await t.throwsAsync(call, { ...disposed, message: /^The network was disposed of; make a new one/ })
   }
   t.throws(() => net.device, disposed)
+  await t.throwsAsync(net.initialize({ inputShape: [1, 2, 2] }), disposed, 'rather than that it is initialized')
   await t.notThrowsAsync(net.dispose(), 'twice is as good as once')
   t.deepEqual(net.describe([1, 2, 2])[0]?.outputShape, [1, 3], 'what needs no parameters needs no life')
 })

@@ -26,6 +26,7 @@ test('an error of the addon has its code and reads as a sentence, from whichever
   }
   t.is(caught(new Error('INVALID_SHAPE: conv0 is too large')).message, 'conv0 is too large.')
   t.is(caught(new Error('INVALID_SHAPE: it ends.')).message, 'It ends.')
+  t.is(caught(new Error('INVALID_SHAPE: 1.5 is odd')).message, '1.5 is odd.')
 })
 
 function thrown(error: unknown): never {
@@ -34,6 +35,7 @@ function thrown(error: unknown): never {
 
 test('an error of ours passes as it is', (t) => {
   const ours = new CandlewickError('BUSY', 'It is busy.')
+  t.is(ours.name, 'CandlewickError')
   t.is(caught(ours), ours)
 })
 
@@ -42,6 +44,7 @@ test('what has no code that users know is a defect, and says so', (t) => {
     'Given napi value is not an array',
     'CANCELLED: the work was cancelled',
     'NO_SUCH: a',
+    'it failed: BUSY: a',
     'BUSY: ',
   ]) {
     const error = caught(new Error(message))
@@ -55,6 +58,7 @@ test('what has no code that users know is a defect, and says so', (t) => {
 test('what fails in a call for want of memory says that', (t) => {
   const error = t.throws(() => native(() => new Uint8Array(2 ** 52)), { code: 'OUT_OF_MEMORY' })
   t.regex(error?.message ?? '', /^There is not enough memory \(.*\); free some first\.$/)
+  t.is(caught(new RangeError('Allocation failed')).code, 'OUT_OF_MEMORY')
 })
 
 const frames =

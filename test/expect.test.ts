@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { CandlewickError } from 'candlewick'
-import { markClass } from '#dist/copies.js'
+import { adviceOnCopies, markClass } from '#dist/copies.js'
 import {
   expectFloat32,
   expectInstance,
@@ -21,6 +23,7 @@ interface Options {
 const keys = { size: true, name: true } as const
 const invalid = (message: RegExp) => ({ instanceOf: CandlewickError, code: 'INVALID_ARGUMENT', message })
 const holey = (elements: Record<number, unknown>) => Object.assign([], elements)
+const ofKeys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]))
 const fail = () => {
   throw new Error('mine')
 }
@@ -87,12 +90,15 @@ test('a value is shown as a person would write it', (t) => {
     [Number.NaN, 'NaN'],
     [12n, '12n'],
     [10n ** 1000n, 'a bigint of more than 64 bits'],
+    [2n ** 63n - 1n, '9223372036854775807n'],
+    [2n ** 63n, 'a bigint of more than 64 bits'],
     [Symbol('s'), 'Symbol(s)'],
     [fail, 'a function'],
     [undefined, 'undefined'],
     [new Number(5), '[Number: 5]'],
     [holey({ 0: 1, 2: 28 }), '[ 1, <1 empty item>, 28 ]'],
     [{ kind: 'he', scale: 1n }, "{ kind: 'he', scale: 1n }"],
+    [{ a: { b: { c: 1 } } }, '{ a: [Object] }'],
     [cyclic, '<ref *1> { self: [Circular *1] }'],
     [new Uint8Array(5), 'Uint8Array of length 5'],
     [runInNewContext('new Float64Array(3)'), 'Float64Array of length 3'],
@@ -106,9 +112,12 @@ test('a value is shown as a person would write it', (t) => {
     ],
     [{ toJSON: fail, toString: fail }, '{ toJSON: [Function: fail], toString: [Function: fail] }'],
     [{ get [Symbol.toStringTag]() { return fail() } }, 'an object that cannot be read'], // biome-ignore format: one case a line
+    ['x'.repeat(58), `"${'x'.repeat(58)}"`],
+    ['x'.repeat(59), `"${'x'.repeat(56)}...`],
     ['x'.repeat(1e6), `"${'x'.repeat(56)}...`],
     [Array.from({ length: 1e6 }, () => 7), '[ 7, 7, 7, 7, 7, 7, 7, 7, ... 999992 more items ]'],
-    [Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`k${i}`, i])), 'an object of many keys'],
+    [ofKeys(100), '{ k0: 0, k1: 1, k2: 2, k3: 3, k4: 4, k5: 5, k6: 6, k7: 7,...'],
+    [ofKeys(101), 'an object of many keys'],
   ] as const) {
     t.is(show(value), expected)
   }
@@ -205,6 +214,7 @@ test('an instance is one of this copy of the package', (t) => {
     t.throws(() => expectThing(value), invalid(/^Expected a Thing for it, but received/))
   }
   t.throws(() => expectThing(new Proxy(thing, {})), invalid(/received a proxy; pass what it stands for/))
+  t.throws(() => expectInstance('it', 'a Plain', thing, class Plain {}), invalid(/received Thing \{\}\.$/))
   const Namesake = class Thing {}
   t.throws(() => expectThing(new Namesake()), invalid(/received Thing \{\}\.$/))
   markClass(Namesake, 'Other')
@@ -219,3 +229,25 @@ test('an instance is one of this copy of the package', (t) => {
   const elsewhere = { [mark]: { className: 'Thing', home: 'file:///b/dist/' } }
   t.throws(() => expectThing(elsewhere), invalid(/from file:\/\/\/b\/dist\/, while this one is .*npm ls candlewick/))
 })
+
+test('a copy that does not know where it lies says so', async (t) => {
+  t.regex(adviceOnCopies('x'), /from x, while this one is file:/)
+  // As in a bundle for CommonJS.
+  const code = (await readFile('dist/copies.js', 'utf8')).replace('import.meta.url', 'undefined').replace(/\/\/#.*/, '')
+  const bundled = await import(`data:text/javascript,${encodeURIComponent(code)}`)
+  t.regex(bundled.adviceOnCopies('x'), /from x, while this one is an unknown place/)
+})
+
+for (const [name, file] of [
+  ['Sequential', 'network.js'],
+  ['Dataset', 'data/dataset.js'],
+] as const) {
+  test(`a ${name} of another copy is told from what is none`, async (t) => {
+    const url = pathToFileURL(`dist/${file}`).href
+    const ours = await import(url)
+    const theirs = (await import(`${url}?another`))[name]
+    t.not(theirs, ours[name])
+    const expectOurs = ours[`expect${name === 'Dataset' ? name : 'Network'}`]
+    t.throws(() => expectOurs(Object.create(theirs.prototype)), invalid(/received one of another copy of candlewick/))
+  })
+}

@@ -173,6 +173,19 @@ test('progress counts the images of its epoch', async (t) => {
   t.true(reports.some(({ images }) => images > 0))
 })
 
+test('progress is told of epochs that are shorter than its interval too', async (t) => {
+  const reports: EpochProgress[] = []
+  const begin = performance.now()
+  const onProgress = (progress: EpochProgress) => reports.push(progress)
+  for await (const _ of fit(await linear(), train.slice(0, 10), { ...options, epochs: 1_000_000, onProgress })) {
+    if (reports.length >= 3 || performance.now() - begin > 30_000) break
+  }
+  t.is(reports.length, 3)
+  t.true(performance.now() - begin >= 250, 'about ten times a second')
+  t.deepEqual(new Set(reports.map(({ total }) => total)), new Set([10]))
+  t.true(reports.every(({ epoch }, i) => epoch > (reports[i - 1]?.epoch ?? 0)))
+})
+
 test('no listener stays on a signal, however the work ends', async (t) => {
   const { signal } = new AbortController()
   const net = await linear()

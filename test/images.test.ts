@@ -68,6 +68,17 @@ test('labels come in any array of numbers', async (t) => {
   t.is(losses.size, 1)
 })
 
+test('images without pixels are refused by their shape', async (t) => {
+  for (const shape of [
+    [1, 0, 3, 1],
+    [0, 2, 0, 1],
+    [1, 2, 3, 0],
+  ]) {
+    const message = new RegExp(`shape \\[${shape.join(', ')}\\] have no pixels; channels, height and width`)
+    await t.throwsAsync(net.predict({ data: new Uint8Array(), shape }), { code: 'INVALID_SHAPE', message })
+  }
+})
+
 test('a size of 2^31 - 1 is a size, if not the one that the network takes', async (t) => {
   const images = { data: new Uint8Array(), shape: [0, 2 ** 31 - 1, 3, 1] }
   await t.throwsAsync(net.predict(images), { code: 'INVALID_SHAPE', message: /2147483647/ })
@@ -85,4 +96,6 @@ test('the largest label that a class can have is the last', async (t) => {
   await t.notThrowsAsync(step(net, images, [2, 0], sgd({ learningRate: 0 })))
   const tooLarge = step(net, images, [0, 3], sgd({ learningRate: 0 }))
   await t.throwsAsync(tooLarge, { code: 'LABEL_OUT_OF_RANGE', message: /label 3.*3 classes/ })
+  const largest = step(net, images, [0, 2 ** 31 - 1], sgd({ learningRate: 0 }))
+  await t.throwsAsync(largest, { code: 'LABEL_OUT_OF_RANGE', message: /label 2147483647.*3 classes/ })
 })

@@ -95,3 +95,12 @@ test('LeNet is what the d2l text writes', (t) => {
     .map(({ parameterCount }) => parameterCount)
   t.deepEqual(counts, [156, 0, 2416, 0, 30_840, 10_164, 850])
 })
+
+test('nobody changes a layer that was made', (t) => {
+  const layers = [conv2d({ channels: 1, kernelSize: 2 }), maxPool2d({ poolSize: 2 }), dense({ units: 1 })]
+  for (const layer of layers) {
+    t.true(Object.isFrozen(layer))
+    for (const value of Object.values(layer)) t.true(Object.isFrozen(value))
+  }
+  t.throws(() => (wrong(layers[0]).kernelSize[0] = 3), { instanceOf: TypeError })
+})

@@ -1,6 +1,9 @@
 /** What one call does is one job in the network's line. */
 
-import { readdir } from 'node:fs/promises'
+import { rmdirSync } from 'node:fs'
+import { mkdtemp, readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import { arrayDataset, dense, evaluate, fit, type Images, maxPool2d, Sequential, sgd, step } from 'candlewick'
 import { temporaryFolder } from './idx-folder.js'
@@ -202,4 +205,14 @@ test('a path is what it is at the call, wherever the process goes before the cal
   process.chdir(here)
   await Promise.all(saved)
   t.deepEqual(await readdir(dir), ['net.safetensors'])
+})
+
+test('a relative path in a folder that is gone is refused', async (t) => {
+  const [here, net] = [process.cwd(), await network()]
+  const dir = await mkdtemp(join(tmpdir(), 'candlewick-test-'))
+  process.chdir(dir)
+  rmdirSync(dir)
+  const saved = net.saveParameters('net.safetensors')
+  process.chdir(here)
+  await t.throwsAsync(saved, { code: 'INVALID_ARGUMENT', message: /^path cannot be read: .*ENOENT/ })
 })

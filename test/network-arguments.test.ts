@@ -1,5 +1,5 @@
 import test from 'ava'
-import { conv2d, dense, type InitializeOptions, Sequential } from 'candlewick'
+import { conv2d, dense, type InitializeOptions, Sequential, sgd, step } from 'candlewick'
 
 const small = () => new Sequential([conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 3 })])
 
@@ -77,6 +77,68 @@ test('a failure that comes late leaves alone what was initialized meanwhile', as
   await t.throwsAsync(failing, { code: 'INVALID_SHAPE' })
   await fitting
   t.deepEqual(await net.parameters(), await (await initialized()).parameters())
+})
+
+test('what could not be made is forgotten when the network is initialized again', async (t) => {
+  const net = small()
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const failing = t.throwsAsync(net.predict(images(1, 2)), { code: 'INVALID_SHAPE' })
+  for (let i = 0; i < 20; i++) await undefined // so that the failing call has begun, and cannot have ended
+  await net.initialize({ device: 'cpu', seed: 1, forceReinit: true })
+  const fitting = net.predict(images(1, 5))
+  await failing
+  await fitting
+  t.deepEqual(await net.parameters(), await (await initialized()).parameters())
+})
+
+test('calls that wait behind one that cannot make the network share what comes after it', async (t) => {
+  const [net, other] = [small(), await initialized()]
+  const optimizer = sgd({ learningRate: 1 })
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const failing = t.throwsAsync(net.predict(images(1, 2)), { code: 'INVALID_SHAPE' })
+  await Promise.all([failing, ...[0, 1].map((label) => step(net, images(1, 5), [label], optimizer))])
+  for (const label of [0, 1]) await step(other, images(1, 5), [label], optimizer)
+  t.deepEqual(await net.parameters(), await other.parameters())
+})
+
+test('a call that waited behind one that failed makes the network by its newest settings', async (t) => {
+  const net = small()
+  await net.initialize({ device: 'cpu', seed: 2 })
+  const failing = t.throwsAsync(net.predict(images(1, 2)), { code: 'INVALID_SHAPE' })
+  const waiting = net.predict(images(1, 5))
+  for (let i = 0; i < 20; i++) await undefined
+  await net.initialize({ device: 'cpu', seed: 1, forceReinit: true })
+  await Promise.all([failing, waiting])
+  t.deepEqual(await net.parameters(), await (await initialized()).parameters())
+})
+
+test('a network without options waits for its first images', async (t) => {
+  const net = small()
+  await net.initialize()
+  t.is((await net.predict(images(1, 5))).labels.length, 1)
+})
+
+test('a proxy of a network, as some frameworks make, is named as what it is', async (t) => {
+  const net = await initialized()
+  const proxy = new Proxy(net, {})
+  const expected = refused(/^Expected a Sequential for net, but received a proxy; pass what it stands for/)
+  for (const call of [
+    () => proxy.initialize({ forceReinit: true }),
+    () => proxy.layers,
+    () => proxy.describe([1, 5, 5]),
+    () => proxy.device,
+    () => proxy.seed,
+    () => proxy.predict(images(1, 5)),
+    () => proxy.parameters(),
+    () => proxy.loadParameters('x'),
+    () => proxy.saveParameters('x'),
+    () => proxy.dispose(),
+    () => proxy[Symbol.asyncDispose](),
+  ]) {
+    await t.throwsAsync(async () => call(), expected)
+  }
+  t.throws(() => proxy[Symbol.dispose](), expected)
+  t.is((await net.predict(images(1, 5))).labels.length, 1)
 })
 
 test('a network that is initialized again without a shape waits for one again', async (t) => {

@@ -136,6 +136,7 @@ test('one initialisation at a time, and no step meanwhile', async (t) => {
   await first
   const again = net.initialize({ inputShape, forceReinit: true })
   await t.throwsAsync(step(net, gray(1), [0], sgd({ learningRate: 1 })), { code: 'BUSY' })
+  await t.throwsAsync(net.loadParameters('x'), { code: 'BUSY' })
   await again
   t.true((await step(net, gray(1), [0], sgd({ learningRate: 1 }))).loss > 0)
 })

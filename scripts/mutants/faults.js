@@ -47,7 +47,10 @@ const methods = {
  */
 export function faultsOf(source) {
   const found = []
-  for (const [node, parent] of walk(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }))) {
+  const nodes = [...walk(parse(source, { ecmaVersion: 'latest', sourceType: 'module' }))]
+  const held = new Set(nodes.flatMap(([node]) => heldByCompiler(node)))
+  for (const [node, parent] of nodes) {
+    if (held.has(node)) continue
     const replace = (start, end, ...replacements) => {
       // With what stands around it, where that is short.
       const around = [parent, node].find((one) => one && one.end - one.start <= 60) ?? { start, end }
@@ -74,6 +77,14 @@ function* walk(node, parent) {
   }
 }
 
+/** The keys of options, each with `true`: the compiler takes nothing else, and they are read without it. */
+function heldByCompiler({ type, callee, arguments: given, id, init }) {
+  const isCheck = type === 'CallExpression' && /^(expectOptions|refuseUnknownKeys)$/.test(callee.name)
+  const isNamed = type === 'VariableDeclarator' && /keys$/i.test(id.name)
+  const keys = isCheck ? given.at(-1) : isNamed ? init : undefined
+  return (keys?.properties ?? []).map(({ value }) => value)
+}
+
 function operator(node, replace, { between }) {
   const other = operators[node.operator]
   if (!other || (node.operator === '+' && (isText(node.left) || isText(node.right)))) return
@@ -97,9 +108,9 @@ function removed({ argument, start, end }, replace) {
   if (!argument) replace(start, end, ';')
 }
 
-/** A limit may be one off, a round number be of another unit, and a fraction be anything. */
+/** A limit may be one off, a round number be of another unit, and a fraction or a huge one be anything. */
 function near(number) {
-  if (!Number.isInteger(number)) return [number * 2, number / 2]
+  if (!Number.isSafeInteger(number)) return [number * 2, number / 2]
   return number >= 100 && number % 10 === 0 ? [number * 10, number / 10] : [number + 1, number - 1]
 }
 
