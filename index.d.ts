@@ -62,7 +62,7 @@ export declare class Engine {
   /** Logits, probabilities and labels of images. */
   predict(images: ImageFeed): Promise<Answers>
   /** Copies of all parameters, in the network's order. */
-  parameters(): Promise<Values[]>
+  parameters(): Promise<Parameters>
   /** Replaces all parameters by those of a safetensors file. */
   loadParameters(path: string, ignoreExtra: boolean): Promise<void>
   /** Writes all parameters to a safetensors file, all or nothing. */
@@ -90,6 +90,16 @@ export declare class ImageFeed {
   free(): void
 }
 
+/** Copies of a network's parameters, in its order. */
+export declare class Parameters {
+  /** Names and shapes, as JSON. */
+  get list(): string
+  /** Fills `into` with the values of parameter `index` from `start` on. */
+  read(index: number, start: number, into: Float32Array): void
+  /** Gives the memory back, of which the garbage collector does not know. */
+  free(): void
+}
+
 /** Long work as seen from JavaScript: how far it is, and a way to stop it. */
 export declare class Progress {
   /** Of work that has not begun. */
@@ -100,17 +110,8 @@ export declare class Progress {
   cancel(): void
 }
 
-/** A weight or bias. */
-export declare class Values {
-  /** `conv0.weight` */
-  get name(): string
-  /** (out, in, kernel height, kernel width), (out, in) or (out). */
-  get shape(): Array<number>
-  /** Fills `into` with values from `start` on. */
-  read(start: number, into: Float32Array): void
-  /** Gives the memory back, of which the garbage collector does not know. */
-  free(): void
-}
+/** Fails if a network cannot run on the device of this name. */
+export declare function checkDevice(name: string): void
 
 /**
  * Fails where a network whose parameters take `bytes` bytes could not be saved to `path`. Changes nothing there. Blocks as

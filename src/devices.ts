@@ -1,5 +1,6 @@
-import { type DeviceReport, devices as nativeDevices } from '../index.js'
+import { checkDevice, type DeviceReport, devices as nativeDevices } from '../index.js'
 import { native } from './errors.js'
+import { expectString } from './expect.js'
 
 /** `'cpu'`, or an NVIDIA GPU: `'cuda:0'`, `'cuda:1'`, ... */
 export type Device = 'cpu' | `cuda:${number}`
@@ -13,4 +14,14 @@ export function devices(): DeviceReport[] {
 export function tryGpu(): Device {
   const gpu = devices().find(({ name, available }) => name.startsWith('cuda:') && available)
   return gpu ? (gpu.name as Device) : 'cpu'
+}
+
+/**
+ * A device that there is, whatever becomes of it before it is used.
+ * @internal
+ */
+export function expectDevice(value: unknown): Device {
+  const name = expectString('device', value)
+  native(() => checkDevice(name))
+  return name as Device
 }

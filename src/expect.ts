@@ -1,5 +1,7 @@
 /** Where arguments are checked: once, at the border, with one form of sentence. What is checked is a copy, read once. */
 
+import { isAbsolute } from 'node:path'
+import process from 'node:process'
 import { inspect, types } from 'node:util'
 import { adviceOnCopies, type Class, homeOfNamesake } from './copies.js'
 import { CandlewickError, messageOf } from './errors.js'
@@ -133,6 +135,12 @@ export function expectOneOf<T extends string>(name: string, value: unknown, choi
 export function expectString(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value
   throw unexpected(name, 'a string', value)
+}
+
+/** A relative path starts where the process is at the call, wherever it is when the call's turn comes. Nothing else is changed. */
+export function expectPath(name: string, value: unknown): string {
+  const path = expectString(name, value)
+  return isAbsolute(path) ? path : reading(name, () => `${process.cwd()}/${path}`)
 }
 
 export function expectBoolean(name: string, value: unknown): boolean {

@@ -1,8 +1,7 @@
-import { isAbsolute, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { createEngine, describe, type Engine, layerNames } from '../index.js'
 import { markClass } from './copies.js'
-import { type Device, tryGpu } from './devices.js'
+import { type Device, expectDevice, tryGpu } from './devices.js'
 import { CandlewickError, native, nativeAsync } from './errors.js'
 import {
   expectBoolean,
@@ -10,7 +9,7 @@ import {
   expectInteger,
   expectIntegers,
   expectOptions,
-  expectString,
+  expectPath,
   reading,
   unexpected,
 } from './expect.js'
@@ -76,6 +75,7 @@ export class Sequential {
   #busy = false
   #disposed = false
 
+  /** Layers made by hand are checked, some microseconds each, while the event loop waits. */
   constructor(layers: readonly Layer[]) {
     this.#layers = reading('layers', () => {
       if (Array.isArray(layers) && layers.length > 0) {
@@ -83,6 +83,14 @@ export class Sequential {
       }
       throw unexpected('layers', 'an array of at least one layer', layers)
     })
+  }
+
+  /**
+   * Whether a network was made by the constructor.
+   * @internal
+   */
+  static isWhole(net: Sequential): boolean {
+    return #layers in net
   }
 
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
@@ -98,7 +106,7 @@ export class Sequential {
     })
     const settings: Settings = {
       init: given.init === undefined ? xavier() : checkInitializer(given.init),
-      device: given.device === undefined ? tryGpu() : (expectString('device', given.device) as Device),
+      device: given.device === undefined ? tryGpu() : expectDevice(given.device),
       seed: given.seed === undefined ? randomSeed() : expectSeed(given.seed),
       threads: given.threads === undefined ? undefined : expectInteger('threads', given.threads, 1, 1024),
     }
@@ -162,15 +170,16 @@ export class Sequential {
   /** Copies of all parameters by name, `conv0.weight`, `conv0.bias`, ..., in the order of the layers. */
   async parameters(): Promise<Record<string, Parameter>> {
     const engine = await expectNetwork(this).engine()
+    const values = await nativeAsync(() => engine.parameters())
     const parameters: Record<string, Parameter> = {}
-    for (const [i, values] of (await nativeAsync(() => engine.parameters())).entries()) {
+    const list: { name: string; shape: number[] }[] = JSON.parse(native(() => values.list))
+    for (const [i, { name, shape }] of list.entries()) {
       if (i > 0 && i % tensorsAtOnce === 0) await setImmediate()
-      const { name, shape } = values
       const length = shape.reduce((product, size) => product * size, 1)
       const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
-      parameters[name] = { shape, data: await fill(data, (start, into) => values.read(start, into)) }
-      values.free()
+      parameters[name] = { shape, data: await fill(data, (start, into) => values.read(i, start, into)) }
     }
+    values.free()
     return parameters
   }
 
@@ -180,7 +189,7 @@ export class Sequential {
    */
   async loadParameters(path: string, options: { ignoreExtra?: boolean } = {}): Promise<void> {
     expectNetwork(this)
-    const file = expectPath(path)
+    const file = expectPath('path', path)
     const given = expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
     const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
     this.requireIdle()
@@ -194,7 +203,7 @@ export class Sequential {
    */
   async saveParameters(path: string): Promise<void> {
     expectNetwork(this)
-    const file = expectPath(path)
+    const file = expectPath('path', path)
     const engine = await this.engine()
     await nativeAsync(() => engine.saveParameters(file))
   }
@@ -315,13 +324,9 @@ async function letGo(making: Promise<Engine> | undefined, how: (engine: Engine) 
  * @internal
  */
 export function expectNetwork(net: unknown): Sequential {
-  return expectInstance('net', 'a Sequential', net, Sequential)
-}
-
-/** A relative path starts where the process is at the call, wherever it is when the call's turn comes. */
-function expectPath(path: unknown): string {
-  const given = expectString('path', path)
-  return isAbsolute(given) ? given : reading('path', () => join(process.cwd(), given))
+  const found = expectInstance('net', 'a Sequential', net, Sequential)
+  if (!Sequential.isWhole(found)) throw unexpected('net', 'a Sequential, not what inherits from one,', net)
+  return found
 }
 
 function checkInputShape(shape: unknown): number[] {

@@ -1,3 +1,4 @@
+import process from 'node:process'
 /** A line of a terminal that shows how far something is. */
 export interface ProgressBar {
   update(done: number, total: number): void

@@ -1,3 +1,4 @@
+import { webcrypto as crypto } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'

@@ -1,7 +1,9 @@
+import { performance } from 'node:perf_hooks'
+import { clearInterval, setInterval } from 'node:timers'
 import { type MetricsReport, Progress } from '../index.js'
-import { Dataset } from './data/dataset.js'
+import { type Dataset, expectDataset } from './data/dataset.js'
 import { CandlewickError, nativeAsync } from './errors.js'
-import { expectBoolean, expectInstance, expectInteger, expectOptions, expectSignal, unexpected } from './expect.js'
+import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from './expect.js'
 import { fed } from './feed.js'
 import { checkImages, checkLabels, type Images } from './images.js'
 import { expectNetwork, type Sequential } from './network.js'
@@ -45,7 +47,7 @@ export interface FitOptions {
   seed?: number
   /** Stops the training within a batch; the loop then throws the signal's reason. */
   signal?: AbortSignal
-  /** Called about ten times a second; what it throws ends the training. */
+  /** Called about ten times a second; what it throws, or what its promise is rejected with, ends the training. */
   onProgress?: (progress: EpochProgress) => void
 }
 
@@ -62,7 +64,8 @@ const progressInterval = 100 // ms
 
 /**
  * Trains for some epochs and yields the figures of each: training takes place within `for await (const epoch of fit(...))`, off
- * the event loop. Arguments are checked at the call. The network is busy until the loop has ended; who takes epochs by hand
+ * the event loop, but for the order of the images, which takes it some milliseconds for a million. Arguments are checked at the
+ * call. The network is busy until the loop has ended; who takes epochs by hand
  * and stops early must call `return()`, as `for await` does.
  */
 export function fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
@@ -80,15 +83,15 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
     let told = performance.now()
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const order = await nextOrder(train.length, train.start)
-      const report = (images: number) => {
+      const report = (images: number): unknown => {
         told = performance.now()
-        onProgress?.({ epoch, images, total: train.length })
+        return onProgress?.({ epoch, images, total: train.length })
       }
       const start = performance.now()
       const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
-      if (performance.now() - told >= progressInterval) report(train.length)
+      if (performance.now() - told >= progressInterval) await report(train.length)
       const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
       if (!test) {
         yield { ...figures, trainSeconds }
@@ -109,7 +112,7 @@ function secondsSince(start: number): number {
 
 /**
  * One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. Labels are
- * checked while the event loop waits, a few milliseconds for a million; images are copied piece by piece.
+ * checked while the event loop waits, some milliseconds for a million in a typed array; images are copied piece by piece.
  */
 export async function step(
   net: Sequential,
@@ -145,7 +148,7 @@ export async function evaluate(
 /** Runs native work that an AbortSignal can stop, and says about ten times a second how far it is. */
 async function abortable(
   signal: AbortSignal | undefined,
-  report: ((images: number) => void) | undefined,
+  report: ((images: number) => unknown) | undefined,
   work: (progress: Progress) => Promise<MetricsReport>,
 ): Promise<MetricsReport> {
   signal?.throwIfAborted()
@@ -153,9 +156,9 @@ async function abortable(
   const cancel = () => progress.cancel()
   signal?.addEventListener('abort', cancel, { once: true })
   let failure: { error: unknown } | undefined
-  const tell = () => {
+  const tell = async () => {
     try {
-      report?.(progress.images)
+      await report?.(progress.images)
     } catch (error) {
       failure ??= { error }
       cancel()
@@ -203,7 +206,7 @@ function checkFit(options: FitOptions) {
 
 /** A dataset with images in it. */
 function expectImages(name: string, value: unknown): Dataset {
-  const dataset = expectInstance(name, 'a Dataset, as from fashionMnist(),', value, Dataset)
+  const dataset = expectDataset(value, name)
   if (dataset.length === 0) throw new CandlewickError('INVALID_ARGUMENT', `The ${name} dataset has no images.`)
   return dataset
 }

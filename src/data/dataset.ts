@@ -42,20 +42,23 @@ export class Dataset {
   }
 
   /** Copies of the images `start` to `end` (excluded; the length by default), made while the event loop waits. */
-  images(start = 0, end = this.length): ByteImages {
-    return copyImages(expectDataset(this), rangeOf(this, start, end))
+  images(start = 0, end?: number): ByteImages {
+    const dataset = expectDataset(this)
+    return copyImages(dataset, rangeOf(dataset, start, end ?? dataset.length))
   }
 
   /** The labels of the images `start` to `end` (excluded; the length by default). */
-  labels(start = 0, end = this.length): Uint8Array {
-    return copyLabels(expectDataset(this), rangeOf(this, start, end))
+  labels(start = 0, end?: number): Uint8Array {
+    const dataset = expectDataset(this)
+    return copyLabels(dataset, rangeOf(dataset, start, end ?? dataset.length))
   }
 
   /** The images `start` to `end` (excluded; the length by default) as a dataset of their own; copies nothing. */
-  slice(start = 0, end = this.length): Dataset {
-    expectDataset(this)
-    checkRange(this, start, end)
-    return new Dataset(this.native, this.start + start, end - start)
+  slice(start = 0, end?: number): Dataset {
+    const dataset = expectDataset(this)
+    const last = end ?? dataset.length
+    checkRange(dataset, start, last)
+    return new Dataset(dataset.native, dataset.start + start, last - start)
   }
 
   /**
@@ -85,9 +88,14 @@ export class Dataset {
   }
 }
 
-/** The dataset of a method's call, which may be a proxy's. */
-function expectDataset(dataset: unknown): Dataset {
-  return expectInstance('dataset', 'a Dataset, as from fashionMnist(),', dataset, Dataset)
+/**
+ * A dataset of this copy of candlewick's, and no proxy of one.
+ * @internal
+ */
+export function expectDataset(dataset: unknown, name = 'dataset'): Dataset {
+  const found = expectInstance(name, 'a Dataset, as from fashionMnist(),', dataset, Dataset)
+  if (found.native instanceof NativeDataset) return found
+  throw unexpected(name, 'a Dataset, not what inherits from its class,', dataset)
 }
 
 function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | undefined): Generator<Batch, void, void> {
@@ -145,7 +153,8 @@ const pieceLength = 1 << 20 // bytes that the event loop copies at a time
 
 /**
  * A dataset of images that are in memory already; each label is from 0 to 255. Labels are checked while the event loop waits,
- * a few milliseconds for a million; images are copied piece by piece: leave them alone meanwhile.
+ * some milliseconds for a million in a typed array, some tens in a plain one; images are copied piece by piece: leave them alone
+ * meanwhile.
  */
 export async function arrayDataset(options: {
   images: Images & { data: Uint8Array | Uint8ClampedArray }

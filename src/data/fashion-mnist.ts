@@ -1,7 +1,8 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { CandlewickError } from '../errors.js'
-import { expectOptions, expectSignal, expectString } from '../expect.js'
+import { expectOptions, expectPath, expectSignal } from '../expect.js'
 import { progressBar } from '../progress-bar.js'
 import { download, type OnBytes, type RemoteFile } from './download.js'
 import { idxDataset, missingFile, type TrainAndTest } from './idx-dataset.js'
@@ -66,7 +67,7 @@ const debianFolder = '/usr/share/datasets/fashion-mnist'
 export async function fashionMnist(options: { dir?: string; signal?: AbortSignal } = {}): Promise<TrainAndTest> {
   const given = expectOptions<typeof options>('fashionMnist', options, { dir: true, signal: true })
   const signal = expectSignal(given.signal)
-  if (given.dir !== undefined) return idxDataset({ dir: expectString('dir', given.dir), signal })
+  if (given.dir !== undefined) return idxDataset({ dir: expectPath('dir', given.dir), signal })
   const { FASHION_MNIST_DIR: dir } = process.env
   if (!dir) return findOrFetch({ signal })
   return idxDataset({ dir, signal }).catch((error) => {

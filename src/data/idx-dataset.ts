@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatasetBuilder } from '../../index.js'
 import { CandlewickError, codeOf, native } from '../errors.js'
-import { expectOptions, expectSignal, expectString } from '../expect.js'
+import { expectOptions, expectPath, expectSignal } from '../expect.js'
 import { Dataset } from './dataset.js'
 import { corrupt, type IdxFile, openIdx } from './idx.js'
 
@@ -21,7 +21,7 @@ export interface TrainAndTest {
 /** Reads a folder of IDX files with MNIST's names, plain or in gzip: MNIST, Fashion-MNIST, KMNIST, ... */
 export async function idxDataset(options: { dir: string; signal?: AbortSignal | undefined }): Promise<TrainAndTest> {
   const given = expectOptions<typeof options>('idxDataset', options, { dir: true, signal: true })
-  const dir = expectString('dir', given.dir)
+  const dir = expectPath('dir', given.dir)
   const signal = expectSignal(given.signal)
   signal?.throwIfAborted()
   const parts = [readPart(dir, 'train', signal), readPart(dir, 'test', signal)] as const

@@ -3,6 +3,7 @@
  * each size as a big-endian 32-bit integer, then the values. Plain or in gzip, whatever the name says.
  */
 
+import { Buffer } from 'node:buffer'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline, type Readable } from 'node:stream'

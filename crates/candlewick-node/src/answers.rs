@@ -5,6 +5,7 @@ use crate::errors::{internal, to_js};
 use candle_core::{CpuStorage, Storage, Tensor};
 use candlewick::{Result, loss, memory};
 use napi_derive::napi;
+use serde::Serialize;
 
 /// Arrays of JavaScript's, as napi lends them when their type has a name.
 type Floats<'a> = &'a mut [f32];
@@ -70,46 +71,50 @@ impl Answers {
     }
 }
 
-/// A weight or bias.
+/// Copies of a network's parameters, in its order.
 #[napi]
-pub struct Values {
-    name: String,
-    shape: Vec<u32>,
-    tensor: Option<Tensor>,
-}
+pub struct Parameters(Vec<(String, Tensor)>);
 
-impl Values {
-    /// A parameter and its name.
-    pub fn new((name, tensor): (String, Tensor)) -> Self {
-        let shape = tensor.dims().iter().map(|d| *d as u32).collect();
-        Self { name, shape, tensor: Some(tensor) }
+impl Parameters {
+    /// Named tensors.
+    pub fn new(named: Vec<(String, Tensor)>) -> Self {
+        Self(named)
     }
 }
 
-#[napi]
-impl Values {
+/// A parameter's name and shape.
+#[derive(Serialize)]
+struct ParameterReport<'a> {
     /// `conv0.weight`
-    #[napi(getter)]
-    pub fn name(&self) -> String {
-        self.name.clone()
-    }
-
+    name: &'a str,
     /// (out, in, kernel height, kernel width), (out, in) or (out).
+    shape: &'a [usize],
+}
+
+#[napi]
+impl Parameters {
+    /// Names and shapes, as JSON.
     #[napi(getter)]
-    pub fn shape(&self) -> Vec<u32> {
-        self.shape.clone()
+    pub fn list(&self) -> napi::Result<String> {
+        let reports = self.0.iter().map(|(name, tensor)| ParameterReport { name, shape: tensor.dims() });
+        serde_json::to_string(&reports.collect::<Vec<_>>()).map_err(|error| to_js(internal(&error.to_string())))
     }
 
-    /// Fills `into` with values from `start` on.
+    /// Fills `into` with the values of parameter `index` from `start` on.
     #[napi]
-    pub fn read(&self, start: f64, #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>) -> napi::Result<()> {
-        fill_from(self.tensor.as_ref(), start, into).map_err(to_js)
+    pub fn read(
+        &self,
+        index: u32,
+        start: f64,
+        #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>,
+    ) -> napi::Result<()> {
+        fill_from(self.0.get(index as usize).map(|(_, tensor)| tensor), start, into).map_err(to_js)
     }
 
     /// Gives the memory back, of which the garbage collector does not know.
     #[napi]
     pub fn free(&mut self) {
-        self.tensor = None;
+        self.0 = Vec::new();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Datasets: filled in pieces, then shared with every engine.
 
 use crate::errors::{internal, to_js};
+use crate::runners;
 use candlewick::dataset;
 use candlewick::{Code, Error};
 use napi::Env;
@@ -115,7 +116,10 @@ impl Dataset {
     #[napi]
     pub fn dispose(&mut self, env: &Env) -> napi::Result<()> {
         let Some(images) = self.images.take() else { return Ok(()) };
-        env.adjust_external_memory(-(images.pixels().len() as i64)).map(drop)
+        let size = images.pixels().len() as i64;
+        // The system takes milliseconds to take them back.
+        runners::run(Box::new(move |_| drop(images)));
+        env.adjust_external_memory(-size).map(drop)
     }
 }
 

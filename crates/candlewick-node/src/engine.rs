@@ -1,6 +1,6 @@
 //! A network that runs: every method puts a job in line and returns a promise.
 
-use crate::answers::{Answers, Values};
+use crate::answers::{Answers, Parameters};
 use crate::dataset::Dataset;
 use crate::errors::to_js;
 use crate::images::ImageFeed;
@@ -179,10 +179,9 @@ impl Engine {
     }
 
     /// Copies of all parameters, in the network's order.
-    #[napi(ts_return_type = "Promise<Values[]>")]
+    #[napi(ts_return_type = "Promise<Parameters>")]
     pub fn parameters<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        let wrap = |parameters: Vec<_>| parameters.into_iter().map(Values::new).collect::<Vec<_>>();
-        self.0.submit(env, |engine| engine.parameters(), wrap)
+        self.0.submit(env, |engine| engine.parameters(), Parameters::new)
     }
 
     /// Replaces all parameters by those of a safetensors file.

@@ -301,8 +301,20 @@ fn leave(mut state: MutexGuard<'_, State>) {
     }
     let (engine, farewells) = (state.engine.take(), std::mem::take(&mut state.farewells));
     drop(state);
-    drop(engine);
+    if let Some(engine) = engine {
+        drop(engine);
+        return_to_the_system();
+    }
     farewells.into_iter().for_each(|farewell| farewell());
+}
+
+/// glibc keeps what is freed for later. A network's memory is too much for that.
+fn return_to_the_system() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time, from any thread.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 /// Settles a promise, and on the way tells the garbage collector how large the engine has become, if there is one: what failed

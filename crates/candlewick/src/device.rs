@@ -86,6 +86,20 @@ pub fn parse(name: &str) -> Result<Device> {
     }
 }
 
+/// Whether a network can run on the device of this name.
+///
+/// # Errors
+/// `InvalidArgument` for a name that is none, `DeviceUnavailable` with the reason.
+pub fn check(name: &str) -> Result<()> {
+    match parse(name)? {
+        Device::Cpu => InstructionSet::chosen().map(drop),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(ordinal) => crate::engine::cuda::device::check(ordinal),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => Err(no_cuda(name)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +114,15 @@ mod tests {
             assert_eq!(error.code, Code::InvalidArgument, "{name}");
             assert!(error.message.starts_with(&format!("device is \"{name}\"; it must be \"cpu\"")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_device_is_there_or_said_not_to_be() {
+        assert_eq!(check("cpu"), Ok(()));
+        assert_eq!(check("gpu").unwrap_err().code, Code::InvalidArgument);
+        let error = check("cuda:9999").unwrap_err();
+        assert_eq!(error.code, Code::DeviceUnavailable);
+        assert!(error.message.starts_with("cuda:9999 was asked for, but"), "{}", error.message);
     }
 
     #[test]

@@ -42,15 +42,20 @@ pub fn softmax_cross_entropy<L: Lanes>(
             }
             let zero = l.splat(L::Real::ZERO);
             let (mut sum, mut others, mut first_largest) = (zero, zero, l.splat(L::Real::ONE));
-            for (z, e) in logits.iter().zip(gradient.iter_mut()) {
-                let z = l.load(z);
-                let exp = l.exp(l.sub(z, largest));
-                sum = l.add(sum, exp);
-                l.store(exp, e);
-                // 1 for the first of the largest, whose e⁰ is exactly that.
-                let own = l.where_eq(z, largest, first_largest, zero);
-                first_largest = l.sub(first_largest, own);
-                others = l.add(others, l.sub(vanishing(l, exp), own));
+            let at_once = block(logits.len());
+            for (logits, exps) in logits.chunks(at_once).zip(gradient.chunks_mut(at_once)) {
+                let (mut block_sum, mut block_others) = (zero, zero);
+                for (z, e) in logits.iter().zip(exps) {
+                    let z = l.load(z);
+                    let exp = l.exp(l.sub(z, largest));
+                    block_sum = l.add(block_sum, exp);
+                    l.store(exp, e);
+                    // 1 for the first of the largest, whose e⁰ is exactly that.
+                    let own = l.where_eq(z, largest, first_largest, zero);
+                    first_largest = l.sub(first_largest, own);
+                    block_others = l.add(block_others, l.sub(vanishing(l, exp), own));
+                }
+                (sum, others) = (l.add(sum, block_sum), l.add(others, block_others));
             }
             let mut live = Lane::zero();
             live.0[..labels.len()].fill(scale);
@@ -68,6 +73,11 @@ pub fn softmax_cross_entropy<L: Lanes>(
             count(logits, labels, &largest_of_each, &others_of_each)
         },
     )
+}
+
+/// Numbers that are summed before they join the sum of all: of many, one sum would lose what each adds.
+fn block(numbers: usize) -> usize {
+    numbers.isqrt().max(64)
 }
 
 /// The metrics of a tile, of each image's largest logit and the sum of the other classes' exponentials.
@@ -133,10 +143,15 @@ fn softmax<L: Lanes<Real = f32>>(l: L, logits: &[f32], probabilities: &mut [f32]
     l.store(largest, &mut each);
     let largest = l.splat(each.0.into_iter().fold(each.0[0], |a, b| if b > a { b } else { a }));
     let mut sum = l.splat(0.0);
-    for (z, p) in logits.chunks(LANES).zip(probabilities.chunks_mut(LANES)) {
-        let exp = vanishing(l, l.exp(l.sub(load(l, z), largest)));
-        sum = l.add(sum, exp);
-        store(l, exp, p);
+    let at_once = LANES * block(logits.len().div_ceil(LANES));
+    for (logits, probabilities) in logits.chunks(at_once).zip(probabilities.chunks_mut(at_once)) {
+        let mut block_sum = l.splat(0.0);
+        for (z, p) in logits.chunks(LANES).zip(probabilities.chunks_mut(LANES)) {
+            let exp = vanishing(l, l.exp(l.sub(load(l, z), largest)));
+            block_sum = l.add(block_sum, exp);
+            store(l, exp, p);
+        }
+        sum = l.add(sum, block_sum);
     }
     let sum = l.splat(l.sum(sum));
     for p in probabilities.chunks_mut(LANES) {
@@ -197,6 +212,27 @@ mod tests {
             }
         }
         assert!(probabilities(&[], 10).is_empty());
+    }
+
+    #[test]
+    fn many_classes_lose_no_digits() {
+        for classes in [10_000, 300_000] {
+            let mut gradient = vec![Lane::zero(); classes];
+            for set in InstructionSet::available() {
+                struct Loss<'a>(&'a mut [Lane<f32>]);
+                impl Kernel for Loss<'_> {
+                    type Output = Metrics;
+                    fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
+                        let logits = vec![Lane::splat(0.25); self.0.len()];
+                        softmax_cross_entropy(l, &logits, &[3], 1.0, self.0)
+                    }
+                }
+                let (loss, expected) = (set.run(Loss(&mut gradient)).loss, (classes as f64).ln());
+                assert!((loss - expected).abs() < 3e-6 * expected, "{classes} classes: {loss}, not {expected}");
+            }
+            let sum: f64 = probabilities(&vec![0.25; classes], classes).iter().map(|p| f64::from(*p)).sum();
+            assert!((sum - 1.0).abs() < 1e-5, "probabilities of {classes} classes sum to {sum}");
+        }
     }
 
     #[test]

@@ -188,12 +188,13 @@ mod tests {
     #[test]
     fn velocity_changes_hands_with_the_first_step_of_another() {
         let mut velocity = VelocityOwner::default();
-        assert!(!velocity.is_another_now(), "nobody else was announced");
+        assert!(!velocity.is_another(), "nobody else was announced");
         velocity.announce(7);
-        assert!(velocity.is_another_now());
-        assert!(!velocity.is_another_now(), "it is the new one's from its first step on");
+        assert!(velocity.is_another());
+        velocity.hand_over();
+        assert!(!velocity.is_another(), "it is the new one's from its first step on");
         velocity.announce(8);
         velocity.announce(7);
-        assert!(!velocity.is_another_now(), "one that made no step has not been");
+        assert!(!velocity.is_another(), "one that made no step has not been");
     }
 }

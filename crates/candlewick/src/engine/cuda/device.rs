@@ -97,22 +97,10 @@ impl CudaGpu {
     /// Opens a GPU and loads the kernels.
     ///
     /// # Errors
-    /// `DeviceUnavailable`: no driver, an old one, a toolkit's stub of one, no such GPU, or one that is too old.
+    /// As [`check`].
     pub fn open(ordinal: usize) -> Result<Self> {
+        check(ordinal)?;
         guarded(|| {
-            let count = count().map_err(|error| {
-                let message = format!(
-                    "cuda:{ordinal} was asked for, but {}; use \"cpu\", or tryGpu(), which falls back to it",
-                    error.message
-                );
-                Error::new(error.code, message)
-            })?;
-            if ordinal >= count {
-                let message =
-                    format!("cuda:{ordinal} was asked for, but this machine has {count} CUDA devices, from cuda:0");
-                return Err(Error::new(Code::DeviceUnavailable, message));
-            }
-            describe(ordinal)?;
             let context = CudaContext::new(ordinal).map_err(|e| unavailable(ordinal, e))?;
             Self::load(&context).map_err(|e| unavailable(ordinal, e))
         })
@@ -245,6 +233,28 @@ impl Gpu for CudaGpu {
     fn multiprocessors(&self) -> usize {
         self.multiprocessors
     }
+}
+
+/// Whether there is such a GPU that can be used.
+///
+/// # Errors
+/// `DeviceUnavailable`: no driver, an old one, no such GPU, or one that is too old.
+pub fn check(ordinal: usize) -> Result<()> {
+    guarded(|| {
+        let count = count().map_err(|error| {
+            let message = format!(
+                "cuda:{ordinal} was asked for, but {}; use \"cpu\", or tryGpu(), which falls back to it",
+                error.message
+            );
+            Error::new(error.code, message)
+        })?;
+        if ordinal >= count {
+            let message =
+                format!("cuda:{ordinal} was asked for, but this machine has {count} CUDA devices, from cuda:0");
+            return Err(Error::new(Code::DeviceUnavailable, message));
+        }
+        describe(ordinal).map(drop)
+    })
 }
 
 /// GPUs that the driver sees.

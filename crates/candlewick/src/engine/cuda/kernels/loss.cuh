@@ -19,17 +19,17 @@ DEVICE void softmax_cross_entropy(int classes, const float *z, int label, float 
   // Every thread does all of this for itself: a handful of classes is not worth a meeting.
   const int answer = label_of(classes, z);
   const float largest = z[answer];
-  float sum = 0, others = 0;
+  double sum = 0, others = 0;  // as of many classes, float32 would lose what each adds
   for (int c = 0; c < classes; c++) {
     const float e = expf(z[c] - largest);
     sum += e;
     others += c == answer ? e - 1 : e;  // 0, or NaN
   }
   for (int c = FIRST_ITEM; dz && c < classes; c += ITEMS_AT_ONCE) {
-    dz[c] = (expf(z[c] - largest) / sum - (c == label ? 1.0f : 0.0f)) * scale;
+    dz[c] = (expf(z[c] - largest) / (float)sum - (c == label ? 1.0f : 0.0f)) * scale;
   }
   if (FIRST_ITEM == 0) {
-    *loss = log1pf(others) + (largest - z[label]);
+    *loss = log1pf((float)others) + (largest - z[label]);
     *correct = answer == label;
   }
 }
