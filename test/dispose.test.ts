@@ -144,3 +144,17 @@ test('using declarations find what they look for', async (t) => {
   const proxy = new Proxy(await network(), {})
   t.throws(() => proxy[Symbol.dispose](), { code: 'INVALID_ARGUMENT', message: /proxy/ })
 })
+
+test('what only inherits from a network or a dataset is none', async (t) => {
+  const [net, data] = [await network(), await dataset(3)]
+  const message = /not what inherits from/
+  for (const heir of [Object.create(net), Object.create(Sequential.prototype)]) {
+    await t.throwsAsync(async () => heir.predict(images(1)), { code: 'INVALID_ARGUMENT', message })
+    await t.throwsAsync(async () => evaluate(heir, data), { code: 'INVALID_ARGUMENT', message })
+    t.throws(() => heir[Symbol.dispose](), { code: 'INVALID_ARGUMENT', message })
+  }
+  const heir = Object.create(Object.getPrototypeOf(data))
+  t.throws(() => heir.images(), { code: 'INVALID_ARGUMENT', message })
+  await t.throwsAsync(async () => evaluate(net, heir), { code: 'INVALID_ARGUMENT', message })
+  t.is((await evaluate(net, data)).count, 3)
+})

@@ -321,3 +321,25 @@ serialOnLinux('a network works on as many threads as it was given', async (t) =>
     t.true(sum < 1.1 * threads * elapsed, `${sum} nanoseconds of work in ${elapsed} on ${threads} threads`)
   }
 })
+
+test('a promise of onProgress that is rejected ends the training, and nothing else', async (t) => {
+  const net = new Sequential([dense({ units: 10 })])
+  await net.initialize({ device: 'cpu', seed: 1 })
+  const images = { data: new Uint8Array(2000 * 784), shape: [2000, 1, 28, 28] }
+  const data = await arrayDataset({ images, labels: new Uint8Array(2000) })
+  const unhandled: unknown[] = []
+  const listen = (reason: unknown) => unhandled.push(reason)
+  process.on('unhandledRejection', listen)
+  t.teardown(() => process.off('unhandledRejection', listen))
+  const mine = new Error('mine')
+  const onProgress = async () => {
+    throw mine
+  }
+  const optimizer = sgd({ learningRate: 0.1 })
+  const training = (async () => {
+    for await (const _ of fit(net, data, { epochs: 1_000_000, batchSize: 16, optimizer, onProgress }));
+  })()
+  await t.throwsAsync(training, { is: mine })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.deepEqual(unhandled, [])
+})

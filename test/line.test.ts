@@ -1,7 +1,7 @@
 /** What one call does is one job in the network's line. */
 
 import { rmdirSync } from 'node:fs'
-import { mkdtemp, readdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -196,7 +196,7 @@ test('the learning rate of an optimiser may change and its velocity stays', asyn
   t.notDeepEqual(await changed.parameters(), await plain.parameters(), 'a new object starts without velocity')
 })
 
-test('a path is what it is at the call, wherever the process goes before the call has its turn', async (t) => {
+test.serial('a path is what it is at the call, wherever the process goes before the call has its turn', async (t) => {
   const [here, net] = [process.cwd(), await network()]
   const dir = await temporaryFolder(t)
   t.teardown(() => process.chdir(here))
@@ -205,6 +205,21 @@ test('a path is what it is at the call, wherever the process goes before the cal
   process.chdir(here)
   await Promise.all(saved)
   t.deepEqual(await readdir(dir), ['net.safetensors'])
+})
+
+test.serial('a relative path means what it means to the system, behind links too', async (t) => {
+  const [here, net] = [process.cwd(), await network()]
+  const dir = await temporaryFolder(t)
+  t.teardown(() => process.chdir(here))
+  await mkdir(join(dir, 'far', 'folder'), { recursive: true })
+  await symlink(join(dir, 'far', 'folder'), join(dir, 'link'))
+  process.chdir(dir)
+  await net.saveParameters('link/../net.safetensors')
+  await t.throwsAsync(net.saveParameters('nothere/../net.safetensors'), { code: 'SAVE_FAILED' })
+  await t.throwsAsync(net.saveParameters('runs/.'), { code: 'SAVE_FAILED' })
+  process.chdir(here)
+  t.deepEqual((await readdir(join(dir, 'far'))).sort(), ['folder', 'net.safetensors'])
+  t.deepEqual((await readdir(dir)).sort(), ['far', 'link'])
 })
 
 test('a relative path in a folder that is gone is refused', async (t) => {

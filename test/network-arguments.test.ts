@@ -189,3 +189,19 @@ test('layers that are none are refused', (t) => {
     t.throws(() => new Sequential(layers as []), refused(/an array of at least one layer for layers/))
   }
 })
+
+test('a device that is not there is refused at once, and the network stays as it was', async (t) => {
+  const net = new Sequential([dense({ units: 3 })])
+  await net.initialize({ inputShape: [1, 2, 2], device: 'cpu', seed: 1 })
+  const before = await net.parameters()
+  for (const [device, code] of [
+    ['nonsense', 'INVALID_ARGUMENT'],
+    ['cuda:9999', 'DEVICE_UNAVAILABLE'],
+  ] as const) {
+    await t.throwsAsync(net.initialize({ device: device as 'cpu', forceReinit: true }), {
+      code,
+      message: new RegExp(device),
+    })
+  }
+  t.deepEqual(await net.parameters(), before)
+})

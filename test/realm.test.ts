@@ -14,8 +14,8 @@ const loader = `
   import { createContext, SourceTextModule, SyntheticModule } from 'node:vm'
 
   const [entry, main] = process.argv.slice(1)
-  const { AbortController, AbortSignal, Buffer, URL, clearInterval, console, crypto, fetch, performance, setImmediate, setInterval } = globalThis
-  const context = createContext({ AbortController, AbortSignal, Buffer, URL, clearInterval, console, crypto, fetch, performance, process, setImmediate, setInterval })
+  const { AbortController, URL, console, fetch } = globalThis // what no module of Node's has
+  const context = createContext({ AbortController, URL, console, fetch })
   const modules = new Map()
 
   async function make(id) {
@@ -44,7 +44,7 @@ const loader = `
 
 /** Prints what becomes of errors that candlewick did not make: the addon's, zlib's, the file system's, fetch's. */
 const main = (damaged: string, dataModule: string) => `
-  import { CandlewickError, dense, idxDataset, Sequential, sgd, step } from 'candlewick'
+  import { arrayDataset, CandlewickError, dense, fit, idxDataset, Sequential, sgd, step } from 'candlewick'
   import { download } from ${JSON.stringify(dataModule)}
 
   const net = new Sequential([dense({ units: 3 })])
@@ -66,6 +66,9 @@ const main = (damaged: string, dataModule: string) => `
     const error = await (async () => act())().catch((error) => error)
     console.log(error instanceof CandlewickError, error.code, error.message)
   }
+  await new Sequential([dense({ units: 3 })]).initialize()
+  const data = await arrayDataset({ images: image, labels: [1] })
+  for await (const epoch of fit(net, data, { epochs: 1, batchSize: 1, optimizer, onProgress() {} })) epoch.loss
   console.log((await net.predict(image)).labels.length, (await step(net, image, [1], optimizer)).correct)
 `
 

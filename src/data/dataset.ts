@@ -38,27 +38,26 @@ export class Dataset {
 
   /** (channels, height, width) of an image. */
   get imageShape(): [number, number, number] {
-    return this.native.imageShape as [number, number, number]
+    return expectDataset(this).native.imageShape as [number, number, number]
   }
 
   /** Copies of the images `start` to `end` (excluded; the length by default), made while the event loop waits. */
   images(start = 0, end?: number): ByteImages {
     const dataset = expectDataset(this)
-    return copyImages(dataset, rangeOf(dataset, start, end ?? dataset.length))
+    return copyImages(dataset, rangeOf(dataset, start, end))
   }
 
   /** The labels of the images `start` to `end` (excluded; the length by default). */
   labels(start = 0, end?: number): Uint8Array {
     const dataset = expectDataset(this)
-    return copyLabels(dataset, rangeOf(dataset, start, end ?? dataset.length))
+    return copyLabels(dataset, rangeOf(dataset, start, end))
   }
 
   /** The images `start` to `end` (excluded; the length by default) as a dataset of their own; copies nothing. */
   slice(start = 0, end?: number): Dataset {
     const dataset = expectDataset(this)
-    const last = end ?? dataset.length
-    checkRange(dataset, start, last)
-    return new Dataset(dataset.native, dataset.start + start, last - start)
+    const length = checkRange(dataset, start, end)
+    return new Dataset(dataset.native, dataset.start + start, length)
   }
 
   /**
@@ -123,14 +122,15 @@ function copyLabels({ native: images }: Dataset, indices: Uint32Array): Uint8Arr
 }
 
 /** The numbers in native memory of a range of a dataset's images. */
-function rangeOf(dataset: Dataset, start: number, end: number): Uint32Array {
-  checkRange(dataset, start, end)
-  return allocate(`the numbers of ${end - start} images`, () => inOrder(end - start, dataset.start + start))
+function rangeOf(dataset: Dataset, start: number, end: number | undefined): Uint32Array {
+  const length = checkRange(dataset, start, end)
+  return allocate(`the numbers of ${length} images`, () => inOrder(length, dataset.start + start))
 }
 
-function checkRange({ length }: Dataset, start: number, end: number): void {
+/** The number of images of a range. */
+function checkRange({ length }: Dataset, start: number, end = length): number {
   expectInteger('start', start, 0, length)
-  expectInteger('end', end, start, length)
+  return expectInteger('end', end, start, length) - start
 }
 
 /** The numbers in native memory of the images that `order` names. */
