@@ -241,11 +241,7 @@ export class Sequential {
 
   /** The engine that there is, or will be; what a call with other images failed to make is none. */
   async #existing(): Promise<Engine | undefined> {
-    while (this.#engine) {
-      const engine = await this.#engine.catch(() => undefined)
-      if (engine) return engine
-    }
-    return undefined
+    return this.#engine?.catch(() => undefined)
   }
 
   /**
