@@ -160,14 +160,16 @@ async function abortable(
   }
   const timer = report && setInterval(tell, progressInterval)
   try {
-    return await nativeAsync(() => work(progress))
+    const metrics = await nativeAsync(() => work(progress))
+    if (!failure) return metrics
   } catch (error) {
     signal?.throwIfAborted()
-    throw failure ? failure.error : error
+    if (!failure) throw error
   } finally {
     clearInterval(timer)
     signal?.removeEventListener('abort', cancel)
   }
+  throw failure.error // even if the work was done before it could be cancelled
 }
 
 function checkFit(options: FitOptions) {

@@ -190,6 +190,18 @@ test('progress is told of epochs that are shorter than its interval too', async 
   t.true(reports.every(({ epoch }, i) => epoch > (reports[i - 1]?.epoch ?? 0)))
 })
 
+test('what onProgress throws is not lost where the epoch is done before it can be ended', async (t) => {
+  const net = lenet()
+  await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
+  let calls = 0
+  const onProgress = () => {
+    if (++calls > 1) return
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000) // the training goes on meanwhile
+    throw new Error('mine')
+  }
+  await t.throwsAsync(epochs(net, train.slice(0, 10_000), { epochs: 3, onProgress }), { message: 'mine' })
+})
+
 test('no listener stays on a signal, however the work ends', async (t) => {
   const { signal } = new AbortController()
   const net = await linear()
