@@ -175,7 +175,7 @@ async function abortable(
     clearInterval(timer)
     signal?.removeEventListener('abort', cancel)
   }
-  throw failure.error
+  throw failure.error // even if the work was done before it could be cancelled
 }
 
 function checkFit(options: FitOptions) {

@@ -18,7 +18,8 @@ for (const [args, code, message] of [
   [['trian'], 2, /Unknown command "trian"; expected one of train, evaluate, summary, devices\./],
   [[''], 2, /Unknown command ""/],
   [['constructor'], 2, /Unknown command "constructor"/],
-  [['train', '--epohcs', '3'], 2, /Unknown option '--epohcs'/],
+  [['train', '--epohcs', '3'], 2, /^candlewick: Unknown option '--epohcs'\. See/],
+  [['train', '--a.b'], 2, /^candlewick: Unknown option '--a\.b'\. See/],
   [['summary', '--epochs', '3'], 2, /Unknown option '--epochs'/],
   [['devices', '--data', '.'], 2, /Unknown option '--data'/],
   [['train', '--epochs', '0'], 2, /from 1 .*--epochs, but received "0"/],
@@ -64,6 +65,8 @@ for (const [args, code, message] of [
   [['train', '--init='], 2, /--init, but received ""/],
   [['train', '--data='], 2, /--data, but received ""/],
   [['train', '--data', '/nowhere'], 1, /no folder \/nowhere/],
+  [['train', '--epochs', '2147483647', '--threads', '1024', '--data', '/nowhere'], 1, /no folder \/nowhere/],
+  [['train', '--epochs', '1', '--threads', '1', '--seed', '0', '--data', '/nowhere'], 1, /no folder \/nowhere/],
   [['train', '--device', 'cuda:9999'], 1, /cuda:9999/],
   // Data and files are looked at after the usage, in the order of their cost.
   [['train', '--epochs', '0', '--init', '/nowhere.safetensors'], 2, /--epochs/],

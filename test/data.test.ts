@@ -259,9 +259,34 @@ async function openIn(dir: string): Promise<number> {
   return paths.filter((path) => path.startsWith(dir)).length
 }
 
+test('a signal is looked at before anything is read, and with each piece', async (t) => {
+  const dir = await idxFolder(t)
+  const reason = new Error('enough')
+  for (const last of [1, 2, 3, 4, 5]) {
+    let looks = 0
+    const throwIfAborted = () => {
+      if (++looks === last) throw reason
+    }
+    const signal = { aborted: false, addEventListener() {}, removeEventListener() {}, throwIfAborted }
+    await t.throwsAsync(idxDataset({ dir, signal: signal as unknown as AbortSignal }), { is: reason }, `${last} looks`)
+  }
+})
+
+test('where data lies is told by a string', async (t) => {
+  for (const load of [idxDataset, fashionMnist] as ((options: { dir: unknown }) => Promise<unknown>)[]) {
+    for (const dir of ['', 5, null]) {
+      await t.throwsAsync(load({ dir }), {
+        code: 'INVALID_ARGUMENT',
+        message: /^Expected a string for dir, but received/,
+      })
+    }
+  }
+})
+
 test('loading can be aborted', async (t) => {
   const reason = new Error('enough')
   await t.throwsAsync(fashionMnist({ signal: AbortSignal.abort(reason) }), { is: reason })
+  await t.throwsAsync(idxDataset({ dir: '/nowhere', signal: AbortSignal.abort(reason) }), { is: reason })
   const controller = new AbortController()
   const loading = fashionMnist({ signal: controller.signal })
   setTimeout(() => controller.abort(reason), 20)

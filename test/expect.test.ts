@@ -247,6 +247,7 @@ for (const [name, file] of [
     const ours = await import(url)
     const theirs = (await import(`${url}?another`))[name]
     t.not(theirs, ours[name])
+    t.is(theirs.prototype[Symbol.for('candlewick.class')].className, name)
     const expectOurs = ours[`expect${name === 'Dataset' ? name : 'Network'}`]
     t.throws(() => expectOurs(Object.create(theirs.prototype)), invalid(/received one of another copy of candlewick/))
   })

@@ -92,6 +92,15 @@ test('an initializer is data, and may be written by hand', async (t) => {
   t.notDeepEqual(await drawn({ kind: 'normal', scale: 0.2 }), await drawn(normal()))
 })
 
+test('an initializer that cannot be read is refused', async (t) => {
+  const init = {
+    get kind(): 'zeros' {
+      throw new Error('mine')
+    },
+  }
+  await t.throwsAsync(drawn(init), { code: 'INVALID_ARGUMENT', message: /^init cannot be read: mine\.$/ })
+})
+
 test('a scale below 0 or without end is refused', async (t) => {
   t.throws(() => uniform(-0.1), { code: 'INVALID_ARGUMENT', message: /for scale, .* -0\.1/ })
   t.throws(() => normal(-0.1), { code: 'INVALID_ARGUMENT', message: /for sigma, .* -0\.1/ })

@@ -64,6 +64,26 @@ test('LeNet has the shapes of the d2l text and its parameters the names', async 
   t.true(Object.values(parameters).every(({ shape, data }) => data.length === shape.reduce((a, b) => a * b, 1)))
 })
 
+test('LeNet computes what its layers, written out, do', async (t) => {
+  const written = new Sequential([
+    conv2d({ channels: 6, kernelSize: 5, activation: 'sigmoid' }),
+    maxPool2d({ poolSize: 2, strides: 2 }),
+    conv2d({ channels: 16, kernelSize: 5, activation: 'sigmoid' }),
+    maxPool2d({ poolSize: 2, strides: 2 }),
+    dense({ units: 120, activation: 'sigmoid' }),
+    dense({ units: 84, activation: 'sigmoid' }),
+    dense({ units: 10 }),
+  ])
+  const images = { data: Uint8Array.from({ length: 2 * 784 }, (_, i) => (i * i) % 251), shape: [2, 1, 28, 28] }
+  const answers = [lenet(), written].map(async (net) => {
+    // Larger weights than xavier's, so that the sigmoids do not hide what is before them.
+    await net.initialize({ inputShape, device: 'cpu', seed: 1, init: normal(0.5) })
+    return net.predict(images)
+  })
+  const [ours, theirs] = await Promise.all(answers)
+  t.deepEqual(ours, theirs)
+})
+
 test('pairs, padding and both pools count in the shapes', (t) => {
   const net = new Sequential([
     conv2d({ channels: 4, kernelSize: [3, 5], strides: [2, 1], padding: [1, 2], activation: 'relu' }),

@@ -46,6 +46,7 @@ test('a bar that is shown when the process exits is cleared then, and no other',
   const { written, stream: terminal } = stream({ isTTY: true, columns: 80 })
   const bar = progressBar('training', terminal)
   bar.update(1, 2)
+  bar.update(2, 2)
   const added = process.listeners('exit').filter((listener) => !before.includes(listener))
   t.is(added.length, 1)
   added[0]?.(0)

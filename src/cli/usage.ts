@@ -22,7 +22,7 @@ export const usage = `candlewick: train LeNet on Fashion-MNIST
   --json                     one JSON object a line instead of text; numbers that are not finite are strings, as "NaN"
 
 CANDLEWICK_ISA=avx512|avx2|neon|portable uses this instruction set instead of the best; the result is the same.
-CANDLEWICK_DEBUG=1 prints the stack of an error. Exit codes: 0 done, 1 failure or a loss that is not finite, 2 bad usage,
+CANDLEWICK_DEBUG=1 prints the stack of an error. Exit codes: 0 done, 1 failure or numbers that are not finite, 2 bad usage,
 130 after Ctrl-C; of SIGTERM and SIGHUP it dies, which shells call 143 and 129.`
 
 /** A command line that cannot be understood. */
