@@ -81,7 +81,8 @@ pub fn show_bytes(bytes: usize) -> String {
     }
     let mut size = bytes as f64 / 1024.0;
     let mut unit = 0;
-    while size >= 1023.95 && unit + 1 < UNITS.len() {
+    while size >= 1023.95 {
+        // No further than the last: 2^64 bytes are 16 EiB.
         (size, unit) = (size / 1024.0, unit + 1);
     }
     format!("{size:.1} {}", UNITS[unit])

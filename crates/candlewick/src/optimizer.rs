@@ -93,6 +93,13 @@ mod tests {
     }
 
     #[test]
+    fn without_decay_a_weight_that_is_lost_pulls_at_nothing() {
+        let mut w = [f32::INFINITY];
+        Sgd::new(0.5).unwrap().step(&mut w, &[1.0], &mut []);
+        assert_eq!(w, [f32::INFINITY], "0 times infinity is no number");
+    }
+
+    #[test]
     fn settings_that_make_no_sense_are_named() {
         let plain = Sgd { learning_rate: 0.1, momentum: 0.0, weight_decay: 0.0 };
         for (sgd, named) in [

@@ -179,6 +179,49 @@ mod tests {
         assert_eq!(mode(&new), 0o620);
     }
 
+    /// What the superuser is not refused, this test tries as nobody, in a process of its own.
+    #[cfg(unix)]
+    #[test]
+    fn in_a_folder_that_may_not_be_written_a_file_is_and_a_new_one_is_not() {
+        use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+        const FOLDER: &str = "CANDLEWICK_TEST_FOLDER";
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            return only_what_is_there_is_written(Path::new(&folder));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let permit = |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        fs::write(folder.path().join("net"), "old").unwrap();
+        permit(&folder.path().join("net"), 0o666);
+        permit(folder.path(), 0o555);
+        if File::create(folder.path().join("probe")).is_err() {
+            only_what_is_there_is_written(folder.path());
+        } else {
+            fs::remove_file(folder.path().join("probe")).unwrap();
+            let this = "in_a_folder_that_may_not_be_written_a_file_is_and_a_new_one_is_not";
+            let mut nobody = std::process::Command::new(std::env::current_exe().unwrap());
+            nobody.arg(this).env(FOLDER, folder.path()).uid(65_534);
+            // Where nobody may not run this, there is nobody to try it as.
+            if let Ok(outcome) = nobody.output() {
+                let said = String::from_utf8_lossy(&outcome.stdout);
+                assert!(outcome.status.success() && said.contains("1 passed"), "{said}");
+            }
+        }
+        permit(folder.path(), 0o755);
+    }
+
+    #[cfg(unix)]
+    fn only_what_is_there_is_written(folder: &Path) {
+        let (path, new) = (folder.join("net"), folder.join("new"));
+        check_writable(&path, 100_000).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        save(&parameters(), &path).unwrap();
+        assert_eq!(load(&network(), &path, false).unwrap(), VALUES);
+        for outcome in [save(&parameters(), &new), check_writable(&new, 1)] {
+            let error = outcome.unwrap_err();
+            assert!(error.message.contains("permission denied; make it writable"), "{error}");
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn what_a_killed_writer_left_is_swept_up() {

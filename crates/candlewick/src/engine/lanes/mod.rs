@@ -71,7 +71,7 @@ impl LanesEngine {
     pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
         let program = Program::new(&network);
         let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
-        check_room(Scratch::<f32>::needs(&program, Purpose::Answer).saturating_add(parameters))?;
+        check_room(Scratch::<f32>::needs(&program).saturating_add(parameters))?;
         let parts = parts(&program).into();
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,

@@ -46,13 +46,9 @@ impl<R: Real> Scratch<R> {
         Ok(())
     }
 
-    /// Bytes that one tile takes.
-    pub fn needs(program: &Program, purpose: Purpose) -> usize {
-        let kept = match purpose {
-            Purpose::Answer => 0,
-            Purpose::Train => program.lengths.iter().fold(0usize, |sum, n| sum.saturating_add(*n)),
-        };
-        let lanes = program.longest().saturating_mul(2).saturating_add(program.scratch_len).saturating_add(kept);
+    /// Bytes that one tile takes, to answer.
+    pub fn needs(program: &Program) -> usize {
+        let lanes = program.longest().saturating_mul(2).saturating_add(program.scratch_len);
         lanes.saturating_mul(size_of::<Lane<R>>())
     }
 
