@@ -272,6 +272,20 @@ test('a signal is looked at before anything is read, and with each piece', async
   }
 })
 
+test('a file in the place of the folder is no folder', async (t) => {
+  const dir = join(await idxFolder(t), trainLabels)
+  await t.throwsAsync(idxDataset({ dir }), {
+    code: 'DATA_NOT_FOUND',
+    message: /^There is no folder .*ubyte\.gz; name one/,
+  })
+})
+
+test('of several that are no files, the first is named', async (t) => {
+  const dir = await idxFolder(t, { [trainImages]: null })
+  for (const name of [trainImages, 'train-images-idx3-ubyte']) await mkdir(join(dir, name))
+  await t.throwsAsync(idxDataset({ dir }), { code: 'DATA_NOT_FOUND', message: /ubyte\.gz: it is a folder/ })
+})
+
 test('where data lies is told by a string', async (t) => {
   for (const load of [idxDataset, fashionMnist] as ((options: { dir: unknown }) => Promise<unknown>)[]) {
     for (const dir of ['', 5, null]) {

@@ -174,10 +174,14 @@ test('parts that a killed download left go with the next, those of a living one 
   const url = await serve(t, (_, response) => response.end(content))
   const dir = await temporaryFolder(t)
   const old = new Date(Date.now() - 2 * 3_600_000)
-  for (const name of ['a.gz.1.part', 'a.gz.2.part', 'mine.part', 'a.gz.txt']) await writeFile(join(dir, name), '')
+  const younger = new Date(Date.now() - 50 * 60_000)
+  for (const name of ['a.gz.1.part', 'a.gz.2.part', 'a.gz.3.part', 'mine.part', 'a.gz.txt']) {
+    await writeFile(join(dir, name), '')
+  }
+  await utimes(join(dir, 'a.gz.3.part'), younger, younger)
   for (const name of ['a.gz.1.part', 'mine.part', 'a.gz.txt']) await utimes(join(dir, name), old, old)
   await download(url, [file], dir)
-  t.deepEqual((await readdir(dir)).sort(), ['a.gz', 'a.gz.2.part', 'a.gz.txt', 'mine.part'])
+  t.deepEqual((await readdir(dir)).sort(), ['a.gz', 'a.gz.2.part', 'a.gz.3.part', 'a.gz.txt', 'mine.part'])
 })
 
 test('a folder that cannot be made, or a folder in the place of a file, is named', async (t) => {
