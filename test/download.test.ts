@@ -170,6 +170,18 @@ test('what is there already is not fetched again, but what is damaged is', async
   for (const { name } of files) t.true((await readFile(join(dir, name))).equals(content))
 })
 
+test('after an abort between two files, the second is not asked for', async (t) => {
+  const url = await serve(t, () => t.fail('it was asked'))
+  const dir = await temporaryFolder(t)
+  await writeFile(join(dir, 'a.gz'), content)
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const { signal } = controller
+  const files = [file, { ...file, name: 'b.gz' }]
+  await t.throwsAsync(download(url, files, dir, { onBytes: () => controller.abort(reason), signal }), { is: reason })
+  t.deepEqual(await readdir(dir), ['a.gz'])
+})
+
 test('parts that a killed download left go with the next, those of a living one stay', async (t) => {
   const url = await serve(t, (_, response) => response.end(content))
   const dir = await temporaryFolder(t)
