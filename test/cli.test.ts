@@ -134,6 +134,7 @@ test('summary counts parameters and devices says what there is, in JSON too', as
   t.regex(stdout, /^total +44426$/m)
   const summary = (await candlewick('summary', '--json')).stdout.trimEnd().split('\n')
   t.deepEqual(JSON.parse(summary[4] ?? ''), { name: 'dense0', outputShape: [1, 120], parameterCount: 30840 })
+  t.is(summary.length, 8)
   t.deepEqual(JSON.parse(summary[7] ?? ''), { totalParameterCount: 44426 })
   const devices = await candlewick('devices')
   t.is(devices.end, 0)

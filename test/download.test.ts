@@ -32,10 +32,14 @@ test('a file arrives whole, with its progress', async (t) => {
 })
 
 for (const [what, listener, message] of [
-  ['another content', (_, response) => response.end(Buffer.alloc(300_000)), /SHA-256 is .* instead of/],
+  [
+    'another content',
+    (_, response) => response.end(Buffer.alloc(300_000)),
+    /^http\S+ is not the expected file: its SHA-256 is .* instead of/,
+  ],
   ['too short a file', (_, response) => response.end(content.subarray(1)), /299999 bytes instead of 300000/],
   ['too long a file', (_, response) => response.end(Buffer.alloc(400_000)), /more than 300000/],
-  ['a missing file', (_, response) => response.writeHead(404).end(), /answered 404/],
+  ['a missing file', (_, response) => response.writeHead(404).end(), /^Cannot download http\S+: it answered 404\.$/],
   [
     'a connection that breaks',
     (_, response) => {
