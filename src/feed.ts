@@ -41,7 +41,7 @@ export async function fill<T extends Float32Array | Uint32Array>(
   read: (start: number, piece: T) => void,
 ): Promise<T> {
   for (let start = 0; start < array.length; start += pieceLength) {
-    if (start > 0) await setImmediate()
+    if (start > 0) await setImmediate() // a turn for others
     native(() => read(start, array.subarray(start, start + pieceLength) as T))
   }
   return array

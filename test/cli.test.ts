@@ -129,10 +129,12 @@ test('CANDLEWICK_ISA chooses the instruction set, with the same figures, and mus
 test('summary counts parameters and devices says what there is, in JSON too', async (t) => {
   const { end, stdout } = await candlewick('summary')
   t.is(end, 0)
+  t.regex(stdout, /^conv0 +\(1, 6, 24, 24\) +156$/m)
   t.regex(stdout, /^dense0 +\(1, 120\) +30840$/m)
   t.regex(stdout, /^total +44426$/m)
   const summary = (await candlewick('summary', '--json')).stdout.trimEnd().split('\n')
   t.deepEqual(JSON.parse(summary[4] ?? ''), { name: 'dense0', outputShape: [1, 120], parameterCount: 30840 })
+  t.is(summary.length, 8)
   t.deepEqual(JSON.parse(summary[7] ?? ''), { totalParameterCount: 44426 })
   const devices = await candlewick('devices')
   t.is(devices.end, 0)

@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { arrayDataset, fashionMnist, idxDataset } from 'candlewick'
 import { findOrFetch } from '#dist/data/fashion-mnist.js'
+import { openIdx } from '#dist/data/idx.js'
 import { bytes, idx, idxFolder, temporaryFolder } from './idx-folder.js'
 
 const trainImages = 'train-images-idx3-ubyte.gz'
@@ -270,6 +271,30 @@ test('a signal is looked at before anything is read, and with each piece', async
     const signal = { aborted: false, addEventListener() {}, removeEventListener() {}, throwIfAborted }
     await t.throwsAsync(idxDataset({ dir, signal: signal as unknown as AbortSignal }), { is: reason }, `${last} looks`)
   }
+})
+
+test('a file in the place of the folder is no folder', async (t) => {
+  const dir = join(await idxFolder(t), trainLabels)
+  await t.throwsAsync(idxDataset({ dir }), {
+    code: 'DATA_NOT_FOUND',
+    message: /^There is no folder .*ubyte\.gz; name one/,
+  })
+})
+
+test('of several that are no files, the first is named', async (t) => {
+  const dir = await idxFolder(t, { [trainImages]: null })
+  for (const name of [trainImages, 'train-images-idx3-ubyte']) await mkdir(join(dir, name))
+  await t.throwsAsync(idxDataset({ dir }), { code: 'DATA_NOT_FOUND', message: /ubyte\.gz: it is a folder/ })
+})
+
+test('what cannot be read on is told from what is damaged', async (t) => {
+  const dir = await idxFolder(t, { [trainImages]: idx([20, 300, 300], bytes(1_800_000)) })
+  const file = await openIdx(join(dir, trainImages), [3])
+  file.close()
+  const read = async () => {
+    for await (const _ of file.pieces);
+  }
+  await t.throwsAsync(read(), { code: 'DATA_NOT_FOUND', message: /^Cannot read .*ubyte\.gz: / })
 })
 
 test('where data lies is told by a string', async (t) => {

@@ -32,10 +32,14 @@ test('a file arrives whole, with its progress', async (t) => {
 })
 
 for (const [what, listener, message] of [
-  ['another content', (_, response) => response.end(Buffer.alloc(300_000)), /SHA-256 is .* instead of/],
+  [
+    'another content',
+    (_, response) => response.end(Buffer.alloc(300_000)),
+    /^http\S+ is not the expected file: its SHA-256 is .* instead of/,
+  ],
   ['too short a file', (_, response) => response.end(content.subarray(1)), /299999 bytes instead of 300000/],
   ['too long a file', (_, response) => response.end(Buffer.alloc(400_000)), /more than 300000/],
-  ['a missing file', (_, response) => response.writeHead(404).end(), /answered 404/],
+  ['a missing file', (_, response) => response.writeHead(404).end(), /^Cannot download http\S+: it answered 404\.$/],
   [
     'a connection that breaks',
     (_, response) => {
@@ -170,14 +174,30 @@ test('what is there already is not fetched again, but what is damaged is', async
   for (const { name } of files) t.true((await readFile(join(dir, name))).equals(content))
 })
 
+test('after an abort between two files, the second is not asked for', async (t) => {
+  const url = await serve(t, () => t.fail('it was asked'))
+  const dir = await temporaryFolder(t)
+  await writeFile(join(dir, 'a.gz'), content)
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const { signal } = controller
+  const files = [file, { ...file, name: 'b.gz' }]
+  await t.throwsAsync(download(url, files, dir, { onBytes: () => controller.abort(reason), signal }), { is: reason })
+  t.deepEqual(await readdir(dir), ['a.gz'])
+})
+
 test('parts that a killed download left go with the next, those of a living one stay', async (t) => {
   const url = await serve(t, (_, response) => response.end(content))
   const dir = await temporaryFolder(t)
   const old = new Date(Date.now() - 2 * 3_600_000)
-  for (const name of ['a.gz.1.part', 'a.gz.2.part', 'mine.part', 'a.gz.txt']) await writeFile(join(dir, name), '')
+  const younger = new Date(Date.now() - 50 * 60_000)
+  for (const name of ['a.gz.1.part', 'a.gz.2.part', 'a.gz.3.part', 'mine.part', 'a.gz.txt']) {
+    await writeFile(join(dir, name), '')
+  }
+  await utimes(join(dir, 'a.gz.3.part'), younger, younger)
   for (const name of ['a.gz.1.part', 'mine.part', 'a.gz.txt']) await utimes(join(dir, name), old, old)
   await download(url, [file], dir)
-  t.deepEqual((await readdir(dir)).sort(), ['a.gz', 'a.gz.2.part', 'a.gz.txt', 'mine.part'])
+  t.deepEqual((await readdir(dir)).sort(), ['a.gz', 'a.gz.2.part', 'a.gz.3.part', 'a.gz.txt', 'mine.part'])
 })
 
 test('a folder that cannot be made, or a folder in the place of a file, is named', async (t) => {

@@ -96,6 +96,20 @@ test('an image larger than a piece is answered', async (t) => {
   }
 })
 
+test('answers longer than a piece are whole', async (t) => {
+  const net = new Sequential([dense({ units: 600_000 })])
+  await net.initialize({ inputShape: [1, 1, 1], device: 'cpu', seed: 1 })
+  const answers = (...data: number[]) => net.predict({ data: Float32Array.from(data), shape: [data.length, 1, 1, 1] })
+  const [both, first, second] = await Promise.all([answers(1, 2), answers(1), answers(2)])
+  for (const name of ['logits', 'probabilities'] as const) {
+    t.true(same(both[name].subarray(0, 600_000), first[name]), name)
+    t.true(same(both[name].subarray(600_000), second[name]), name)
+  }
+  t.deepEqual([...both.labels], [...first.labels, ...second.labels])
+  const weights = (await net.parameters())['dense0.weight']
+  t.true(same(weights?.data ?? new Float32Array(), first.logits), 'an input of 1 shows the weights')
+})
+
 test('of equal logits the first has the label', async (t) => {
   const net = new Sequential([dense({ units: 3 })])
   await net.initialize({ inputShape: [1, 1, 1], device: 'cpu', seed: 1 })
