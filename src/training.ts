@@ -88,7 +88,7 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
       const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
-      if (performance.now() - told >= progressInterval) report(train.length)
+      if (performance.now() - told >= progressInterval && !signal?.aborted) report(train.length)
       const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
       if (!test) {
         yield { ...figures, trainSeconds }
@@ -147,7 +147,11 @@ async function abortable(
 ): Promise<MetricsReport> {
   signal?.throwIfAborted()
   const progress = new Progress()
-  const cancel = () => progress.cancel()
+  let timer: NodeJS.Timeout | undefined
+  const cancel = () => {
+    progress.cancel()
+    clearInterval(timer) // who has ended it is told no more
+  }
   signal?.addEventListener('abort', cancel, { once: true })
   let failure: { error: unknown } | undefined
   const tell = () => {
@@ -158,7 +162,7 @@ async function abortable(
       cancel()
     }
   }
-  const timer = report && setInterval(tell, progressInterval)
+  if (report) timer = setInterval(tell, progressInterval)
   try {
     const metrics = await nativeAsync(() => work(progress))
     if (!failure) return metrics
