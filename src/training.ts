@@ -91,7 +91,7 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
       const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
-      if (performance.now() - told >= progressInterval) await report(train.length)
+      if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
       const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
       if (!test) {
         yield { ...figures, trainSeconds }
@@ -153,7 +153,11 @@ async function abortable(
 ): Promise<MetricsReport> {
   signal?.throwIfAborted()
   const progress = new Progress()
-  const cancel = () => progress.cancel()
+  let timer: NodeJS.Timeout | undefined
+  const cancel = () => {
+    progress.cancel()
+    clearInterval(timer) // who has ended it is told no more
+  }
   signal?.addEventListener('abort', cancel, { once: true })
   let failure: { error: unknown } | undefined
   const tell = async () => {
@@ -164,7 +168,7 @@ async function abortable(
       cancel()
     }
   }
-  const timer = report && setInterval(tell, progressInterval)
+  if (report) timer = setInterval(tell, progressInterval)
   try {
     const done = await nativeAsync(() => work(progress))
     if (!failure) return done

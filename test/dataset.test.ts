@@ -136,3 +136,10 @@ test('more pixels than are copied at a time all arrive', async (t) => {
   const large = await arrayDataset({ images: { data, shape: [3, 1, 1000, 1000] }, labels: [0, 1, 2] })
   t.true(Buffer.from(large.images().data).equals(data))
 })
+
+test('an array that is given away while it is copied is refused', async (t) => {
+  const data = bytes(3 * 1000 * 1000)
+  const loading = arrayDataset({ images: { data, shape: [3, 1, 1000, 1000] }, labels: [0, 1, 2] })
+  structuredClone(data, { transfer: [data.buffer as ArrayBuffer] })
+  await t.throwsAsync(loading, refused(/an array that is left alone meanwhile for images\.data, .* of length 0/))
+})

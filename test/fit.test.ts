@@ -190,7 +190,7 @@ test('progress is told of epochs that are shorter than its interval too', async 
   t.true(reports.every(({ epoch }, i) => epoch > (reports[i - 1]?.epoch ?? 0)))
 })
 
-test('what onProgress throws is not lost where the epoch is done before it can be ended', async (t) => {
+test.serial('what onProgress throws is not lost where the epoch is done before it can be ended', async (t) => {
   const net = lenet()
   await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
   let calls = 0
