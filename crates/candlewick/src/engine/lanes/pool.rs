@@ -5,13 +5,15 @@ use crate::error::Result;
 use crate::memory::no_thread;
 use rayon::ThreadPool;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// Threads that wait for a job, of all pools together, at most.
 const MOST_IDLE: usize = 32;
 
-/// Threads that work, of all pools together, before a job gets only one; or as many as there are processors.
-const MANY: usize = 32;
+/// Threads that work, of all pools together, before a job gets only one: 32, or as many as there are processors. Asked once, as
+/// the system takes longer to count them than a small prediction takes.
+static MANY: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(32, |processors| processors.get().max(32)));
 
 static POOLS: Mutex<Pools> = Mutex::new(Pools { idle: Vec::new(), working: 0 });
 
@@ -31,8 +33,7 @@ pub struct Lease(Arc<ThreadPool>);
 /// `OutOfMemory`, if the system gives not even one.
 pub fn lease(count: usize) -> Result<Lease> {
     let mut pools = lock();
-    let many = std::thread::available_parallelism().map_or(MANY, |processors| MANY.max(processors.get()));
-    let count = count.min(many.saturating_sub(pools.working)).max(1);
+    let count = count.min(MANY.saturating_sub(pools.working)).max(1);
     let pool = match pools.take(|threads| threads == count) {
         Some(pool) => pool,
         None => start(count).or_else(|_| pools.take(|threads| threads < count).map_or_else(|| start(1), Ok))?,
@@ -97,8 +98,7 @@ mod tests {
 
         let many: Vec<_> = (0..12).map(|_| lease(9).unwrap()).collect();
         let threads = many.iter().map(|pool| pool.current_num_threads());
-        let processors = std::thread::available_parallelism().unwrap().get();
-        assert!(threads.clone().sum::<usize>() <= MANY.max(processors) + many.len());
+        assert!(threads.clone().sum::<usize>() <= *MANY + many.len());
         assert_eq!(threads.max(), Some(9));
         drop(many);
         let idle: usize = lock().idle.iter().map(|pool| pool.current_num_threads()).sum();
