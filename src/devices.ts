@@ -12,7 +12,12 @@ export function devices(): DeviceReport[] {
 
 /** The first GPU, if there is one; else the CPU. */
 export function tryGpu(): Device {
-  const gpu = devices().find(({ name, available }) => name.startsWith('cuda:') && available)
+  return firstGpu(devices())
+}
+
+/** As {@link tryGpu}, of these devices. */
+export function firstGpu(found: readonly Pick<DeviceReport, 'name' | 'available'>[]): Device {
+  const gpu = found.find(({ name, available }) => name.startsWith('cuda:') && available)
   return gpu ? (gpu.name as Device) : 'cpu'
 }
 

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import type { Device } from '../devices.js'
+import { type Device, expectDevice } from '../devices.js'
 import type { InitializeOptions } from '../network.js'
 
 export const usage = `candlewick: train LeNet on Fashion-MNIST
@@ -104,6 +104,6 @@ export function placement(values: { device?: string | undefined; threads?: strin
 
 function device(value: string | undefined): { device?: Device } {
   if (value === undefined || value === 'auto') return {}
-  if (value === 'cpu' || /^cuda:\d+$/.test(value)) return { device: value as Device }
+  if (value === 'cpu' || /^cuda:\d+$/.test(value)) return { device: expectDevice(value) }
   throw new UsageError(`Expected auto, cpu or cuda: and a number for --device, but received "${value}".`)
 }

@@ -4,14 +4,16 @@ use crate::errors::{internal, to_js};
 use candlewick::network::{Activation, Layer, Network};
 use candlewick::{Code, Error, Result};
 use napi_derive::napi;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 
 /// A layer; which fields count depends on `kind`: conv2d, maxPool2d, avgPool2d or dense. Pairs are (vertical, horizontal).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct LayerOptions {
+struct LayerOptions<'a> {
     /// conv2d, maxPool2d, avgPool2d or dense.
-    kind: String,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
     /// conv2d
     channels: Option<u32>,
     /// conv2d
@@ -25,7 +27,8 @@ struct LayerOptions {
     /// dense
     units: Option<u32>,
     /// conv2d, dense: sigmoid, relu, tanh; nothing for none.
-    activation: Option<String>,
+    #[serde(borrow)]
+    activation: Option<Cow<'a, str>>,
 }
 
 /// A layer in its place.
@@ -35,9 +38,14 @@ struct LayerReport<'a> {
     /// `conv0`, `pool0`, `dense0`
     name: &'a str,
     /// Of one image, with the batch.
-    output_shape: Vec<usize>,
+    #[serde(serialize_with = "with_batch")]
+    output_shape: &'a [usize],
     /// Weights and biases together.
     parameter_count: usize,
+}
+
+fn with_batch<S: Serializer>(shape: &[usize], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_seq(std::iter::once(&1).chain(shape))
 }
 
 /// Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
@@ -47,7 +55,7 @@ pub fn describe(layers: String, input_shape: Vec<u32>) -> napi::Result<String> {
     let network = network(&layers, &input_shape).map_err(to_js)?;
     let reports = network.layers.iter().map(|layer| LayerReport {
         name: &layer.name,
-        output_shape: std::iter::once(1).chain(layer.output_shape.iter().copied()).collect(),
+        output_shape: &layer.output_shape,
         parameter_count: layer.parameter_count(&network),
     });
     serde_json::to_string(&reports.collect::<Vec<_>>()).map_err(|error| to_js(internal(&error.to_string())))
@@ -73,13 +81,13 @@ pub fn network(layers: &str, input_shape: &[u32]) -> Result<Network> {
 }
 
 fn parse(layers: &str) -> Result<Vec<Layer>> {
-    let layers: Vec<LayerOptions> = serde_json::from_str(layers)
+    let layers: Vec<LayerOptions<'_>> = serde_json::from_str(layers)
         .map_err(|reason| Error::new(Code::InvalidArgument, format!("these layers cannot be read: {reason}")))?;
     layers.iter().map(layer).collect()
 }
 
-fn layer(options: &LayerOptions) -> Result<Layer> {
-    match options.kind.as_str() {
+fn layer(options: &LayerOptions<'_>) -> Result<Layer> {
+    match &*options.kind {
         "conv2d" => Ok(Layer::Conv2d {
             channels: number("channels", options.channels)?,
             kernel_size: pair("kernelSize", &options.kernel_size)?,
