@@ -147,7 +147,11 @@ export class Sequential {
    */
   describe(inputShape: readonly number[]): LayerDescription[] {
     expectNetwork(this)
-    return JSON.parse(native(() => describe(JSON.stringify(this.#layers), checkInputShape(inputShape))))
+    const shape = checkInputShape(inputShape)
+    const reports: [string, number[], number][] = JSON.parse(
+      native(() => describe(JSON.stringify(this.#layers), shape)),
+    )
+    return reports.map(([name, outputShape, parameterCount]) => ({ name, outputShape, parameterCount }))
   }
 
   /** Where the network runs. */

@@ -2,6 +2,7 @@
 //! transferred and refused by it; it has them filled piece by piece, which costs the event loop one copy of a piece.
 
 use crate::errors::{internal, to_js};
+use crate::runners;
 use candle_core::{CpuStorage, Storage, Tensor};
 use candlewick::{Result, loss, memory};
 use napi_derive::napi;
@@ -66,8 +67,9 @@ impl Answers {
     /// Gives the memory back, of which the garbage collector does not know.
     #[napi]
     pub fn free(&mut self) {
-        self.logits = None;
-        (self.probabilities, self.labels) = (Vec::new(), Vec::new());
+        let bytes = 2 * size_of_val(&self.probabilities[..]);
+        runners::let_go((self.logits.take(), std::mem::take(&mut self.probabilities)), bytes);
+        self.labels = Vec::new();
     }
 }
 
@@ -114,7 +116,8 @@ impl Parameters {
     /// Gives the memory back, of which the garbage collector does not know.
     #[napi]
     pub fn free(&mut self) {
-        self.0 = Vec::new();
+        let values: usize = self.0.iter().map(|(_, tensor)| tensor.elem_count()).sum();
+        runners::let_go(std::mem::take(&mut self.0), values * size_of::<f32>());
     }
 }
 

@@ -116,10 +116,9 @@ impl Dataset {
     #[napi]
     pub fn dispose(&mut self, env: &Env) -> napi::Result<()> {
         let Some(images) = self.images.take() else { return Ok(()) };
-        let size = images.pixels().len() as i64;
-        // The system takes milliseconds to take them back.
-        runners::run(Box::new(move |_| drop(images)));
-        env.adjust_external_memory(-size).map(drop)
+        let size = images.pixels().len();
+        runners::let_go(images, size);
+        env.adjust_external_memory(-(size as i64)).map(drop)
     }
 }
 

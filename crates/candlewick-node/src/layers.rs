@@ -31,18 +31,10 @@ struct LayerOptions<'a> {
     activation: Option<Cow<'a, str>>,
 }
 
-/// A layer in its place.
+/// A layer in its place, as an array: its name (`conv0`), the output shape of one image, with the batch, and the number of its
+/// weights and biases.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LayerReport<'a> {
-    /// `conv0`, `pool0`, `dense0`
-    name: &'a str,
-    /// Of one image, with the batch.
-    #[serde(serialize_with = "with_batch")]
-    output_shape: &'a [usize],
-    /// Weights and biases together.
-    parameter_count: usize,
-}
+struct LayerReport<'a>(&'a str, #[serde(serialize_with = "with_batch")] &'a [usize], usize);
 
 fn with_batch<S: Serializer>(shape: &[usize], serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_seq(std::iter::once(&1).chain(shape))
@@ -53,11 +45,10 @@ fn with_batch<S: Serializer>(shape: &[usize], serializer: S) -> std::result::Res
 #[napi]
 pub fn describe(layers: String, input_shape: Vec<u32>) -> napi::Result<String> {
     let network = network(&layers, &input_shape).map_err(to_js)?;
-    let reports = network.layers.iter().map(|layer| LayerReport {
-        name: &layer.name,
-        output_shape: &layer.output_shape,
-        parameter_count: layer.parameter_count(&network),
-    });
+    let reports = network
+        .layers
+        .iter()
+        .map(|layer| LayerReport(&layer.name, &layer.output_shape, layer.parameter_count(&network)));
     serde_json::to_string(&reports.collect::<Vec<_>>()).map_err(|error| to_js(internal(&error.to_string())))
 }
 

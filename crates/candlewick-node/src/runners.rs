@@ -41,6 +41,14 @@ pub fn run(task: Task) {
     }
 }
 
+/// Drops what holds so many bytes, elsewhere if they are many: the system takes milliseconds to take back a hundred megabytes.
+pub fn let_go(holder: impl Send + 'static, bytes: usize) {
+    const MANY: usize = 1 << 20;
+    if bytes > MANY {
+        run(Box::new(move |_| drop(holder)));
+    }
+}
+
 /// Without a new thread, those that there are do the tasks. Without any, nobody does.
 fn refuse(reason: &io::Error) {
     let mut runners = lock();
