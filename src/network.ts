@@ -175,16 +175,19 @@ export class Sequential {
   async parameters(): Promise<Record<string, Parameter>> {
     const engine = await expectNetwork(this).engine()
     const values = await nativeAsync(() => engine.parameters())
-    const parameters: Record<string, Parameter> = {}
-    const list: { name: string; shape: number[] }[] = JSON.parse(native(() => values.list))
-    for (const [i, { name, shape }] of list.entries()) {
-      if (i > 0 && i % tensorsAtOnce === 0) await setImmediate()
-      const length = shape.reduce((product, size) => product * size, 1)
-      const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
-      parameters[name] = { shape, data: await fill(data, (start, into) => values.read(i, start, into)) }
+    try {
+      const parameters: Record<string, Parameter> = {}
+      const list: { name: string; shape: number[] }[] = JSON.parse(native(() => values.list))
+      for (const [i, { name, shape }] of list.entries()) {
+        if (i > 0 && i % tensorsAtOnce === 0) await setImmediate()
+        const length = shape.reduce((product, size) => product * size, 1)
+        const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
+        parameters[name] = { shape, data: await fill(data, (start, into) => values.read(i, start, into)) }
+      }
+      return parameters
+    } finally {
+      values.free()
     }
-    values.free()
-    return parameters
   }
 
   /**

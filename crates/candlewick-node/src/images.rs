@@ -1,6 +1,7 @@
 //! Images that JavaScript made itself, on their way to an engine.
 
 use crate::errors::to_js;
+use crate::runners;
 use candle_core::{Device, Tensor};
 use candlewick::{Code, Error, Result, memory, network};
 use napi_derive::napi;
@@ -112,7 +113,9 @@ impl Feed {
 
     fn free(&self, reason: Error) {
         let mut state = self.state();
-        state.pixels = Pixels::Bytes(Vec::new());
+        let pixels = std::mem::replace(&mut state.pixels, Pixels::Bytes(Vec::new()));
+        let bytes = pixels.len() * size_of::<f32>(); // at most
+        runners::let_go(pixels, bytes);
         state.failure.get_or_insert(reason);
         self.changed.notify_all();
     }
