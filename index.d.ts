@@ -51,10 +51,13 @@ export declare class DatasetBuilder {
 
 /** A network's parameters and the line for what runs it. */
 export declare class Engine {
-  /** One optimiser step on a batch. */
-  step(images: ImageFeed, labels: Uint32Array, sgd: SgdOptions): Promise<MetricsReport>
-  /** Steps over the images of `dataset` that `order` names. */
-  train(dataset: Dataset, order: Uint32Array, batchSize: number, sgd: SgdOptions, progress: Progress): Promise<MetricsReport>
+  /**
+   * One optimiser step on a batch. The optimiser's settings go as JSON, with its own number, above 0: what it keeps from step
+   * to step belongs to the one that made it.
+   */
+  step(images: ImageFeed, labels: Uint32Array, optimizer: string, optimizerId: number): Promise<MetricsReport>
+  /** Steps over the images of `dataset` that `order` names, with an optimiser as for `step`. */
+  train(dataset: Dataset, order: Uint32Array, batchSize: number, optimizer: string, optimizerId: number, progress: Progress): Promise<MetricsReport>
   /** Loss and correct answers over the images `start` to `end` (excluded) of `dataset`. */
   evaluate(dataset: Dataset, start: number, end: number, progress: Progress): Promise<MetricsReport>
   /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network. */
@@ -119,8 +122,11 @@ export declare function checkDevice(name: string): void
  */
 export declare function checkSavePath(path: string, bytes: number): void
 
-/** Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. */
-export declare function createEngine(layers: string, inputShape: Array<number>, init: InitOptions, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
+/**
+ * Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. Layers and initialiser
+ * go as JSON.
+ */
+export declare function createEngine(layers: string, inputShape: Array<number>, init: string, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
 
 /**
  * Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
@@ -141,14 +147,6 @@ export interface DeviceReport {
 /** The processor and every other kind of device that candlewick knows. */
 export declare function devices(): Array<DeviceReport>
 
-/** How weights are drawn: xavier, uniform (±scale), normal (deviation scale) or zeros. */
-export interface InitOptions {
-  /** xavier, uniform, normal or zeros. */
-  kind: string
-  /** uniform and normal */
-  scale?: number
-}
-
 /** The names of layers, which need no shape. */
 export declare function layerNames(layers: string): Array<string>
 
@@ -160,16 +158,4 @@ export interface MetricsReport {
   correct: number
   /** Images counted. */
   count: number
-}
-
-/** Settings of stochastic gradient descent. */
-export interface SgdOptions {
-  /** At least 0. */
-  learningRate: number
-  /** 0 to below 1. */
-  momentum: number
-  /** At least 0. */
-  weightDecay: number
-  /** The optimiser's own number, above 0; velocity belongs to the one that made it. */
-  id: number
 }

@@ -302,7 +302,7 @@ export class Sequential {
   #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
     const { init, seed, device, threads } = settings
     const layers = JSON.stringify(this.#layers)
-    return nativeAsync(() => createEngine(layers, [...inputShape], { ...init }, seed, device, threads))
+    return nativeAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, device, threads))
   }
 
   #requireLife(): void {

@@ -20,11 +20,8 @@ export function sgd(options: SgdOptions): Required<Optimizer> {
   return settings('sgd', options)
 }
 
-/**
- * The settings of an optimiser that may not come from {@link sgd}, as they are now, checked and completed as that does it.
- * @internal
- */
-export function checkOptimizer(optimizer: unknown): Required<Optimizer> {
+/** The settings of an optimiser that may not come from {@link sgd}, checked and completed as that does it. */
+function checkOptimizer(optimizer: unknown): Required<Optimizer> {
   return settings('optimizer', optimizer)
 }
 
@@ -42,10 +39,16 @@ const numbers = new WeakMap<Optimizer, number>()
 let optimizers = 0
 
 /**
- * The number of an optimiser, by which an engine knows whose velocity it holds.
+ * An optimiser as engines take it: its settings as they are now, checked, as JSON, and its number.
  * @internal
  */
-export function identify(optimizer: Optimizer): number {
+export function handOver(optimizer: unknown): [settings: string, id: number] {
+  const settings = JSON.stringify({ kind: 'sgd', ...checkOptimizer(optimizer) })
+  return [settings, identify(optimizer as Optimizer)]
+}
+
+/** The number of an optimiser, by which an engine knows whose velocity it holds. */
+function identify(optimizer: Optimizer): number {
   const known = numbers.get(optimizer)
   if (known !== undefined) return known
   numbers.set(optimizer, ++optimizers)

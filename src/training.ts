@@ -7,7 +7,7 @@ import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected }
 import { fed } from './feed.js'
 import { checkImages, checkLabels, type Images } from './images.js'
 import { expectNetwork, type Sequential } from './network.js'
-import { checkOptimizer, identify, type Optimizer } from './optimizers.js'
+import { handOver, type Optimizer } from './optimizers.js'
 import { expectSeed, inOrder, shuffler } from './shuffle.js'
 
 /** One epoch's figures. */
@@ -88,7 +88,9 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
         return onProgress?.({ epoch, images, total: train.length })
       }
       const start = performance.now()
-      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
+      const trained = await abortable(signal, report, (p) =>
+        engine.train(train.native, order, batchSize, ...optimizer, p),
+      )
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
       if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
@@ -123,10 +125,10 @@ export async function step(
   expectNetwork(net)
   const checked = checkImages(images)
   const checkedLabels = checkLabels(labels, checked.shape[0])
-  const settings = { ...checkOptimizer(optimizer), id: identify(optimizer) }
+  const settings = handOver(optimizer)
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
-  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, settings))
+  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, ...settings))
   return { loss, correct }
 }
 
@@ -199,7 +201,7 @@ function checkFit(options: FitOptions) {
   return {
     epochs: expectInteger('epochs', given.epochs, 1),
     batchSize: expectInteger('batchSize', given.batchSize, 1),
-    optimizer: { ...checkOptimizer(given.optimizer), id: identify(given.optimizer as Optimizer) },
+    optimizer: handOver(given.optimizer),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
     seed: seed === undefined ? undefined : expectSeed(seed),

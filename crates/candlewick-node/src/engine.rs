@@ -6,38 +6,16 @@ use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::metrics::Metrics;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Optimizer;
 use candlewick::simd::InstructionSet;
-use candlewick::{Code, Error, Result, checkpoint, memory};
+use candlewick::{Result, checkpoint, json, memory};
 use napi::Env;
 use napi::bindgen_prelude::{Object, ObjectFinalize};
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::Arc;
-
-/// How weights are drawn: xavier, uniform (±scale), normal (deviation scale) or zeros.
-#[napi(object)]
-pub struct InitOptions {
-    /// xavier, uniform, normal or zeros.
-    pub kind: String,
-    /// uniform and normal
-    pub scale: Option<f64>,
-}
-
-/// Settings of stochastic gradient descent.
-#[napi(object)]
-pub struct SgdOptions {
-    /// At least 0.
-    pub learning_rate: f64,
-    /// 0 to below 1.
-    pub momentum: f64,
-    /// At least 0.
-    pub weight_decay: f64,
-    /// The optimiser's own number, above 0; velocity belongs to the one that made it.
-    pub id: f64,
-}
 
 /// Sums over images.
 #[napi(object)]
@@ -86,13 +64,14 @@ impl ObjectFinalize for Engine {
     }
 }
 
-/// Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default.
+/// Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. Layers and initialiser
+/// go as JSON.
 #[napi(ts_return_type = "Promise<Engine>")]
 pub fn create_engine<'env>(
     env: &'env Env,
     layers: String,
     input_shape: Vec<u32>,
-    init: InitOptions,
+    init: String,
     seed: f64,
     device: String,
     threads: Option<u32>,
@@ -102,7 +81,8 @@ pub fn create_engine<'env>(
     let make = move || {
         let network = network(&layers, &input_shape)?;
         let mut engine = candlewick::engine::create(&device, network, threads.map(|t| t as usize), set)?;
-        engine.set_flat_parameters(initializer(&init)?.parameters(engine.network(), seed as u64)?)?;
+        let init: Initializer = json::read("the initializer", &init)?;
+        engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
     Line::start(env, make, Engine)
@@ -110,25 +90,27 @@ pub fn create_engine<'env>(
 
 #[napi]
 impl Engine {
-    /// One optimiser step on a batch.
+    /// One optimiser step on a batch. The optimiser's settings go as JSON, with its own number, above 0: what it keeps from step
+    /// to step belongs to the one that made it.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     pub fn step<'env>(
         &self,
         env: &'env Env,
         images: &ImageFeed,
         labels: &[u32],
-        sgd: SgdOptions,
+        optimizer: String,
+        optimizer_id: f64,
     ) -> napi::Result<Object<'env>> {
         let (images, labels) = (images.shared(), memory::copy(labels).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let images = images.tensor()?;
-            let settings = begin(engine, &sgd);
-            engine.step(&images, &labels, &settings)
+            let optimizer = begin(engine, &optimizer, optimizer_id)?;
+            engine.step(&images, &labels, &optimizer)
         };
         self.0.submit(env, job, report)
     }
 
-    /// Steps over the images of `dataset` that `order` names.
+    /// Steps over the images of `dataset` that `order` names, with an optimiser as for `step`.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     pub fn train<'env>(
         &self,
@@ -136,13 +118,14 @@ impl Engine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: u32,
-        sgd: SgdOptions,
+        optimizer: String,
+        optimizer_id: f64,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
         let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            let settings = begin(engine, &sgd);
-            engine.train(&dataset, &order, batch_size as usize, &settings, progress)
+            let optimizer = begin(engine, &optimizer, optimizer_id)?;
+            engine.train(&dataset, &order, batch_size as usize, &optimizer, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
     }
@@ -218,23 +201,10 @@ impl Engine {
     }
 }
 
-fn initializer(options: &InitOptions) -> Result<Init> {
-    let scale = options.scale.unwrap_or(f64::NAN);
-    match options.kind.as_str() {
-        "xavier" => Ok(Init::Xavier),
-        "uniform" => Ok(Init::Uniform(scale)),
-        "normal" => Ok(Init::Normal(scale)),
-        "zeros" => Ok(Init::Zeros),
-        kind => Err(Error::new(Code::InvalidArgument, format!("there is no initialiser \"{kind}\""))),
-    }
-}
-
 /// The optimiser's settings, after its announcement; the engine checks them.
-fn begin(engine: &mut dyn candlewick::engine::Engine, options: &SgdOptions) -> Sgd {
-    engine.announce_optimizer(options.id as u64);
-    let SgdOptions { learning_rate, momentum, weight_decay, .. } = options;
-    let [learning_rate, momentum, weight_decay] = [learning_rate, momentum, weight_decay].map(|x| *x as f32);
-    Sgd { learning_rate, momentum, weight_decay }
+fn begin(engine: &mut dyn candlewick::engine::Engine, optimizer: &str, id: f64) -> Result<Optimizer> {
+    engine.announce_optimizer(id as u64);
+    json::read("the optimizer", optimizer)
 }
 
 fn report(metrics: Metrics) -> MetricsReport {

@@ -12,9 +12,9 @@ use candlewick::layers::conv2d::{Conv2d, Gradients};
 use candlewick::layers::dense::Record;
 use candlewick::layers::windows::Windows;
 use candlewick::layers::{activation, dense, max_pool2d};
-use candlewick::loss::softmax_cross_entropy;
+use candlewick::losses::softmax_cross_entropy;
 use candlewick::network::Activation;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
@@ -262,7 +262,13 @@ impl Kernel for ElementwiseKernel<'_> {
             }
             Elementwise::Sgd => l.run(
                 #[inline(always)]
-                || Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }.step(w, g, v),
+                || {
+                    Optimizer::from(Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }).at(1).apply(
+                        w,
+                        g,
+                        [v],
+                    )
+                },
             ),
         }
     }

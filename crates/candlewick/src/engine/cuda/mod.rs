@@ -19,21 +19,20 @@ mod growing;
 mod layout;
 
 use super::images::{Images, with_images};
-use super::input::{check_images, check_parameters, check_range, check_step, check_training};
-use super::{Engine, Progress, VelocityOwner};
-use crate::checkpoint;
+use super::input::{check_images, check_parameters, check_step, check_training};
+use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimizer::Sgd;
+use crate::optimizers::{Optimizer, State};
 use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
 use layout::{Layout, MOST, SPLITS};
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// `PARAMETERS` and `SHARERS` of kernels/step.cu, and the memory of their sums.
@@ -76,7 +75,6 @@ pub struct CudaEngine<G: Gpu> {
     parameters: G::Memory,
     turned: G::Memory,
     gradient: G::Memory,
-    velocity: G::Memory,
     scratch: Option<G::Memory>,
     sums: G::Memory,
     /// Those that grow with what they hold.
@@ -90,8 +88,8 @@ pub struct CudaEngine<G: Gpu> {
     labels: Growing<G>,
     /// The datasets that were used last, the latest first.
     datasets: Vec<Resident<G>>,
-    is_moving: bool,
-    velocity_owner: VelocityOwner,
+    /// Of one plane from the start, as kernels are told its address.
+    state: State<G::Memory>,
     gpu: G,
 }
 
@@ -115,7 +113,7 @@ struct Run {
     arguments: Arguments,
     images: usize,
     batch_size: usize,
-    sgd: Sgd,
+    optimizer: Optimizer,
 }
 
 impl Run {
@@ -142,12 +140,13 @@ impl<G: Gpu> CudaEngine<G> {
         let floats = |n: usize| gpu.allocate(n.saturating_mul(size_of::<f32>()));
         let mut operations = gpu.allocate(size_of_val(&layout.operations[..]))?;
         gpu.write(&mut operations, bytemuck::cast_slice(&layout.operations))?;
+        let mut state = State::new();
+        state.make_room(1, || floats(count))?;
         let engine = Self {
             operations,
             parameters: floats(count)?,
             turned: floats(count)?,
             gradient: floats(count)?,
-            velocity: floats(count)?,
             scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
             partials: Growing::new(),
@@ -160,8 +159,7 @@ impl<G: Gpu> CudaEngine<G> {
             labels: Growing::new(),
             epoch: None,
             datasets: Vec::new(),
-            is_moving: false,
-            velocity_owner: VelocityOwner::default(),
+            state,
             gpu,
             network,
             layout,
@@ -187,7 +185,7 @@ impl<G: Gpu> CudaEngine<G> {
             parameters: at(&self.parameters),
             turned: at(&self.turned),
             gradient: at(&self.gradient),
-            velocity: at(&self.velocity),
+            velocity: self.state.planes().first().map_or(0, at),
             partials: self.partials.address(&self.gpu),
             records: self.records.address(&self.gpu),
             losses: self.losses.address(&self.gpu),
@@ -264,18 +262,16 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.most_blocks).min(afforded)
     }
 
-    /// Forgets another optimiser's velocity before this one's first step.
-    fn own_velocity(&mut self, sgd: &Sgd) -> Result<()> {
-        if self.velocity_owner.is_another() {
-            self.reset_optimizer()?;
-            self.velocity_owner.hand_over();
-        }
-        self.is_moving |= sgd.momentum > 0.0;
-        Ok(())
+    /// Hands the state to the optimiser whose steps follow.
+    fn hand_over(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let (gpu, count) = (&self.gpu, self.network.parameter_count());
+        let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
+        self.state.hand_over(optimizer, zeros, |plane| clear(gpu, plane, count))
     }
 
     /// Queues a batch's step.
-    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, sgd: &Sgd) -> Result<()> {
+    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, optimizer: &Optimizer) -> Result<()> {
+        let Optimizer::Sgd(sgd) = optimizer;
         let blocks = self.training_blocks(batch.len());
         let arguments = Arguments {
             first: batch.start as i32,
@@ -298,7 +294,7 @@ impl<G: Gpu> CudaEngine<G> {
     /// Queues the steps of a piece of a run.
     fn queue(&self, run: &Run, start: usize, images: usize) -> Result<()> {
         for (first, len) in pieces(images, run.batch_size) {
-            self.step_on(&run.arguments, start + first..start + first + len, &run.sgd)?;
+            self.step_on(&run.arguments, start + first..start + first + len, &run.optimizer)?;
         }
         Ok(())
     }
@@ -336,14 +332,14 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         &self.network
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
-        let sgd = check_step(&self.network, images, labels, sgd)?;
+    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+        let optimizer = check_step(&self.network, images, labels, optimizer)?;
         with_images(images, |images| {
             self.make_room(labels.len(), labels.len())?;
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
-            self.own_velocity(&sgd)?;
-            self.step_on(&arguments, 0..labels.len(), &sgd)?;
+            self.hand_over(&optimizer)?;
+            self.step_on(&arguments, 0..labels.len(), &optimizer)?;
             self.metrics(labels.len())
         })?
     }
@@ -353,10 +349,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
-        sgd: &Sgd,
+        optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
+        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
@@ -364,8 +360,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
-        self.own_velocity(&sgd)?;
-        let run = Run { arguments, images: order.len(), batch_size, sgd };
+        self.hand_over(&optimizer)?;
+        let run = Run { arguments, images: order.len(), batch_size, optimizer };
         if order.len().div_ceil(batch_size) > MOST_CAPTURED {
             for (start, images) in run.pieces() {
                 self.queue(&run, start, images)?;
@@ -407,11 +403,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     /// Of the GPU's memory: what is the network's own, without batches and datasets.
     fn size(&self) -> usize {
         let scratch = if self.scratch.is_some() { self.most_blocks * self.layout.memory_len } else { 0 };
-        (4 * self.network.parameter_count() + scratch) * size_of::<f32>()
-    }
-
-    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
-        check_range(&self.network, dataset, range)
+        ((3 + self.state.planes().len()) * self.network.parameter_count() + scratch) * size_of::<f32>()
     }
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -434,16 +426,12 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?)
     }
 
-    fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
-        checkpoint::named(&self.network, &self.read_floats(&self.parameters, self.network.parameter_count())?)
+    fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
+        self.read_floats(&self.parameters, self.network.parameter_count()).map(Cow::Owned)
     }
 
-    fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
-        checkpoint::named(&self.network, &self.read_floats(&self.gradient, self.network.parameter_count())?)
-    }
-
-    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()> {
-        self.set_flat_parameters(checkpoint::flatten(&self.network, tensors, false)?)
+    fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {
+        self.read_floats(&self.gradient, self.network.parameter_count()).map(Cow::Owned)
     }
 
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
@@ -457,17 +445,18 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        if self.is_moving {
-            let zeros = memory::zeros::<f32>(self.network.parameter_count())?;
-            self.gpu.write(&mut self.velocity, bytemuck::cast_slice(&zeros))?;
-            self.is_moving = false;
-        }
-        Ok(())
+        let (gpu, count) = (&self.gpu, self.network.parameter_count());
+        self.state.reset(|plane| clear(gpu, plane, count))
     }
 
     fn announce_optimizer(&mut self, id: u64) {
-        self.velocity_owner.announce(id);
+        self.state.announce(id);
     }
+}
+
+/// Fills a plane of `count` numbers with zeros.
+fn clear<G: Gpu>(gpu: &G, plane: &mut G::Memory, count: usize) -> Result<()> {
+    gpu.write(plane, bytemuck::cast_slice(&memory::zeros::<f32>(count)?))
 }
 
 /// Images that the kernels can count.

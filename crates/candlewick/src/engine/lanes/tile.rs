@@ -2,7 +2,7 @@
 
 use super::program::{Accumulators, Program};
 use crate::error::Result;
-use crate::loss::softmax_cross_entropy;
+use crate::losses::softmax_cross_entropy;
 use crate::memory::Buffer;
 use crate::metrics::Metrics;
 use crate::simd::{Kernel, Lane, Lanes, Real};

@@ -4,10 +4,13 @@
 //!   g ← g + weight_decay · w        v ← momentum · v + g        w ← w - learning_rate · v
 //! ```
 
+use super::{Optimizer, Rule, Step};
 use crate::error::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
 
-/// The settings of the optimiser; its state, the velocity, is kept by the engine.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The settings of the optimiser.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sgd {
     /// Positive or zero.
     pub learning_rate: f32,
@@ -46,34 +49,83 @@ impl Sgd {
         Ok(self)
     }
 
-    /// Moves `parameters` down `gradient`. All three are of one length; `velocity` stays as it is while momentum is 0.
-    #[inline(always)] // into a kernel, to be compiled for its instruction set
-    pub fn step(&self, parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
-        let decayed = |w: f32, g: f32| if self.weight_decay > 0.0 { self.weight_decay * w + g } else { g };
-        if self.momentum > 0.0 {
-            for ((w, g), v) in parameters.iter_mut().zip(gradient).zip(velocity) {
-                *v = self.momentum * *v + decayed(*w, *g);
-                *w -= self.learning_rate * *v;
-            }
+    /// The names of what it keeps for each parameter.
+    pub fn state(&self) -> &'static [&'static str] {
+        if self.momentum > 0.0 { &Momentum::STATE } else { &Descent::STATE }
+    }
+
+    /// Any of its steps.
+    pub fn step(&self) -> Step {
+        let &Self { learning_rate, momentum, weight_decay } = self;
+        if momentum > 0.0 {
+            Step::Momentum(Momentum { learning_rate, momentum, weight_decay })
         } else {
-            for (w, g) in parameters.iter_mut().zip(gradient) {
-                *w -= self.learning_rate * decayed(*w, *g);
-            }
+            Step::Descent(Descent { learning_rate, weight_decay })
         }
     }
+}
+
+impl From<Sgd> for Optimizer {
+    fn from(sgd: Sgd) -> Self {
+        Self::Sgd(sgd)
+    }
+}
+
+/// A step without momentum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Descent {
+    learning_rate: f32,
+    weight_decay: f32,
+}
+
+impl Rule<0> for Descent {
+    const STATE: [&'static str; 0] = [];
+
+    #[inline(always)]
+    fn step(&self, w: f32, g: f32, _: &mut [f32; 0]) -> f32 {
+        w - self.learning_rate * decayed(self.weight_decay, w, g)
+    }
+}
+
+/// A step with momentum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Momentum {
+    learning_rate: f32,
+    momentum: f32,
+    weight_decay: f32,
+}
+
+impl Rule<1> for Momentum {
+    const STATE: [&'static str; 1] = ["velocity"];
+
+    #[inline(always)]
+    fn step(&self, w: f32, g: f32, [v]: &mut [f32; 1]) -> f32 {
+        *v = self.momentum * *v + decayed(self.weight_decay, w, g);
+        w - self.learning_rate * *v
+    }
+}
+
+/// Without decay the gradient alone: 0 times a weight that is infinite is no number.
+#[inline(always)]
+fn decayed(weight_decay: f32, w: f32, g: f32) -> f32 {
+    if weight_decay > 0.0 { weight_decay * w + g } else { g }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn step(sgd: Sgd, w: &mut [f32], g: &[f32], v: &mut [f32]) {
+        Optimizer::Sgd(sgd).at(1).apply(w, g, [v]);
+    }
+
     #[test]
     fn two_steps_by_hand() {
         let sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.25 };
         let (mut w, mut v) = ([2.0], [0.0]);
-        sgd.step(&mut w, &[1.0], &mut v);
+        step(sgd, &mut w, &[1.0], &mut v);
         assert_eq!((w, v), ([1.25], [1.5])); // g = 1 + 0.5, w = 2 - 0.75
-        sgd.step(&mut w, &[1.0], &mut v);
+        step(sgd, &mut w, &[1.0], &mut v);
         assert_eq!((w, v), ([0.21875], [2.0625])); // g = 1.3125, v = 0.75 + 1.3125
     }
 
@@ -87,7 +139,7 @@ mod tests {
             (Sgd { learning_rate: 0.0, momentum: 0.5, weight_decay: 0.25 }, (2.0, 5.0)),
         ] {
             let (mut w, mut v) = ([2.0], [7.0]);
-            sgd.step(&mut w, &[1.0], &mut v);
+            step(sgd, &mut w, &[1.0], &mut v);
             assert_eq!((w[0], v[0]), expected, "{sgd:?}");
         }
     }
@@ -95,8 +147,15 @@ mod tests {
     #[test]
     fn without_decay_a_weight_that_is_lost_pulls_at_nothing() {
         let mut w = [f32::INFINITY];
-        Sgd::new(0.5).unwrap().step(&mut w, &[1.0], &mut []);
+        step(Sgd::new(0.5).unwrap(), &mut w, &[1.0], &mut []);
         assert_eq!(w, [f32::INFINITY], "0 times infinity is no number");
+    }
+
+    #[test]
+    fn velocity_is_kept_with_momentum_only() {
+        let plain = Sgd::new(0.5).unwrap();
+        assert!(plain.state().is_empty());
+        assert_eq!(Sgd { momentum: 0.5, ..plain }.state(), ["velocity"]);
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! Optimisers: how a step moves parameters by their gradient.
+//!
+//! An optimiser is a rule for one parameter, with the numbers that it keeps for it from step to step ([`Optimizer::state`]).
+//! Engines keep those numbers ([`State`]) and have the step applied ([`Optimizer::at`]); they know no optimiser by name. To
+//! add one is to write its file and to follow the compiler through this one.
+
+pub mod sgd;
+mod state;
+
+use crate::error::Result;
+use serde::{Deserialize, Serialize};
+pub use sgd::Sgd;
+pub use state::State;
+
+/// An optimiser's settings. In JSON, `{"kind":"sgd","learningRate":0.1,"momentum":0.9,"weightDecay":0}`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Optimizer {
+    /// Stochastic gradient descent.
+    Sgd(Sgd),
+}
+
+impl Optimizer {
+    /// Its name in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sgd(_) => "sgd",
+        }
+    }
+
+    /// Itself, if its settings make sense.
+    ///
+    /// # Errors
+    /// `InvalidArgument` names the setting that does not.
+    pub fn validated(self) -> Result<Self> {
+        match self {
+            Self::Sgd(sgd) => sgd.validated().map(Self::Sgd),
+        }
+    }
+
+    /// The names of the numbers that it keeps for each parameter, at most [`MOST_STATE`].
+    pub fn state(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sgd(sgd) => sgd.state(),
+        }
+    }
+
+    /// Its `number`-th step, counted from 1: what depends on the number is worked out here, once for all parameters.
+    pub fn at(&self, _number: u64) -> Step {
+        match self {
+            Self::Sgd(sgd) => sgd.step(),
+        }
+    }
+}
+
+/// What a step does to every parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// Of SGD without momentum.
+    Descent(sgd::Descent),
+    /// Of SGD with momentum.
+    Momentum(sgd::Momentum),
+}
+
+/// The most numbers that an optimiser keeps for a parameter.
+pub const MOST_STATE: usize = 1;
+
+/// The state of some parameters as a step takes it: plane by plane, in the order of [`Optimizer::state`]; whatever it likes,
+/// such as nothing, where an optimiser has fewer.
+pub type Planes<'a> = [&'a mut [f32]; MOST_STATE];
+
+impl Step {
+    /// Moves `parameters` by their `gradient`; `planes` are of the same length.
+    #[inline(always)] // into a kernel, to be compiled for its instruction set
+    pub fn apply(&self, parameters: &mut [f32], gradient: &[f32], planes: Planes<'_>) {
+        match *self {
+            Self::Descent(rule) => apply(rule, parameters, gradient, []),
+            Self::Momentum(rule) => apply(rule, parameters, gradient, planes),
+        }
+    }
+}
+
+/// What a step does to one parameter, for which the optimiser keeps N numbers. A kernel of CUDA's says the same.
+trait Rule<const N: usize>: Copy {
+    /// Their names.
+    const STATE: [&'static str; N];
+
+    /// From a parameter, its gradient and its state to the new parameter and state.
+    fn step(&self, w: f32, g: f32, state: &mut [f32; N]) -> f32;
+}
+
+/// One loop for each rule, without a branch in it.
+#[inline(always)]
+fn apply<const N: usize>(rule: impl Rule<N>, w: &mut [f32], g: &[f32], planes: [&mut [f32]; N]) {
+    let n = w.len();
+    let g = &g[..n];
+    let planes = planes.map(|plane| &mut plane[..n]);
+    for i in 0..n {
+        let mut state = std::array::from_fn(|k| planes[k][i]);
+        w[i] = rule.step(w[i], g[i], &mut state);
+        for k in 0..N {
+            planes[k][i] = state[k];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn json_is_what_javascript_writes() {
+        for (text, optimizer) in [(
+            r#"{"kind":"sgd","learningRate":0.1,"momentum":0.9,"weightDecay":0.0005}"#,
+            Optimizer::Sgd(Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0005 }),
+        )] {
+            assert_eq!(serde_json::from_str::<Optimizer>(text).unwrap(), optimizer);
+            assert_eq!(serde_json::to_string(&optimizer).unwrap(), text);
+            assert!(text.starts_with(&format!(r#"{{"kind":"{}""#, optimizer.kind())));
+        }
+    }
+
+    #[test]
+    fn settings_arrive_as_they_were_written() {
+        // Digits that a reader in a hurry gets wrong by the last bit, and then again as float32.
+        for number in [0.1, 1.0 / 3.0, 5e-324, 1.000_000_059_604_644_8, 1.401_298_464_324_817_2e-45, 3.4e38] {
+            let text = format!(r#"{{"kind":"sgd","learningRate":{number},"momentum":0,"weightDecay":0}}"#);
+            let Optimizer::Sgd(sgd) = serde_json::from_str(&text).unwrap();
+            assert_eq!(sgd.learning_rate.to_bits(), (number as f32).to_bits(), "{number}");
+        }
+    }
+
+    #[test]
+    fn what_no_optimizer_has_is_refused() {
+        for (text, named) in [
+            (r#"{"kind":"sgd","learningRate":1,"momentum":0,"weightDecay":0,"nesterov":true}"#, "nesterov"),
+            (r#"{"kind":"sgd","learningRate":1,"momentum":0}"#, "weightDecay"),
+            (r#"{"kind":"sgd","learningRate":"1","momentum":0,"weightDecay":0}"#, "string \"1\""),
+            (r#"{"kind":"sgdd","learningRate":1}"#, "sgdd"),
+            (r#"{"learningRate":1}"#, "kind"),
+        ] {
+            let error = serde_json::from_str::<Optimizer>(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_are_held_by_their_optimizer() {
+        let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0 };
+        assert_eq!(Optimizer::Sgd(sgd).validated(), Ok(Optimizer::Sgd(sgd)));
+        let error = Optimizer::Sgd(Sgd { momentum: 1.0, ..sgd }).validated().unwrap_err();
+        assert_eq!((error.code, error.message.contains("momentum is 1")), (Code::InvalidArgument, true));
+    }
+}
