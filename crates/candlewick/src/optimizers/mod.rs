@@ -111,20 +111,16 @@ mod tests {
 
     #[test]
     fn json_is_what_javascript_writes() {
-        for (text, optimizer) in [(
-            r#"{"kind":"sgd","learningRate":0.1,"momentum":0.9,"weightDecay":0.0005}"#,
-            Optimizer::Sgd(Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0005 }),
-        )] {
-            assert_eq!(serde_json::from_str::<Optimizer>(text).unwrap(), optimizer);
-            assert_eq!(serde_json::to_string(&optimizer).unwrap(), text);
-            assert!(text.starts_with(&format!(r#"{{"kind":"{}""#, optimizer.kind())));
-        }
+        let text = r#"{"kind":"sgd","learningRate":0.1,"momentum":0.9,"weightDecay":0.0005}"#;
+        let optimizer = Optimizer::Sgd(Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0005 });
+        assert_eq!(serde_json::from_str::<Optimizer>(text).unwrap(), optimizer);
+        assert_eq!(serde_json::to_string(&optimizer).unwrap(), text);
     }
 
     #[test]
     fn settings_arrive_as_they_were_written() {
         // Digits that a reader in a hurry gets wrong by the last bit, and then again as float32.
-        for number in [0.1, 1.0 / 3.0, 5e-324, 1.000_000_059_604_644_8, 1.401_298_464_324_817_2e-45, 3.4e38] {
+        for number in [0.1, 1.0 / 3.0, 5e-324, 1.0 + f64::from(f32::EPSILON) / 2.0, 3.4e38] {
             let text = format!(r#"{{"kind":"sgd","learningRate":{number},"momentum":0,"weightDecay":0}}"#);
             let Optimizer::Sgd(sgd) = serde_json::from_str(&text).unwrap();
             assert_eq!(sgd.learning_rate.to_bits(), (number as f32).to_bits(), "{number}");

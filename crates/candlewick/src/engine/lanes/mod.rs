@@ -89,7 +89,7 @@ impl LanesEngine {
         if self.gradient.is_empty() {
             self.gradient = memory::zeros(count)?;
         }
-        self.state.hand_over(optimizer, || memory::zeros(count), clear)
+        self.state.hand_over(optimizer, || memory::zeros(count), |plane| clear(plane))
     }
 
     /// A step, within the leased threads.
@@ -237,7 +237,7 @@ impl Engine for LanesEngine {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        self.state.reset(clear)
+        self.state.reset(|plane| clear(plane))
     }
 
     fn announce_optimizer(&mut self, id: u64) {
@@ -245,7 +245,7 @@ impl Engine for LanesEngine {
     }
 }
 
-fn clear(plane: &mut Vec<f32>) -> Result<()> {
+fn clear(plane: &mut [f32]) -> Result<()> {
     plane.fill(0.0);
     Ok(())
 }
