@@ -1,4 +1,4 @@
-import { devices } from '../devices.js'
+import { devices } from '../network/devices.js'
 import { jsonLine } from './json.js'
 import { parse } from './usage.js'
 

@@ -1,6 +1,6 @@
 import { fashionMnist } from '../data/fashion-mnist.js'
-import { lenet } from '../lenet.js'
-import { evaluate } from '../training.js'
+import { lenet } from '../network/lenet.js'
+import { evaluate } from '../training/evaluate.js'
 import { jsonLine } from './json.js'
 import { checkReadable } from './parameters-file.js'
 import { dataFolder, parse, placement, runOptions, UsageError } from './usage.js'

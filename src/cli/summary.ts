@@ -1,5 +1,5 @@
-import { lenet } from '../lenet.js'
-import { formatShape } from '../log.js'
+import { formatShape } from '../format.js'
+import { lenet } from '../network/lenet.js'
 import { jsonLine } from './json.js'
 import { parse } from './usage.js'
 

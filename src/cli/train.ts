@@ -1,13 +1,12 @@
-import { checkSavePath } from '../../index.js'
+import { callAddon, checkSavePath } from '../addon.js'
 import { fashionMnist } from '../data/fashion-mnist.js'
-import { native } from '../errors.js'
-import { lenet } from '../lenet.js'
-import { formatDevice, formatEpoch, formatShape } from '../log.js'
-import type { Sequential } from '../network.js'
-import { sgd } from '../optimizers.js'
+import { formatDevice, formatEpoch, formatShape } from '../format.js'
+import { lenet } from '../network/lenet.js'
+import type { Sequential } from '../network/sequential.js'
 import { progressBar } from '../progress-bar.js'
-import { mostSeed } from '../shuffle.js'
-import { type EpochProgress, fit } from '../training.js'
+import { mostSeed } from '../random.js'
+import { type EpochProgress, fit } from '../training/fit.js'
+import { sgd } from '../training/optimizers.js'
 import { jsonLine } from './json.js'
 import { brokenParameter, checkReadable } from './parameters-file.js'
 import { dataFolder, integer, number, parse, placement, runOptions } from './usage.js'
@@ -94,5 +93,5 @@ function checkFile(path: string): void {
     .describe([1, 28, 28])
     .map(({ parameterCount }) => parameterCount ?? 0)
   const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)
-  native(() => checkSavePath(path, bytes))
+  callAddon(() => checkSavePath(path, bytes))
 }

@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { type Device, expectDevice } from '../devices.js'
-import type { InitializeOptions } from '../network.js'
+import { type Device, expectDevice } from '../network/devices.js'
+import type { InitializeOptions } from '../network/settings.js'
 
 export const usage = `candlewick: train LeNet on Fashion-MNIST
 

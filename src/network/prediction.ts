@@ -1,7 +1,7 @@
-import type { Answers, Engine } from '../index.js'
-import { fed, fill } from './feed.js'
-import type { CheckedImages } from './images.js'
-import { allocate } from './memory.js'
+import type { Answers, Engine } from '../addon.js'
+import type { CheckedImages } from '../data/images.js'
+import { fed, fill } from '../feed.js'
+import { allocate } from '../memory.js'
 
 export interface Prediction {
   /** (n, classes), of `logits` and `probabilities`. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { download } from '#dist/data/download.js'
 import { fetchFashionMnist } from '#dist/data/fashion-mnist.js'
-import { bytes, temporaryFolder } from './idx-folder.js'
+import { bytes, temporaryFolder } from '../idx-folder.js'
 
 const content = Buffer.from(bytes(300_000))
 const file = { name: 'a.gz', size: content.length, sha256: createHash('sha256').update(content).digest('hex') }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { conv2d, dense, maxPool2d, type Prediction, Sequential } from 'candlewick'
-import { temporaryFolder } from './idx-folder.js'
+import { temporaryFolder } from '../idx-folder.js'
 
 const [count, classes] = [6000, 10]
 

@@ -1,9 +1,11 @@
+/** What is left to chance, and how a seed decides it. */
+
 import { webcrypto as crypto } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+import { inOrder } from './data/order.js'
 import { expectInteger } from './expect.js'
-import { allocate } from './memory.js'
 
 /** Draws one random order of `start ... start + length - 1` after the other; lets the event loop run in between. */
 export type Shuffler = (length: number, start: number) => Promise<Uint32Array>
@@ -32,13 +34,6 @@ export function shuffler(seed: number): Shuffler {
     }
     return order
   }
-}
-
-/** `start ... start + length - 1` */
-export function inOrder(length: number, start: number): Uint32Array {
-  const order = allocate(`the order of ${length} images`, () => new Uint32Array(length))
-  for (let i = 0; i < length; i++) order[i] = start + i
-  return order
 }
 
 /** A seed that nobody chose. */

@@ -14,7 +14,7 @@ import {
   sgd,
   step,
 } from 'candlewick'
-import { readSafetensors } from './safetensors.js'
+import { readSafetensors } from '../safetensors.js'
 
 const fixture = join('crates', 'candlewick', 'tests', 'fixtures', 'relu.safetensors')
 

@@ -1,4 +1,4 @@
-import { expectFloat32, readOnce, refuseUnknownKeys, unexpected } from './expect.js'
+import { expectFloat32, readOnce, refuseUnknownKeys, unexpected } from '../expect.js'
 
 /** How weights are drawn; biases start at zero. */
 export interface Initializer {

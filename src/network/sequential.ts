@@ -1,65 +1,16 @@
 import { setImmediate } from 'node:timers/promises'
-import { createEngine, describe, type Engine, layerNames } from '../index.js'
-import { markClass } from './copies.js'
-import { type Device, expectDevice, tryGpu } from './devices.js'
-import { CandlewickError, native, nativeAsync } from './errors.js'
-import {
-  expectBoolean,
-  expectInstance,
-  expectInteger,
-  expectIntegers,
-  expectOptions,
-  expectPath,
-  reading,
-  unexpected,
-} from './expect.js'
-import { fill } from './feed.js'
-import { checkImages, type Images } from './images.js'
-import { checkInitializer, type Initializer, xavier } from './initializers.js'
+import { callAddonAsync, createEngine, type Engine } from '../addon.js'
+import { markClass } from '../copies.js'
+import { checkImages, type Images } from '../data/images.js'
+import { CandlewickError } from '../errors.js'
+import { expectBoolean, expectInstance, expectOptions, expectPath, reading, unexpected } from '../expect.js'
+import { type Shuffler, shuffler } from '../random.js'
+import { describe, type LayerDescription, namesOf } from './description.js'
+import type { Device } from './devices.js'
 import { checkLayer, type Layer } from './layers.js'
-import { allocate } from './memory.js'
+import { copyParameters, type Parameter } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
-import { expectSeed, randomSeed, type Shuffler, shuffler } from './shuffle.js'
-
-export interface InitializeOptions {
-  /** (channels, height, width) of an image. Without it, parameters are made when the first images come. */
-  inputShape?: readonly [number, number, number]
-  /** How weights are drawn; {@link xavier} by default. */
-  init?: Initializer
-  /** Where the network runs; {@link tryGpu} by default. */
-  device?: Device
-  /** 0 to 2³² - 1; decides weights and shuffling. Drawn at random by default. */
-  seed?: number
-  /** CPU threads that share the work; all processors by default. The result does not depend on it. */
-  threads?: number
-  /** Replace parameters that are there already. */
-  forceReinit?: boolean
-}
-
-/** A layer in its place; shapes and counts are null until the input shape is known. */
-export interface LayerDescription {
-  /** `conv0`, `pool0`, `dense0`: the kind and a count per kind. */
-  name: string
-  /** For one image: (1, channels, height, width) or (1, units). */
-  outputShape: number[] | null
-  /** Weights and biases together. */
-  parameterCount: number | null
-}
-
-export interface Parameter {
-  /** (out, in, kernel height, kernel width), (out, in) or (out). */
-  shape: number[]
-  data: Float32Array
-}
-
-interface Settings {
-  init: Initializer
-  device: Device
-  seed: number
-  threads: number | undefined
-}
-
-const tensorsAtOnce = 100 // that parameters() copies without letting the event loop run
+import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
 
 /** Layers one after the other, with their parameters. */
 export class Sequential {
@@ -96,22 +47,7 @@ export class Sequential {
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
   async initialize(options: InitializeOptions = {}): Promise<void> {
     expectNetwork(this)
-    const given = expectOptions<InitializeOptions>('initialize', options, {
-      inputShape: true,
-      init: true,
-      device: true,
-      seed: true,
-      threads: true,
-      forceReinit: true,
-    })
-    const settings: Settings = {
-      init: given.init === undefined ? xavier() : checkInitializer(given.init),
-      device: given.device === undefined ? tryGpu() : expectDevice(given.device),
-      seed: given.seed === undefined ? randomSeed() : expectSeed(given.seed),
-      threads: given.threads === undefined ? undefined : expectInteger('threads', given.threads, 1, 1024),
-    }
-    const inputShape = given.inputShape === undefined ? undefined : checkInputShape(given.inputShape)
-    const forceReinit = given.forceReinit === undefined ? false : expectBoolean('forceReinit', given.forceReinit)
+    const { settings, inputShape, forceReinit } = checkSettings(options)
     this.#requireLife()
     if (this.#settings && !forceReinit) {
       const message = 'The network is initialized already; pass forceReinit: true to replace its parameters.'
@@ -137,8 +73,7 @@ export class Sequential {
   get layers(): LayerDescription[] {
     expectNetwork(this)
     if (this.#inputShape) return this.describe(this.#inputShape)
-    const names = native(() => layerNames(JSON.stringify(this.#layers)))
-    return names.map((name) => ({ name, outputShape: null, parameterCount: null }))
+    return namesOf(this.#layers)
   }
 
   /**
@@ -147,11 +82,7 @@ export class Sequential {
    */
   describe(inputShape: readonly number[]): LayerDescription[] {
     expectNetwork(this)
-    const shape = checkInputShape(inputShape)
-    const reports: [string, number[], number][] = JSON.parse(
-      native(() => describe(JSON.stringify(this.#layers), shape)),
-    )
-    return reports.map(([name, outputShape, parameterCount]) => ({ name, outputShape, parameterCount }))
+    return describe(this.#layers, checkInputShape(inputShape))
   }
 
   /** Where the network runs. */
@@ -173,21 +104,7 @@ export class Sequential {
 
   /** Copies of all parameters by name, `conv0.weight`, `conv0.bias`, ..., in the order of the layers. */
   async parameters(): Promise<Record<string, Parameter>> {
-    const engine = await expectNetwork(this).engine()
-    const values = await nativeAsync(() => engine.parameters())
-    try {
-      const parameters: Record<string, Parameter> = {}
-      const list: { name: string; shape: number[] }[] = JSON.parse(native(() => values.list))
-      for (const [i, { name, shape }] of list.entries()) {
-        if (i > 0 && i % tensorsAtOnce === 0) await setImmediate()
-        const length = shape.reduce((product, size) => product * size, 1)
-        const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
-        parameters[name] = { shape, data: await fill(data, (start, into) => values.read(i, start, into)) }
-      }
-      return parameters
-    } finally {
-      values.free()
-    }
+    return copyParameters(await expectNetwork(this).engine())
   }
 
   /**
@@ -201,7 +118,7 @@ export class Sequential {
     const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
     this.requireIdle()
     const engine = await this.engine()
-    await nativeAsync(() => engine.loadParameters(file, ignoreExtra))
+    await callAddonAsync(() => engine.loadParameters(file, ignoreExtra))
   }
 
   /**
@@ -212,7 +129,7 @@ export class Sequential {
     expectNetwork(this)
     const file = expectPath('path', path)
     const engine = await this.engine()
-    await nativeAsync(() => engine.saveParameters(file))
+    await callAddonAsync(() => engine.saveParameters(file))
   }
 
   /**
@@ -302,7 +219,7 @@ export class Sequential {
   #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
     const { init, seed, device, threads } = settings
     const layers = JSON.stringify(this.#layers)
-    return nativeAsync(() => createEngine(layers, [...inputShape], { ...init }, seed, device, threads))
+    return callAddonAsync(() => createEngine(layers, [...inputShape], { ...init }, seed, device, threads))
   }
 
   #requireLife(): void {
@@ -323,7 +240,7 @@ export class Sequential {
 async function letGo(making: Promise<Engine> | undefined, how: (engine: Engine) => Promise<void>): Promise<void> {
   const engine = await making?.catch(() => undefined)
   await setImmediate() // those calls have reached its line by then
-  if (engine) await nativeAsync(() => how(engine))
+  if (engine) await callAddonAsync(() => how(engine))
 }
 
 /**
@@ -334,8 +251,4 @@ export function expectNetwork(net: unknown): Sequential {
   const found = expectInstance('net', 'a Sequential', net, Sequential)
   if (!Sequential.isWhole(found)) throw unexpected('net', 'a Sequential, not what inherits from one,', net)
   return found
-}
-
-function checkInputShape(shape: unknown): number[] {
-  return expectIntegers('inputShape', '[channels, height, width]', shape, 3, 1)
 }

@@ -18,7 +18,7 @@ import {
   sgd,
   step,
 } from 'candlewick'
-import { shuffler } from '#dist/shuffle.js'
+import { shuffler } from '#dist/random.js'
 
 let train: Dataset
 let testData: Dataset

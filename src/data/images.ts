@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { CandlewickError } from './errors.js'
+import { CandlewickError } from '../errors.js'
 import {
   expectIntegers,
   reading,
@@ -8,8 +8,8 @@ import {
   typedArrayLength,
   typedArrayOffset,
   unexpected,
-} from './expect.js'
-import { allocate } from './memory.js'
+} from '../expect.js'
+import { allocate } from '../memory.js'
 
 /** A batch of images in memory: bytes, which count as 0 to 1 (divided by 255), or float32, taken as they are. */
 export interface Images {

@@ -7,7 +7,7 @@ import {
   readOnce,
   refuseUnknownKeys,
   unexpected,
-} from './expect.js'
+} from '../expect.js'
 
 /** A number for both directions, or [vertical, horizontal]. */
 export type Size = number | readonly [number, number]

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { dense, Sequential } from 'candlewick'
-import { inOrder, mostSeed, randomSeed, shuffler } from '#dist/shuffle.js'
+import { inOrder } from '#dist/data/order.js'
+import { mostSeed, randomSeed, shuffler } from '#dist/random.js'
 
 test('an order in sequence starts where it should', (t) => {
   t.deepEqual([...inOrder(4, 7)], [7, 8, 9, 10])

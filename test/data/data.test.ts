@@ -11,7 +11,7 @@ import test, { type ExecutionContext } from 'ava'
 import { arrayDataset, fashionMnist, idxDataset } from 'candlewick'
 import { findOrFetch } from '#dist/data/fashion-mnist.js'
 import { openIdx } from '#dist/data/idx.js'
-import { bytes, idx, idxFolder, temporaryFolder } from './idx-folder.js'
+import { bytes, idx, idxFolder, temporaryFolder } from '../idx-folder.js'
 
 const trainImages = 'train-images-idx3-ubyte.gz'
 const trainLabels = 'train-labels-idx1-ubyte.gz'

@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { temporaryFolder } from './idx-folder.js'
-import { lenetFolder } from './lenet-folder.js'
-import { finish, type Outcome, program, startCandlewick } from './run-command.js'
+import { temporaryFolder } from '../idx-folder.js'
+import { lenetFolder } from '../lenet-folder.js'
+import { finish, type Outcome, program, startCandlewick } from '../run-command.js'
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 

@@ -1,5 +1,5 @@
 import { conv2d, dense, maxPool2d } from './layers.js'
-import { Sequential } from './network.js'
+import { Sequential } from './sequential.js'
 
 /** LeNet as d2l's text writes it: two convolutions with sigmoid and max pooling, three dense layers, for ten classes. */
 export function lenet(): Sequential {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { devices, tryGpu } from 'candlewick'
-import { firstGpu } from '#dist/devices.js'
+import { firstGpu } from '#dist/network/devices.js'
 
 test('the first GPU that can be used is taken, and the processor where there is none', (t) => {
   const cpu = { name: 'cpu', available: true }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { arrayDataset, dense, evaluate, fit, type Images, maxPool2d, Sequential, sgd, step } from 'candlewick'
-import { temporaryFolder } from './idx-folder.js'
+import { temporaryFolder } from '../idx-folder.js'
 
 const optimizer = sgd({ learningRate: 1, momentum: 0.9 })
 

@@ -1,4 +1,6 @@
-import type { Epoch } from './training.js'
+/** How things are printed: as in d2l's text. */
+
+import type { Epoch } from './training/fit.js'
 
 /** `epoch 1, loss 2.3082, train acc 0.113, test acc 0.293, time 0.6 sec`; the time is training and evaluation together. */
 export function formatEpoch(epoch: Epoch): string {

@@ -1,14 +1,13 @@
 import { performance } from 'node:perf_hooks'
-import { clearInterval, setInterval } from 'node:timers'
-import { type MetricsReport, Progress } from '../index.js'
-import { type Dataset, expectDataset } from './data/dataset.js'
-import { CandlewickError, nativeAsync } from './errors.js'
-import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from './expect.js'
-import { fed } from './feed.js'
-import { checkImages, checkLabels, type Images } from './images.js'
-import { expectNetwork, type Sequential } from './network.js'
+import { callAddonAsync } from '../addon.js'
+import { type Dataset, expectImages } from '../data/dataset.js'
+import { inOrder } from '../data/order.js'
+import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
+import { expectNetwork, type Sequential } from '../network/sequential.js'
+import { expectSeed, shuffler } from '../random.js'
+import { abortable, progressInterval } from './abortable.js'
+import { evaluate } from './evaluate.js'
 import { checkOptimizer, identify, type Optimizer } from './optimizers.js'
-import { expectSeed, inOrder, shuffler } from './shuffle.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -51,17 +50,6 @@ export interface FitOptions {
   onProgress?: (progress: EpochProgress) => void
 }
 
-export interface Evaluation {
-  /** Mean loss of an image, in nats. */
-  loss: number
-  /** Share of images answered correctly. */
-  accuracy: number
-  correct: number
-  count: number
-}
-
-const progressInterval = 100 // ms
-
 /**
  * Trains for some epochs and yields the figures of each: training takes place within `for await (const epoch of fit(...))`, off
  * the event loop, but for the order of the images, which takes it some milliseconds for a million. Arguments are checked at the
@@ -78,7 +66,7 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
-    if (test) await nativeAsync(() => engine.check(test.native, test.start, test.start + test.length))
+    if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length))
     const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
     let told = performance.now()
     for (let epoch = 1; epoch <= epochs; epoch++) {
@@ -110,78 +98,6 @@ function secondsSince(start: number): number {
   return (performance.now() - start) / 1000
 }
 
-/**
- * One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. Labels are
- * checked while the event loop waits, some milliseconds for a million in a typed array; images are copied piece by piece.
- */
-export async function step(
-  net: Sequential,
-  images: Images,
-  labels: ArrayLike<number>,
-  optimizer: Optimizer,
-): Promise<{ loss: number; correct: number }> {
-  expectNetwork(net)
-  const checked = checkImages(images)
-  const checkedLabels = checkLabels(labels, checked.shape[0])
-  const settings = { ...checkOptimizer(optimizer), id: identify(optimizer) }
-  net.requireIdle()
-  const engine = await net.engine(checked.shape.slice(1))
-  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, settings))
-  return { loss, correct }
-}
-
-/** Loss and accuracy on a dataset; changes nothing. */
-export async function evaluate(
-  net: Sequential,
-  dataset: Dataset,
-  options: { signal?: AbortSignal } = {},
-): Promise<Evaluation> {
-  expectNetwork(net)
-  const { native, start, length, imageShape } = expectImages('dataset', dataset)
-  const { signal: given } = expectOptions<typeof options>('evaluate', options, { signal: true })
-  const signal = expectSignal(given)
-  const engine = await net.engine(imageShape)
-  const report = await abortable(signal, undefined, (p) => engine.evaluate(native, start, start + length, p))
-  return { loss: report.loss, accuracy: report.correct / report.count, correct: report.correct, count: report.count }
-}
-
-/** Runs native work that an AbortSignal can stop, and says about ten times a second how far it is. */
-async function abortable(
-  signal: AbortSignal | undefined,
-  report: ((images: number) => unknown) | undefined,
-  work: (progress: Progress) => Promise<MetricsReport>,
-): Promise<MetricsReport> {
-  signal?.throwIfAborted()
-  const progress = new Progress()
-  let timer: NodeJS.Timeout | undefined
-  const cancel = () => {
-    progress.cancel()
-    clearInterval(timer) // who has ended it is told no more
-  }
-  signal?.addEventListener('abort', cancel, { once: true })
-  let failure: { error: unknown } | undefined
-  const tell = async () => {
-    try {
-      await report?.(progress.images)
-    } catch (error) {
-      failure ??= { error }
-      cancel()
-    }
-  }
-  if (report) timer = setInterval(tell, progressInterval)
-  try {
-    const done = await nativeAsync(() => work(progress))
-    if (!failure) return done
-  } catch (error) {
-    signal?.throwIfAborted()
-    failure ??= { error }
-  } finally {
-    clearInterval(timer)
-    signal?.removeEventListener('abort', cancel)
-  }
-  throw failure.error // even if the work was done before it could be cancelled
-}
-
 function checkFit(options: FitOptions) {
   const given = expectOptions<FitOptions>('fit', options, {
     epochs: true,
@@ -206,11 +122,4 @@ function checkFit(options: FitOptions) {
     signal: expectSignal(given.signal),
     onProgress: onProgress as FitOptions['onProgress'],
   }
-}
-
-/** A dataset with images in it. */
-function expectImages(name: string, value: unknown): Dataset {
-  const dataset = expectDataset(value, name)
-  if (dataset.length === 0) throw new CandlewickError('INVALID_ARGUMENT', `The ${name} dataset has no images.`)
-  return dataset
 }

@@ -1,13 +1,14 @@
-import { checkDevice, type DeviceReport, devices as nativeDevices } from '../index.js'
-import { native } from './errors.js'
-import { expectString } from './expect.js'
+import { callAddon, checkDevice, type DeviceReport, listDevices } from '../addon.js'
+import { expectString } from '../expect.js'
+
+export type { DeviceReport }
 
 /** `'cpu'`, or an NVIDIA GPU: `'cuda:0'`, `'cuda:1'`, ... */
 export type Device = 'cpu' | `cuda:${number}`
 
 /** The processor and every other kind of device that candlewick knows, with the reason where it cannot be used. */
 export function devices(): DeviceReport[] {
-  return native(nativeDevices)
+  return callAddon(listDevices)
 }
 
 /** The first GPU, if there is one; else the CPU. */
@@ -27,6 +28,6 @@ export function firstGpu(found: readonly Pick<DeviceReport, 'name' | 'available'
  */
 export function expectDevice(value: unknown): Device {
   const name = expectString('device', value)
-  native(() => checkDevice(name))
+  callAddon(() => checkDevice(name))
   return name as Device
 }

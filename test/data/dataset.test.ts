@@ -1,6 +1,6 @@
 import test from 'ava'
 import { arrayDataset, Dataset } from 'candlewick'
-import { bytes } from './idx-folder.js'
+import { bytes } from '../idx-folder.js'
 
 let dataset: Dataset
 test.before(async () => {

@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { temporaryFolder } from './idx-folder.js'
-import { lenetFolder } from './lenet-folder.js'
-import { candlewick, finish, program, shell, startCandlewick } from './run-command.js'
+import { temporaryFolder } from '../idx-folder.js'
+import { lenetFolder } from '../lenet-folder.js'
+import { candlewick, finish, program, shell, startCandlewick } from '../run-command.js'
 
 /** Trains on the small folder; what it prints, line by line, and what it saves. */
 async function train(t: ExecutionContext, data: string, ...args: string[]) {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { conv2d, dense, type Layer, Sequential } from 'candlewick'
-import { temporaryFolder } from './idx-folder.js'
+import { temporaryFolder } from '../idx-folder.js'
 
 const run = promisify(execFile)
 const inputShape = [1, 28, 28] as const

@@ -1,4 +1,4 @@
-import { expectFloat32, expectOptions } from './expect.js'
+import { expectFloat32, expectOptions } from '../expect.js'
 
 export interface SgdOptions {
   /** At least 0. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import test from 'ava'
-import { lenetFolder } from './lenet-folder.js'
-import { finish, program } from './run-command.js'
+import { lenetFolder } from '../lenet-folder.js'
+import { finish, program } from '../run-command.js'
 
 /** Megabytes that a training took at its peak. */
 async function peakMemory(...args: string[]): Promise<number> {

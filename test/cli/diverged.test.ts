@@ -4,9 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { lenet } from 'candlewick'
-import { temporaryFolder } from './idx-folder.js'
-import { lenetFolder } from './lenet-folder.js'
-import { candlewick } from './run-command.js'
+import { temporaryFolder } from '../idx-folder.js'
+import { lenetFolder } from '../lenet-folder.js'
+import { candlewick } from '../run-command.js'
 
 /** LeNet's parameters in a file, those of one layer all of one value. */
 async function parametersWith(t: ExecutionContext, name: string, value: number): Promise<string> {
