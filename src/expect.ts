@@ -188,9 +188,19 @@ export function readOnce<T>(name: string, value: unknown, keys: readonly (keyof 
 }
 
 /** The values of an options object, whose keys must all be known, so that a typo is not silently ignored. */
-export function expectOptions<T>(name: string, value: unknown, keys: Keys<T>): Unchecked<T> {
+export function expectOptions<T>(name: string, value: unknown, keys: Record<keyof T, unknown>): Unchecked<T> {
   refuseUnknownKeys(name, value, keys)
   return readOnce<T>(`The options of ${name}`, value, Object.keys(keys) as (keyof T)[])
+}
+
+/** What checks each setting; one that may be left out is then `undefined`, for which its check knows a default. */
+export type Checks<T> = { readonly [K in keyof T]-?: (value: unknown) => T[K] }
+
+/** Settings that were given as options, each checked. */
+export function expectSettings<T>(name: string, value: unknown, checks: Checks<T>): Required<T> {
+  const given = expectOptions<T>(name, value, checks)
+  const keys = Object.keys(checks) as (keyof T)[]
+  return Object.fromEntries(keys.map((key) => [key, checks[key](given[key])])) as Required<T>
 }
 
 export function refuseUnknownKeys(name: string, value: unknown, keys: object): void {

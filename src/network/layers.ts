@@ -1,6 +1,5 @@
 import {
   expectInteger,
-  expectOneOf,
   expectOptions,
   expectPair,
   type Keys,
@@ -8,14 +7,10 @@ import {
   refuseUnknownKeys,
   unexpected,
 } from '../expect.js'
+import checkActivation, { type Activation } from './activations.js'
 
 /** A number for both directions, or [vertical, horizontal]. */
 export type Size = number | readonly [number, number]
-
-const activations = ['sigmoid', 'relu', 'tanh'] as const
-
-/** The function at the end of a layer, applied to each value. */
-export type Activation = (typeof activations)[number]
 
 /** A layer as data; make one with {@link conv2d}, {@link maxPool2d}, {@link avgPool2d} or {@link dense}. */
 export interface Layer {
@@ -98,7 +93,8 @@ function made(layer: Layer): Layer {
   return layer
 }
 
-const makers = new Map<unknown, (options: never) => Layer>([
+/** What makes a layer of each kind. */
+const layers = new Map<unknown, (options: never) => Layer>([
   ['conv2d', conv2d],
   ['maxPool2d', maxPool2d],
   ['avgPool2d', avgPool2d],
@@ -120,10 +116,10 @@ const layerKeys: Keys<Layer> = {
  * A layer that may not come from the functions above, checked as they check it.
  * @internal
  */
-export function checkLayer(name: string, layer: unknown): Layer {
+export default function checkLayer(name: string, layer: unknown): Layer {
   if (checked.has(layer as object)) return layer as Layer
   const { kind, ...options } = readOnce<Layer>(name, layer, Object.keys(layerKeys) as (keyof Layer)[])
-  const make = makers.get(kind)
+  const make = layers.get(kind)
   if (!make) throw unexpected(name, 'a layer, such as dense({ units: 10 }),', layer)
   refuseUnknownKeys(name, layer, layerKeys)
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
@@ -138,5 +134,5 @@ function pool(kind: string, options: Pool2dOptions): Layer {
 }
 
 function activation(value: unknown): { activation?: Activation } {
-  return value === undefined ? {} : { activation: expectOneOf('activation', value, activations) }
+  return value === undefined ? {} : { activation: checkActivation(value) }
 }

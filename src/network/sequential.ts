@@ -7,7 +7,7 @@ import { expectBoolean, expectInstance, expectOptions, expectPath, reading, unex
 import { type Shuffler, shuffler } from '../random.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
-import { checkLayer, type Layer } from './layers.js'
+import checkLayer, { type Layer } from './layers.js'
 import { copyParameters, type Parameter } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
 import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'

@@ -1,7 +1,7 @@
 import { expectBoolean, expectInteger, expectIntegers, expectOptions } from '../expect.js'
 import { expectSeed, randomSeed } from '../random.js'
 import { type Device, expectDevice, tryGpu } from './devices.js'
-import { checkInitializer, type Initializer, xavier } from './initializers.js'
+import checkInitializer, { type Initializer, xavier } from './initializers.js'
 
 export interface InitializeOptions {
   /** (channels, height, width) of an image. Without it, parameters are made when the first images come. */

@@ -7,7 +7,7 @@ import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { expectSeed, shuffler } from '../random.js'
 import { abortable, progressInterval } from './abortable.js'
 import { evaluate } from './evaluate.js'
-import { checkOptimizer, identify, type Optimizer } from './optimizers.js'
+import optimizerForEngine, { type Optimizer } from './optimizers.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -62,6 +62,7 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
 
 async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
   const { epochs, batchSize, optimizer, test, shuffle, seed, signal, onProgress } = settings
+  const sgd = { ...optimizer.settings, id: optimizer.id }
   const release = net.occupy()
   try {
     signal?.throwIfAborted()
@@ -76,7 +77,7 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
         return onProgress?.({ epoch, images, total: train.length })
       }
       const start = performance.now()
-      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
+      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, sgd, p))
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
       if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
@@ -115,7 +116,7 @@ function checkFit(options: FitOptions) {
   return {
     epochs: expectInteger('epochs', given.epochs, 1),
     batchSize: expectInteger('batchSize', given.batchSize, 1),
-    optimizer: { ...checkOptimizer(given.optimizer), id: identify(given.optimizer as Optimizer) },
+    optimizer: optimizerForEngine(given.optimizer),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
     seed: seed === undefined ? undefined : expectSeed(seed),

@@ -1,4 +1,4 @@
-import { expectFloat32, expectOptions } from '../expect.js'
+import { type Checks, expectFloat32, expectSettings, readOnce, unexpected } from '../expect.js'
 
 export interface SgdOptions {
   /** At least 0. */
@@ -16,38 +16,46 @@ export interface SgdOptions {
 export type Optimizer = Readonly<SgdOptions>
 
 /** Stochastic gradient descent: g += weightDecay · w, v = momentum · v + g, w -= learningRate · v. */
-export function sgd(options: SgdOptions): Required<Optimizer> {
-  return settings('sgd', options)
+export function sgd(options: SgdOptions): Required<Readonly<SgdOptions>> {
+  return expectSettings('sgd', options, sgdSettings)
 }
+
+const sgdSettings: Checks<SgdOptions> = {
+  learningRate: (value) => expectFloat32('learningRate', value, 0),
+  momentum: (value = 0) => expectFloat32('momentum', value, 0, 1),
+  weightDecay: (value = 0) => expectFloat32('weightDecay', value, 0),
+}
+
+/** What checks the settings of an optimiser of each kind. One that says no kind is SGD. */
+const optimizers = {
+  sgd: (given: unknown) => expectSettings('optimizer', given, sgdSettings),
+}
+
+type Kind = keyof typeof optimizers
 
 /**
- * The settings of an optimiser that may not come from {@link sgd}, as they are now, checked and completed as that does it.
+ * What an engine is told of an optimiser that may be made by hand: its settings as they are now, checked and completed, and its
+ * number, by which the engine knows whose velocity it holds.
  * @internal
  */
-export function checkOptimizer(optimizer: unknown): Required<Optimizer> {
-  return settings('optimizer', optimizer)
-}
-
-function settings(name: string, options: unknown): Required<Optimizer> {
-  const keys = { learningRate: true, momentum: true, weightDecay: true } as const
-  const { learningRate, momentum = 0, weightDecay = 0 } = expectOptions<SgdOptions>(name, options, keys)
-  return {
-    learningRate: expectFloat32('learningRate', learningRate, 0),
-    momentum: expectFloat32('momentum', momentum, 0, 1),
-    weightDecay: expectFloat32('weightDecay', weightDecay, 0),
+export default function optimizerForEngine(optimizer: unknown): {
+  settings: { kind: Kind } & ReturnType<(typeof optimizers)[Kind]>
+  id: number
+} {
+  const { kind = 'sgd' } = readOnce<{ kind: string }>('optimizer', optimizer, ['kind'])
+  if (typeof kind !== 'string' || !Object.hasOwn(optimizers, kind)) {
+    throw unexpected('optimizer', 'an optimizer, such as sgd({ learningRate: 0.1 }),', optimizer)
   }
+  const settings = { kind: kind as Kind, ...optimizers[kind as Kind](optimizer) }
+  return { settings, id: identify(optimizer as Optimizer) }
 }
 
 const numbers = new WeakMap<Optimizer, number>()
-let optimizers = 0
+let count = 0
 
-/**
- * The number of an optimiser, by which an engine knows whose velocity it holds.
- * @internal
- */
-export function identify(optimizer: Optimizer): number {
+function identify(optimizer: Optimizer): number {
   const known = numbers.get(optimizer)
   if (known !== undefined) return known
-  numbers.set(optimizer, ++optimizers)
-  return optimizers
+  numbers.set(optimizer, ++count)
+  return count
 }

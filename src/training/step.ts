@@ -1,7 +1,7 @@
 import { checkImages, checkLabels, type Images } from '../data/images.js'
 import { fed } from '../feed.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
-import { checkOptimizer, identify, type Optimizer } from './optimizers.js'
+import optimizerForEngine, { type Optimizer } from './optimizers.js'
 
 /**
  * One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. Labels are
@@ -16,9 +16,9 @@ export async function step(
   expectNetwork(net)
   const checked = checkImages(images)
   const checkedLabels = checkLabels(labels, checked.shape[0])
-  const settings = { ...checkOptimizer(optimizer), id: identify(optimizer) }
+  const { settings, id } = optimizerForEngine(optimizer)
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
-  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, settings))
+  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, { ...settings, id }))
   return { loss, correct }
 }
