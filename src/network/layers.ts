@@ -1,3 +1,4 @@
+import { CandlewickError } from '../errors.js'
 import {
   expectInteger,
   expectOptions,
@@ -123,7 +124,11 @@ export default function checkLayer(name: string, layer: unknown): Layer {
   if (!make) throw unexpected(name, 'a layer, such as dense({ units: 10 }),', layer)
   refuseUnknownKeys(name, layer, layerKeys)
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return make(Object.fromEntries(given) as never)
+  try {
+    return make(Object.fromEntries(given) as never)
+  } catch (error) {
+    throw error instanceof CandlewickError ? new CandlewickError(error.code, `${name}: ${error.message}`) : error
+  }
 }
 
 function pool(kind: string, options: Pool2dOptions): Layer {

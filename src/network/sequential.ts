@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { callAddonAsync, createEngine, type Engine } from '../addon.js'
 import { markClass } from '../copies.js'
 import { checkImages, type Images } from '../data/images.js'
-import { CandlewickError } from '../errors.js'
+import { CandlewickError, messageOf } from '../errors.js'
 import { expectBoolean, expectInstance, expectOptions, expectPath, reading, unexpected } from '../expect.js'
 import { type Shuffler, shuffler } from '../random.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
@@ -42,6 +42,16 @@ export class Sequential {
    */
   static isWhole(net: Sequential): boolean {
     return #layers in net
+  }
+
+  /** The network of these layers, which {@link Sequential.toJSON} gave, as they are or as text; it has no parameters yet. */
+  static fromJSON(json: string | readonly Layer[]): Sequential {
+    return new Sequential(typeof json === 'string' ? parseLayers(json) : json)
+  }
+
+  /** The layers as plain data, the very JSON that the engine is told them in: `JSON.stringify(net)` is its text. */
+  toJSON(): Layer[] {
+    return [...expectNetwork(this).#layers]
   }
 
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
@@ -241,6 +251,15 @@ async function letGo(making: Promise<Engine> | undefined, how: (engine: Engine) 
   const engine = await making?.catch(() => undefined)
   await setImmediate() // those calls have reached its line by then
   if (engine) await callAddonAsync(() => how(engine))
+}
+
+function parseLayers(json: string): readonly Layer[] {
+  try {
+    return JSON.parse(json)
+  } catch (cause) {
+    const message = `The text of a network is no JSON (${messageOf(cause)}); pass what JSON.stringify(net) made.`
+    throw new CandlewickError('INVALID_ARGUMENT', message, { cause })
+  }
 }
 
 /**
