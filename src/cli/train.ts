@@ -44,7 +44,7 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
   await net.initialize(seed === undefined ? place : { ...place, seed })
   if (init !== undefined) await net.loadParameters(init)
   if (!json) announce(net, options)
-  await epochs(net, data, options, signal)
+  await trainEpochs(net, data, options, signal)
   // The last step, which no loss tells of, may have gone wrong.
   const broken = await brokenParameter(net)
   if (broken !== undefined) throw diverged(`${broken} holds values that are not finite`, options)
@@ -52,7 +52,7 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
 }
 
 /** Trains, and prints the figures of each epoch. */
-async function epochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
+async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
   const { epochs, json } = options
   const bar = json ? undefined : progressBar('training', process.stdout)
   const settings = {

@@ -35,7 +35,7 @@ export interface CheckedImages {
  * @internal
  */
 export function checkImages(images: unknown): CheckedImages {
-  const given = readOnce<Images>('images', images, ['data', 'shape'])
+  const given = readOnce<Images>('images', images, { data: true, shape: true })
   const data = typedArray(given.data)
   if (!data) throw unexpected('images.data', 'a Uint8Array, Uint8ClampedArray or Float32Array', given.data)
   const expected = '[n, channels, height, width]'

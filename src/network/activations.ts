@@ -5,11 +5,16 @@ export type Activation = 'sigmoid' | 'relu' | 'tanh'
 
 type Kind<A> = A extends { readonly kind: infer K extends string } ? K : A extends string ? A : never
 
-/** What checks an activation of each kind; the compiler sees that none is missing. Those without settings are names. */
+/** What checks an activation of each kind; the compiler sees that none is missing. */
 const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activation>> = {
   sigmoid: named,
   relu: named,
   tanh: named,
+}
+
+/** One without settings is its name. */
+function named(given: unknown): Activation {
+  return given as Activation
 }
 
 /**
@@ -17,17 +22,10 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
  * @internal
  */
 export default function checkActivation(given: unknown): Activation {
-  const kind = typeof given === 'string' ? given : readOnce<{ kind: string }>('activation', given, ['kind']).kind
-  if (typeof kind === 'string' && Object.hasOwn(activations, kind)) return activations[kind as Kind<Activation>](given)
-  throw unknown(given)
-}
-
-function named(given: unknown): Activation {
-  if (typeof given === 'string') return given as Activation
-  throw unknown(given)
-}
-
-function unknown(given: unknown) {
-  const known = Object.entries(activations).map(([kind, check]) => (check === named ? show(kind) : `${kind}(...)`))
-  return unexpected('activation', `one of ${known.join(', ')}`, given)
+  const isName = typeof given === 'string'
+  const kind = isName ? given : readOnce<{ kind: string }>('activation', given, { kind: true }).kind
+  const check = Object.entries(activations).find(([known]) => known === kind)?.[1]
+  if (check && (check === named) === isName) return check(given)
+  const known = Object.entries(activations).map(([name, check]) => (check === named ? show(name) : `${name}(...)`))
+  throw unexpected('activation', `one of ${known.join(', ')}`, given)
 }

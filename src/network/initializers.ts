@@ -41,7 +41,7 @@ const initializers: Readonly<Record<Initializer['kind'], (scale?: number) => Ini
  * @internal
  */
 export default function checkInitializer(init: unknown): Initializer {
-  const { kind, scale } = readOnce<Initializer>('init', init, ['kind', 'scale'])
+  const { kind, scale } = readOnce<Initializer>('init', init, { kind: true, scale: true })
   if (typeof kind !== 'string' || !Object.hasOwn(initializers, kind)) {
     throw unexpected('init', 'an initializer, such as xavier(),', init)
   }

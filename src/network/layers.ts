@@ -119,7 +119,7 @@ const layerKeys: Keys<Layer> = {
  */
 export default function checkLayer(name: string, layer: unknown): Layer {
   if (checked.has(layer as object)) return layer as Layer
-  const { kind, ...options } = readOnce<Layer>(name, layer, Object.keys(layerKeys) as (keyof Layer)[])
+  const { kind, ...options } = readOnce<Layer>(name, layer, layerKeys)
   const make = layers.get(kind)
   if (!make) throw unexpected(name, 'a layer, such as dense({ units: 10 }),', layer)
   refuseUnknownKeys(name, layer, layerKeys)

@@ -42,7 +42,7 @@ export default function optimizerForEngine(optimizer: unknown): {
   settings: { kind: Kind } & ReturnType<(typeof optimizers)[Kind]>
   id: number
 } {
-  const { kind = 'sgd' } = readOnce<{ kind: string }>('optimizer', optimizer, ['kind'])
+  const { kind = 'sgd' } = readOnce<{ kind: string }>('optimizer', optimizer, { kind: true })
   if (typeof kind !== 'string' || !Object.hasOwn(optimizers, kind)) {
     throw unexpected('optimizer', 'an optimizer, such as sgd({ learningRate: 0.1 }),', optimizer)
   }
