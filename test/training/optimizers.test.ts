@@ -169,7 +169,21 @@ const unfit: [optimizer: unknown, message: RegExp][] = [
   [{ learningrate: 1 }, /"learningrate"/],
   [null, /for optimizer, but received null/],
   [0.1, /for optimizer, but received 0\.1/],
+  [{ kind: 'adagrad', learningRate: 1 }, /an optimizer, such as .* for optimizer, .*adagrad/],
+  [{ kind: 'constructor' }, /an optimizer, such as .* for optimizer/],
+  [{ kind: 5 }, /an optimizer, such as .* for optimizer/],
 ]
+
+test('an optimiser or an activation that cannot be read is refused by its name', async (t) => {
+  const unreadable = {
+    get kind(): never {
+      throw new Error('no')
+    },
+  }
+  const refused = (name: string) => ({ code: 'INVALID_ARGUMENT', message: `${name} cannot be read: no.` })
+  await t.throwsAsync(step(await linear(), images, labels, unreadable as never), refused('optimizer'))
+  t.throws(() => dense({ units: 1, activation: unreadable as never }), refused('activation'))
+})
 
 for (const [optimizer, message] of unfit) {
   test(`${JSON.stringify(optimizer)} does not stand for an optimiser`, async (t) => {
