@@ -81,7 +81,7 @@ pub fn create_engine<'env>(
     let make = move || {
         let network = network(&layers, &input_shape)?;
         let mut engine = candlewick::engine::create(&device, network, threads.map(|t| t as usize), set)?;
-        let init: Initializer = json::read("the initializer", &init)?;
+        let init: Initializer = json::read("the initializer", r#"{ "kind": "xavier" }"#, &init)?;
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
@@ -204,7 +204,7 @@ impl Engine {
 /// The optimiser's settings, after its announcement; the engine checks them.
 fn begin(engine: &mut dyn candlewick::engine::Engine, optimizer: &str, id: f64) -> Result<Optimizer> {
     engine.announce_optimizer(id as u64);
-    json::read("the optimizer", optimizer)
+    json::read("the optimizer", r#"{ "kind": "sgd", "learningRate": 0.1 }"#, optimizer)
 }
 
 fn report(metrics: Metrics) -> MetricsReport {

@@ -5,12 +5,15 @@
 //!
 //! ```
 //! use candle_core::{Device, Tensor};
+//! use candlewick::activations::Activation;
 //! use candlewick::engine::{Engine, lanes::LanesEngine};
-//! use candlewick::{initializers::Initializer, network::{Activation, Layer, Network}, optimizers::Sgd};
+//! use candlewick::layers::{Conv2d, Dense, Layer};
+//! use candlewick::{initializers::Initializer, network::Network, optimizers::Sgd};
 //!
+//! let activation = Some(Activation::Relu);
 //! let layers = [
-//!     Layer::Conv2d { channels: 4, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation: Activation::Relu },
-//!     Layer::Dense { units: 2, activation: Activation::None },
+//!     Layer::Conv2d(Conv2d { channels: 4, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation }),
+//!     Layer::Dense(Dense { units: 2, activation: None }),
 //! ];
 //! let network = Network::new(&layers, [1, 6, 6])?;
 //! let mut engine = LanesEngine::new(network, None)?;
@@ -25,6 +28,7 @@
 //! # Ok::<(), candlewick::Error>(())
 //! ```
 
+pub mod activations;
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;

@@ -19,7 +19,7 @@ impl Distribution for Normal {
         check_scale(self.scale)
     }
 
-    fn fill(&self, weight: &mut [f32], _: &[usize], generator: &mut ChaCha8Rng) {
+    fn fill(&self, weight: &mut [f32], _: [usize; 2], generator: &mut ChaCha8Rng) {
         weight.fill_with(|| (self.scale * standard_normal(generator)) as f32);
     }
 }

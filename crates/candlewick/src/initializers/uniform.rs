@@ -19,7 +19,7 @@ impl Distribution for Uniform {
         check_scale(self.scale)
     }
 
-    fn fill(&self, weight: &mut [f32], _: &[usize], generator: &mut ChaCha8Rng) {
+    fn fill(&self, weight: &mut [f32], _: [usize; 2], generator: &mut ChaCha8Rng) {
         fill(weight, self.scale, generator);
     }
 }

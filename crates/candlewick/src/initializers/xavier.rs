@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Xavier {}
 
 impl Distribution for Xavier {
-    fn fill(&self, weight: &mut [f32], shape: &[usize], generator: &mut ChaCha8Rng) {
-        let kernel_area: usize = shape[2..].iter().product();
-        let fans = kernel_area * (shape[0] + shape[1]);
-        uniform::fill(weight, libm::sqrt(6.0 / fans as f64), generator);
+    fn fill(&self, weight: &mut [f32], fans: [usize; 2], generator: &mut ChaCha8Rng) {
+        uniform::fill(weight, libm::sqrt(6.0 / (fans[0] + fans[1]) as f64), generator);
     }
 }

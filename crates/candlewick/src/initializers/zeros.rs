@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Zeros {}
 
 impl Distribution for Zeros {
-    fn fill(&self, weight: &mut [f32], _: &[usize], _: &mut ChaCha8Rng) {
+    fn fill(&self, weight: &mut [f32], _: [usize; 2], _: &mut ChaCha8Rng) {
         weight.fill(0.0);
     }
 }

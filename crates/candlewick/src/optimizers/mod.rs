@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use sgd::Sgd;
 pub use state::State;
 
-/// An optimiser's settings. In JSON, `{"kind":"sgd","learningRate":0.1,"momentum":0.9,"weightDecay":0}`.
+/// An optimiser's settings. As JSON, `{ "kind": "sgd", "learningRate": 0.1, "momentum": 0.9, "weightDecay": 0 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Optimizer {
@@ -21,6 +21,12 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
+    /// Each of them, some with several settings, which tests take in turn.
+    pub const EXAMPLES: &[Self] = &[
+        Self::Sgd(Sgd { learning_rate: 0.1, momentum: 0.0, weight_decay: 0.0 }),
+        Self::Sgd(Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005 }),
+    ];
+
     /// Its name in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -109,12 +115,27 @@ mod tests {
     use super::*;
     use crate::error::Code;
 
+    /// serde names all kinds when it is given another.
+    #[test]
+    fn each_kind_has_an_example_which_comes_back_from_json() {
+        let error = serde_json::from_str::<Optimizer>(r#"{"kind":""}"#).unwrap_err().to_string();
+        for kind in error.split('`').skip(3).step_by(2) {
+            assert!(Optimizer::EXAMPLES.iter().any(|optimizer| optimizer.kind() == kind), "{kind} has no example");
+        }
+        for optimizer in Optimizer::EXAMPLES {
+            let json = serde_json::to_value(optimizer).unwrap();
+            assert_eq!(json["kind"], optimizer.kind());
+            assert_eq!(serde_json::from_value::<Optimizer>(json).unwrap(), *optimizer);
+            assert_eq!(optimizer.validated(), Ok(*optimizer));
+        }
+    }
+
     #[test]
     fn json_is_what_javascript_writes() {
-        let text = r#"{"kind":"sgd","learningRate":0.1,"momentum":0.9,"weightDecay":0.0005}"#;
-        let optimizer = Optimizer::Sgd(Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0005 });
-        assert_eq!(serde_json::from_str::<Optimizer>(text).unwrap(), optimizer);
-        assert_eq!(serde_json::to_string(&optimizer).unwrap(), text);
+        let text = r#"{"kind":"sgd","learningRate":0.05,"momentum":0.9,"weightDecay":0.0005}"#;
+        assert_eq!(serde_json::to_string(&Optimizer::EXAMPLES[1]).unwrap(), text);
+        let least = serde_json::from_str::<Optimizer>(r#"{"kind":"sgd","learningRate":0.1}"#).unwrap();
+        assert_eq!(least, Optimizer::EXAMPLES[0]);
     }
 
     #[test]
@@ -131,7 +152,7 @@ mod tests {
     fn what_no_optimizer_has_is_refused() {
         for (text, named) in [
             (r#"{"kind":"sgd","learningRate":1,"momentum":0,"weightDecay":0,"nesterov":true}"#, "nesterov"),
-            (r#"{"kind":"sgd","learningRate":1,"momentum":0}"#, "weightDecay"),
+            (r#"{"kind":"sgd","momentum":0}"#, "learningRate"),
             (r#"{"kind":"sgd","learningRate":"1","momentum":0,"weightDecay":0}"#, "string \"1\""),
             (r#"{"kind":"sgdd","learningRate":1}"#, "sgdd"),
             (r#"{"learningRate":1}"#, "kind"),

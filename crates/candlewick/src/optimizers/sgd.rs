@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 pub struct Sgd {
     /// Positive or zero.
     pub learning_rate: f32,
-    /// 0 (none) to below 1.
+    /// 0 (none, and what JSON means that says nothing) to below 1.
+    #[serde(default)]
     pub momentum: f32,
-    /// Positive or zero.
+    /// Positive or zero, which is what JSON means that says nothing.
+    #[serde(default)]
     pub weight_decay: f32,
 }
 

@@ -118,14 +118,14 @@ impl LanesEngine {
 
     /// From the chunks to the gradient, and after a batch's last round to the parameters.
     fn update(&mut self, is_first: bool, step: Option<Step>) {
-        let (set, record_len, chunks) = (self.set, self.program.record_len, self.threads.chunks());
+        let (set, program, chunks) = (self.set, &self.program, self.threads.chunks());
         let mut planes = Planes::default();
         for (plane, own) in planes.iter_mut().zip(self.state.planes_mut()) {
             *plane = own;
         }
         let weights = Weights { parameters: &mut self.parameters, gradient: &mut self.gradient, planes };
         for_each_part(&self.parts, weights, &|part, weights| {
-            set.run(Update { part, chunks, record_len, is_first, step, weights });
+            set.run(Update { program, part, chunks, is_first, step, weights });
         });
     }
 }
