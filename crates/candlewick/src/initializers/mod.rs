@@ -164,6 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_weight_begins_as_its_layer_says() {
+        let mut network = network();
+        network.parameters[1].draw = Draw::Constant(0.5);
+        let parameters = Initializer::zeros().parameters(&network, 1).unwrap();
+        assert!(parameters[1500..1520].iter().all(|scale| *scale == 0.5));
+        assert!(parameters[..1500].iter().chain(&parameters[1520..]).all(|other| *other == 0.0));
+    }
+
+    #[test]
     fn a_weight_does_not_depend_on_the_layers_before() {
         let dense = |units| Layer::Dense(Dense { units, activation: None });
         let second = |units| {
