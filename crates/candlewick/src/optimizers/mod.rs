@@ -80,7 +80,7 @@ impl Step {
     #[inline(always)] // into a kernel, to be compiled for its instruction set
     pub fn apply(&self, parameters: &mut [f32], gradient: &[f32], planes: Planes<'_>) {
         match *self {
-            Self::Descent(rule) => apply(rule, parameters, gradient, []),
+            Self::Descent(rule) => apply(rule, parameters, gradient, planes),
             Self::Momentum(rule) => apply(rule, parameters, gradient, planes),
         }
     }
@@ -97,10 +97,12 @@ trait Rule<const N: usize>: Copy {
 
 /// One loop for each rule, without a branch in it.
 #[inline(always)]
-fn apply<const N: usize>(rule: impl Rule<N>, w: &mut [f32], g: &[f32], planes: [&mut [f32]; N]) {
+fn apply<const N: usize>(rule: impl Rule<N>, w: &mut [f32], g: &[f32], planes: Planes<'_>) {
+    const { assert!(N <= MOST_STATE, "MOST_STATE is less than a rule keeps") };
     let n = w.len();
     let g = &g[..n];
-    let planes = planes.map(|plane| &mut plane[..n]);
+    let mut planes = planes.into_iter();
+    let planes: [_; N] = std::array::from_fn(|_| &mut planes.next().unwrap_or_default()[..n]);
     for i in 0..n {
         let mut state = std::array::from_fn(|k| planes[k][i]);
         w[i] = rule.step(w[i], g[i], &mut state);
