@@ -105,10 +105,11 @@ fn apply<const N: usize>(rule: impl Rule<N>, w: &mut [f32], g: &[f32], planes: P
     let planes: [_; N] = std::array::from_fn(|_| &mut planes.next().unwrap_or_default()[..n]);
     for i in 0..n {
         let mut state = std::array::from_fn(|k| planes[k][i]);
-        w[i] = rule.step(w[i], g[i], &mut state);
+        let moved = rule.step(w[i], g[i], &mut state);
         for k in 0..N {
             planes[k][i] = state[k];
         }
+        w[i] = moved;
     }
 }
 
