@@ -59,7 +59,7 @@ impl Windows {
 }
 
 #[cfg(test)]
-pub(super) mod examples {
+pub(crate) mod examples {
     use super::Windows;
 
     /// Channels, size of the input, size of a window, strides.

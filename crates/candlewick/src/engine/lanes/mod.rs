@@ -11,7 +11,6 @@
 //! on the batch alone, so the number of threads changes nothing in the result, not even the last bit.
 
 mod pack;
-mod pool;
 mod program;
 mod threads;
 mod tile;

@@ -1,0 +1,316 @@
+//! The reference engine: any network in candle's operations and candle-nn's layers, with candle's gradients, on any device of
+//! candle's. It is slow and plainly right, and shares no arithmetic with the other engines.
+//!
+//! ```text
+//!   images ──► forward, layer by layer ──► logits ──► cross entropy ──► backward ──► a gradient a parameter ──► optimiser
+//! ```
+//!
+//! candle's gradients are not all right (tests/candle_gradients.rs names those that are not): a layer is made of operations
+//! whose gradients are.
+
+mod activations;
+#[cfg(test)]
+mod finite_differences;
+mod layers;
+mod optimizers;
+mod windows;
+
+use super::images::{Images, with_images};
+use super::input::{check_images, check_parameters, check_range, check_step, check_training};
+use super::pool::{self, Lease};
+use super::{Engine, Progress, VelocityOwner};
+use crate::checkpoint;
+use crate::dataset::Dataset;
+use crate::error::{Code, Error, Result};
+use crate::loss::label_rows;
+use crate::memory::{self, check_room};
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::optimizer::Sgd;
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::loss::cross_entropy;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Images of an evaluation or a prediction that are answered at once.
+const ANSWERED_AT_ONCE: usize = 256;
+
+/// The reference engine.
+pub struct CandleEngine {
+    network: Network,
+    device: Device,
+    dtype: DType,
+    threads: usize,
+    parameters: Vec<Var>,
+    /// Of the last step; empty before the first.
+    gradients: Vec<Tensor>,
+    /// Empty until an optimiser has momentum.
+    velocity: Vec<Tensor>,
+    velocity_owner: VelocityOwner,
+}
+
+impl CandleEngine {
+    /// Runs `network` on a device of candle's, in float32, or in float64 for a closer look; on the CPU with `threads` threads,
+    /// all processors' for `None`. All parameters are zero until they are set.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for another type or no threads, `OutOfMemory`.
+    pub fn new(network: Network, device: Device, dtype: DType, threads: Option<usize>) -> Result<Self> {
+        if !matches!(dtype, DType::F32 | DType::F64) {
+            let message = format!("the type is {}; it must be f32 or f64", dtype.as_str());
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        let threads = pool::check(threads)?;
+        let mut engine = Self {
+            network,
+            device,
+            dtype,
+            threads,
+            parameters: Vec::new(),
+            gradients: Vec::new(),
+            velocity: Vec::new(),
+            velocity_owner: VelocityOwner::default(),
+        };
+        engine.require_room(1)?;
+        let zeros = |p: &crate::network::Parameter| Var::zeros(p.shape.as_slice(), dtype, &engine.device);
+        engine.parameters = engine.network.parameters.iter().map(zeros).collect::<candle_core::Result<_>>()?;
+        Ok(engine)
+    }
+
+    /// The parameters themselves, in the network's order, which can be set: [`Engine::parameters`] gives float32.
+    pub fn variables(&self) -> &[Var] {
+        &self.parameters
+    }
+
+    /// The gradients of the last step as they are, in the network's order; none before the first.
+    pub fn exact_gradients(&self) -> &[Tensor] {
+        &self.gradients
+    }
+
+    /// Logits (N, classes) of images of the engine's own type, on its device.
+    ///
+    /// # Errors
+    /// `InvalidShape`, `Internal`.
+    pub fn exact_logits(&self, images: &Tensor) -> Result<Tensor> {
+        check_images(&self.network, images)?;
+        let mut x = images.clone();
+        for placed in &self.network.layers {
+            let own: Vec<Tensor> =
+                self.parameters[placed.parameters.clone()].iter().map(|p| p.as_tensor().clone()).collect();
+            x = layers::forward(placed.layer, &x, &own)?;
+        }
+        Ok(x.flatten_from(1)?)
+    }
+
+    fn lease(&self) -> Result<Lease> {
+        pool::lease(self.threads)
+    }
+
+    /// Memory for so many images at once, roughly: candle's own requests for memory end the process where there is none.
+    fn require_room(&self, images: usize) -> Result<()> {
+        let values: usize = self
+            .network
+            .layers
+            .iter()
+            .flat_map(|l| [&l.input_shape, &l.output_shape])
+            .map(|s| s.iter().product::<usize>())
+            .sum();
+        let parameters = self.network.parameter_count();
+        let numbers = values.saturating_mul(images).saturating_add(parameters);
+        match self.device {
+            Device::Cpu => check_room(numbers.saturating_mul(4 * self.dtype.size_in_bytes())),
+            Device::Cuda(_) | Device::Metal(_) => Ok(()),
+        }
+    }
+
+    /// The images of a range, as numbers of the engine's type on its device.
+    fn images(&self, images: &Images<'_>, range: Range<usize>) -> Result<Tensor> {
+        let (count, len) = (range.len(), self.network.image_len());
+        let values = range.start * len..range.end * len;
+        let [c, h, w] = self.network.input_shape;
+        let of_bytes =
+            |bytes: &[u8]| Tensor::from_slice(bytes, (count, c, h, w), &self.device)?.to_dtype(self.dtype)? / 255.0;
+        Ok(match images {
+            Images::Bytes(bytes) => of_bytes(&bytes[values])?,
+            Images::Floats(floats) => {
+                Tensor::from_slice(&floats[values], (count, c, h, w), &self.device)?.to_dtype(self.dtype)?
+            }
+            Images::Indexed(pixels, indices) => {
+                let mut bytes = memory::room(values.len())?;
+                for index in &indices[range] {
+                    bytes.extend_from_slice(&pixels[*index as usize * len..][..len]);
+                }
+                of_bytes(&bytes)?
+            }
+        })
+    }
+
+    /// The mean loss of a batch, to go back from, and its metrics.
+    fn score(&self, logits: &Tensor, labels: &[u32]) -> Result<(Tensor, Metrics)> {
+        let loss = cross_entropy(logits, &Tensor::from_slice(labels, labels.len(), &self.device)?)?;
+        let mut answers = memory::zeros(labels.len())?;
+        label_rows(&to_host(logits)?, self.network.classes(), &mut answers);
+        let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
+        let mean = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        Ok((loss, Metrics { loss: mean * labels.len() as f64, correct: correct as u64, count: labels.len() as u64 }))
+    }
+
+    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
+        let logits = self.exact_logits(&self.images(images, 0..labels.len())?)?;
+        let (loss, metrics) = self.score(&logits, labels)?;
+        let found = loss.backward()?;
+        // Detached: a gradient that remembers where it comes from keeps all the values of the batch.
+        let gradient = |p: &Var| found.get(p).map_or_else(|| p.zeros_like(), |gradient| Ok(gradient.detach()));
+        self.gradients = self.parameters.iter().map(gradient).collect::<candle_core::Result<_>>()?;
+        self.update(sgd)?;
+        Ok(metrics)
+    }
+
+    fn update(&mut self, sgd: &Sgd) -> Result<()> {
+        if self.velocity_owner.is_another() {
+            self.reset_optimizer()?;
+            self.velocity_owner.hand_over();
+        }
+        if sgd.momentum > 0.0 && self.velocity.is_empty() {
+            self.velocity = self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?;
+        }
+        for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
+            let velocity = if sgd.momentum > 0.0 { self.velocity.get(i) } else { None };
+            let (value, velocity) = optimizers::sgd(sgd, &parameter.as_detached_tensor(), gradient, velocity)?;
+            parameter.set(&value)?;
+            if sgd.momentum > 0.0 {
+                self.velocity[i] = velocity;
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&self, tensors: &[Tensor]) -> Result<Vec<(String, Tensor)>> {
+        // A copy, as a parameter's next step writes to its memory.
+        let convert = |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.copy();
+        let names = self.network.parameters.iter().map(|p| p.name.clone());
+        names.zip(tensors).map(|(name, tensor)| Ok((name, convert(tensor)?))).collect()
+    }
+}
+
+impl Engine for CandleEngine {
+    fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn size(&self) -> usize {
+        let parameters = self.parameters.iter().map(Var::as_tensor);
+        let tensors = parameters.chain(&self.gradients).chain(&self.velocity);
+        tensors.map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
+    }
+
+    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
+        let sgd = check_step(&self.network, images, labels, sgd)?;
+        self.require_room(labels.len())?;
+        let threads = self.lease()?;
+        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &sgd)))?
+    }
+
+    fn train(
+        &mut self,
+        dataset: &Dataset,
+        order: &[u32],
+        batch_size: usize,
+        sgd: &Sgd,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
+        let largest = batch_size.min(order.len());
+        self.require_room(largest)?;
+        let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
+        self.lease()?.install(|| {
+            for indices in order.chunks(batch_size) {
+                labels.clear();
+                labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &sgd)?;
+                progress.advance(indices.len())?;
+            }
+            Ok(metrics)
+        })
+    }
+
+    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
+        let indices = self.check(dataset, range)?;
+        progress.check()?;
+        self.require_room(indices.len().min(ANSWERED_AT_ONCE))?;
+        let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
+        let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
+        self.lease()?.install(|| {
+            for batch in batches(indices.len()) {
+                let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
+                metrics += self.score(&logits, &labels[batch.clone()])?.1;
+                progress.advance(batch.len())?;
+            }
+            Ok(metrics)
+        })
+    }
+
+    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
+        check_range(&self.network, dataset, range)
+    }
+
+    fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
+        let n = check_images(&self.network, images)?;
+        self.require_room(n.min(ANSWERED_AT_ONCE))?;
+        let classes = self.network.classes();
+        let mut logits = memory::room(n.saturating_mul(classes))?;
+        let threads = self.lease()?;
+        with_images(images, |images| {
+            threads.install(|| {
+                for batch in batches(n) {
+                    logits.extend(to_host(&self.exact_logits(&self.images(&images, batch)?)?)?);
+                }
+                Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?)
+            })
+        })?
+    }
+
+    fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
+        let parameters: Vec<Tensor> = self.parameters.iter().map(Var::as_detached_tensor).collect();
+        self.named(&parameters)
+    }
+
+    fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
+        if self.gradients.is_empty() {
+            return checkpoint::named(&self.network, &memory::zeros(self.network.parameter_count())?);
+        }
+        self.named(&self.gradients)
+    }
+
+    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()> {
+        self.set_flat_parameters(checkpoint::flatten(&self.network, tensors, false)?)
+    }
+
+    fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
+        check_parameters(&self.network, &parameters)?;
+        for (place, variable) in self.network.parameters.iter().zip(&self.parameters) {
+            let values = Tensor::from_slice(&parameters[place.range.clone()], place.shape.as_slice(), &self.device)?;
+            variable.set(&values.to_dtype(self.dtype)?)?;
+        }
+        self.reset_optimizer()
+    }
+
+    fn reset_optimizer(&mut self) -> Result<()> {
+        self.velocity.clear();
+        Ok(())
+    }
+
+    fn announce_optimizer(&mut self, id: u64) {
+        self.velocity_owner.announce(id);
+    }
+}
+
+/// The images of an evaluation, as many at a time as are answered at once.
+fn batches(images: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..images).step_by(ANSWERED_AT_ONCE).map(move |start| start..(start + ANSWERED_AT_ONCE).min(images))
+}
+
+/// All numbers of a tensor, row by row.
+fn to_host(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+}
