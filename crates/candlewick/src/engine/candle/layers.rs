@@ -57,13 +57,14 @@ mod tests {
 
     /// Input channels and size, kernels, kernel size, strides, padding: sides alike and unlike, and remainders of all kinds.
     type Convolution = (usize, [usize; 2], usize, [usize; 2], [usize; 2], [usize; 2]);
-    const CONVOLUTIONS: [Convolution; 7] = [
+    const CONVOLUTIONS: [Convolution; 8] = [
         (1, [1, 1], 1, [1, 1], [1, 1], [0, 0]),
         (2, [5, 5], 3, [3, 3], [1, 1], [0, 0]),
         (2, [5, 5], 3, [5, 5], [1, 1], [2, 2]),
         (2, [7, 8], 3, [3, 3], [2, 2], [0, 0]),
         (2, [7, 8], 2, [3, 2], [2, 1], [1, 3]),
         (1, [6, 7], 2, [1, 3], [3, 2], [0, 2]),
+        (2, [5, 6], 2, [2, 2], [1, 2], [0, 1]),
         (3, [3, 9], 4, [1, 1], [2, 4], [0, 0]),
     ];
 
@@ -88,7 +89,8 @@ mod tests {
 
     #[test]
     fn pools_have_their_gradients() {
-        for (channels, [h, w], pool_size, strides) in SHAPES {
+        let narrow_then_apart = (2, [4, 5], [2, 2], [1, 2]);
+        for (channels, [h, w], pool_size, strides) in SHAPES.into_iter().chain([narrow_then_apart]) {
             let what = format!("{h}x{w} by {pool_size:?}, strides {strides:?}");
             let shapes: [&[usize]; 1] = [&[2, channels, h, w]];
             check(&format!("max of {what}"), &shapes, |x| max_pool2d(&x[0], pool_size, strides));

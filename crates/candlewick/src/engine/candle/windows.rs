@@ -8,7 +8,7 @@ pub fn every(x: &Tensor, dim: usize, start: usize, stride: usize, count: usize) 
         return x.narrow(dim, start, count);
     }
     let places: Vec<u32> = (0..count).map(|i| (start + i * stride) as u32).collect();
-    x.index_select(&Tensor::new(places, x.device())?, dim)
+    x.contiguous()?.index_select(&Tensor::new(places, x.device())?, dim)
 }
 
 /// Of images (N, C, H, W), the first value of each window, the second of each, ..., row by row: each (N, C, OH, OW).
