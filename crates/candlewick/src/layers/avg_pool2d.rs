@@ -3,7 +3,7 @@
 use super::Operation;
 use super::operation::{LaneOperation, Seen};
 use super::plan::{Describe, Plan};
-use super::reference::Reference;
+use super::reference::{Reference, pairwise};
 use super::windows::{PoolOptions, Windows};
 use crate::error::Result;
 use crate::simd::{Lane, Lanes, Real};
@@ -122,8 +122,8 @@ impl Placed {
 impl Reference for Placed {
     fn reference(&self, x: &Tensor, _: &[Tensor]) -> candle_core::Result<Tensor> {
         let values = self.windows.values(x)?;
-        let sum = values[1..].iter().try_fold(values[0].clone(), |sum, x| sum + x)?;
-        sum / values.len() as f64
+        let count = values.len() as f64;
+        pairwise(values, |a, b| a + b)? / count
     }
 }
 

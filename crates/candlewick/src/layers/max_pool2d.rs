@@ -6,7 +6,7 @@
 use super::Operation;
 use super::operation::{LaneOperation, Needs, Seen};
 use super::plan::{Describe, Plan};
-use super::reference::Reference;
+use super::reference::{Reference, pairwise};
 use super::windows::{PoolOptions, Windows};
 use crate::error::Result;
 use crate::simd::{Lane, Lanes, Real};
@@ -167,10 +167,9 @@ fn take_share<L: Lanes>(l: L, value: L::Vector, largest: L::Vector, remaining: &
 /// candle's own has another gradient.
 impl Reference for Placed {
     fn reference(&self, x: &Tensor, _: &[Tensor]) -> candle_core::Result<Tensor> {
-        let values = self.windows.values(x)?;
-        values[1..].iter().try_fold(values[0].clone(), |largest, x| {
-            let is_larger = (x.gt(&largest)? + x.ne(x)?)?; // NaN differs from itself
-            is_larger.where_cond(x, &largest)
+        pairwise(self.windows.values(x)?, |first, second| {
+            let is_larger = (second.gt(first)? + second.ne(second)?)?; // NaN differs from itself
+            is_larger.where_cond(second, first)
         })
     }
 }

@@ -25,6 +25,16 @@ pub(super) fn every(x: &Tensor, dim: usize, stride: usize) -> Result<Tensor> {
     x.contiguous()?.index_select(&Tensor::new(places, x.device())?, dim)
 }
 
+/// All values in one, of pairs of neighbours, of pairs of those, and so on: candle goes back by recursion, and as far as a large
+/// window has values the stack does not reach.
+pub(super) fn pairwise(mut values: Vec<Tensor>, f: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    while values.len() > 1 {
+        let of_two = |pair: &[Tensor]| if let [a, b] = pair { f(a, b) } else { Ok(pair[0].clone()) };
+        values = values.chunks(2).map(of_two).collect::<Result<_>>()?;
+    }
+    Ok(values.remove(0))
+}
+
 impl Windows {
     /// Of images (N, C, H, W), the first value of each window, the second of each, ..., row by row: each (N, C, OH, OW).
     pub(super) fn values(&self, x: &Tensor) -> Result<Vec<Tensor>> {

@@ -2,7 +2,7 @@
 //! candle's. It is slow and plainly right, and shares no arithmetic with the other engines.
 //!
 //! ```text
-//!   images ──► forward, layer by layer ──► logits ──► cross entropy ──► backward ──► a gradient a parameter ──► optimiser
+//!   images ──► forward, layer by layer ──► logits ──► cross entropy ──► backward, layer by layer ──► gradients ──► optimiser
 //! ```
 //!
 //! What a layer, an activation or an optimiser is in candle's words, each says itself.
@@ -20,8 +20,9 @@ use crate::layers::Reference;
 use crate::loss::label_rows;
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
-use crate::network::Network;
+use crate::network::{Network, Parameter, PlacedLayer};
 use crate::optimizer::Sgd;
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
 use std::collections::HashMap;
@@ -66,8 +67,8 @@ impl CandleEngine {
             velocity: Vec::new(),
             velocity_owner: VelocityOwner::default(),
         };
-        engine.require_room(1)?;
-        let zeros = |p: &crate::network::Parameter| Var::zeros(p.shape.as_slice(), dtype, &engine.device);
+        engine.require_room_to_answer(1)?;
+        let zeros = |p: &Parameter| Var::zeros(p.shape.as_slice(), dtype, &engine.device);
         engine.parameters = engine.network.parameters.iter().map(zeros).collect::<candle_core::Result<_>>()?;
         Ok(engine)
     }
@@ -90,12 +91,8 @@ impl CandleEngine {
         check_images(&self.network, images)?;
         let mut x = images.clone();
         for placed in &self.network.layers {
-            let own: Vec<Tensor> =
-                self.parameters[placed.parameters.clone()].iter().map(|p| p.as_tensor().clone()).collect();
-            x = placed.operation.reference(&x, &own)?;
-            if let Some(function) = placed.activation {
-                x = function.reference(&x)?;
-            }
+            let own = &self.parameters[placed.parameters.clone()];
+            x = forward(placed, &x, &own.iter().map(Var::as_detached_tensor).collect::<Vec<_>>())?;
         }
         Ok(x.flatten_from(1)?)
     }
@@ -104,19 +101,27 @@ impl CandleEngine {
         pool::lease(self.threads)
     }
 
-    /// Memory for so many images at once, roughly: candle's own requests for memory end the process where there is none.
-    fn require_room(&self, images: usize) -> Result<()> {
-        let values: usize = self
-            .network
-            .layers
-            .iter()
-            .flat_map(|l| [&l.input_shape, &l.output_shape])
-            .map(|s| s.iter().product::<usize>())
-            .sum();
-        let parameters = self.network.parameter_count();
-        let numbers = values.saturating_mul(images).saturating_add(parameters);
+    /// Memory for a step on so many images, roughly: of each layer's values candle keeps those on the way, and a gradient of each.
+    fn require_room_to_step(&self, images: usize) -> Result<()> {
+        self.require_room(6 * self.values().sum::<usize>(), images)
+    }
+
+    /// Memory for the answers to as many of these images as are answered at once.
+    fn require_room_to_answer(&self, images: usize) -> Result<()> {
+        self.require_room(2 * self.values().max().unwrap_or(0), images.min(ANSWERED_AT_ONCE))
+    }
+
+    /// What goes into each layer and comes out, of one image.
+    fn values(&self) -> impl Iterator<Item = usize> {
+        let len = |shape: &[usize]| shape.iter().product::<usize>();
+        self.network.layers.iter().map(move |placed| len(&placed.input_shape) + len(&placed.output_shape))
+    }
+
+    /// Where the processor has no memory for what candle asks for, the process ends.
+    fn require_room(&self, of_an_image: usize, images: usize) -> Result<()> {
+        let numbers = of_an_image.saturating_mul(images).saturating_add(self.network.parameter_count());
         match self.device {
-            Device::Cpu => check_room(numbers.saturating_mul(4 * self.dtype.size_in_bytes())),
+            Device::Cpu => check_room(numbers.saturating_mul(self.dtype.size_in_bytes())),
             Device::Cuda(_) | Device::Metal(_) => Ok(()),
         }
     }
@@ -153,13 +158,31 @@ impl CandleEngine {
         Ok((loss, Metrics { loss: mean * labels.len() as f64, correct: correct as u64, count: labels.len() as u64 }))
     }
 
+    /// candle goes back by recursion. So each layer's graph is one of its own, and a deep network needs no deep stack: its input is
+    /// a variable, and its output goes on as a plain tensor.
     fn step_on(&mut self, images: &Images<'_>, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
-        let logits = self.exact_logits(&self.images(images, 0..labels.len())?)?;
+        let mut passed = Vec::new();
+        let mut x = self.images(images, 0..labels.len())?;
+        for placed in &self.network.layers {
+            let own = &self.parameters[placed.parameters.clone()];
+            let input = Var::from_tensor(&x)?;
+            let output = forward(placed, &input, &own.iter().map(|p| p.as_tensor().clone()).collect::<Vec<_>>())?;
+            x = output.detach();
+            passed.push((placed, own, input, output));
+        }
+        let logits = Var::from_tensor(&x.flatten_from(1)?)?;
         let (loss, metrics) = self.score(&logits, labels)?;
-        let found = loss.backward()?;
-        // Detached: a gradient that remembers where it comes from keeps all the values of the batch.
-        let gradient = |p: &Var| found.get(p).map_or_else(|| p.zeros_like(), |gradient| Ok(gradient.detach()));
-        self.gradients = self.parameters.iter().map(gradient).collect::<candle_core::Result<_>>()?;
+        let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
+        let mut gradients = Vec::new();
+        while let Some((_, own, input, output)) = passed.pop() {
+            let found = (output * gradient)?.sum_all()?.backward()?;
+            gradient = gradient_by(&found, &input)?;
+            for parameter in own.iter().rev() {
+                gradients.push(gradient_by(&found, parameter)?);
+            }
+        }
+        gradients.reverse();
+        self.gradients = gradients;
         self.update(sgd)?;
         Ok(metrics)
     }
@@ -204,7 +227,7 @@ impl Engine for CandleEngine {
 
     fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
         let sgd = check_step(&self.network, images, labels, sgd)?;
-        self.require_room(labels.len())?;
+        self.require_room_to_step(labels.len())?;
         let threads = self.lease()?;
         with_images(images, |images| threads.install(|| self.step_on(&images, labels, &sgd)))?
     }
@@ -219,7 +242,7 @@ impl Engine for CandleEngine {
     ) -> Result<Metrics> {
         let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
         let largest = batch_size.min(order.len());
-        self.require_room(largest)?;
+        self.require_room_to_step(largest)?;
         let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
         self.lease()?.install(|| {
             for indices in order.chunks(batch_size) {
@@ -235,7 +258,7 @@ impl Engine for CandleEngine {
     fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
         let indices = self.check(dataset, range)?;
         progress.check()?;
-        self.require_room(indices.len().min(ANSWERED_AT_ONCE))?;
+        self.require_room_to_answer(indices.len())?;
         let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
         self.lease()?.install(|| {
@@ -254,7 +277,7 @@ impl Engine for CandleEngine {
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
         let n = check_images(&self.network, images)?;
-        self.require_room(n.min(ANSWERED_AT_ONCE))?;
+        self.require_room_to_answer(n)?;
         let classes = self.network.classes();
         let mut logits = memory::room(n.saturating_mul(classes))?;
         let threads = self.lease()?;
@@ -301,6 +324,17 @@ impl Engine for CandleEngine {
     fn announce_optimizer(&mut self, id: u64) {
         self.velocity_owner.announce(id);
     }
+}
+
+/// A layer and its activation.
+fn forward(placed: &PlacedLayer, x: &Tensor, own: &[Tensor]) -> Result<Tensor> {
+    let y = placed.operation.reference(x, own)?;
+    Ok(placed.activation.map_or(Ok(y.clone()), |function| function.reference(&y))?)
+}
+
+/// Detached: a gradient that remembers where it comes from keeps all the values of the batch.
+fn gradient_by(found: &GradStore, variable: &Var) -> Result<Tensor> {
+    Ok(found.get(variable).map_or_else(|| variable.zeros_like(), |gradient| Ok(gradient.detach()))?)
 }
 
 /// The images of an evaluation, as many at a time as are answered at once.
