@@ -125,7 +125,7 @@ impl LaneOperation for Placed {
         let count = self.weights().div_ceil(PIECE);
         let units = self.units.div_ceil(count).next_multiple_of(WHOLE_TILES);
         let weights = pieces(self.weights(), units * self.inputs);
-        weights.chain([self.weights()..self.weights() + self.units]).collect()
+        weights.chain(std::iter::once(self.weights()..self.weights() + self.units)).collect()
     }
 
     #[inline(always)]
