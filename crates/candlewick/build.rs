@@ -1,7 +1,7 @@
 //! Compiles the CUDA engine's kernels, where its features ask for them.
 
 #[cfg(any(feature = "cuda", feature = "emulation"))]
-const KERNELS: &str = "src/engine/cuda/kernels";
+const KERNELS: &str = "kernels";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "../../crates/candlewick/src/engine/cuda/kernels/emulation.cpp"
+#include "../../crates/candlewick/kernels/emulation.cpp"
 
 typedef int Result;
 enum {
