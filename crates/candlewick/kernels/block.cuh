@@ -10,27 +10,35 @@
 #pragma once
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Threads of a block.
+enum { THREADS = 256 };
 
 #ifdef __CUDACC__
 
-#define KERNEL extern "C" __global__ void __launch_bounds__(256, 4)
+#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS, 4)
 #define DEVICE __device__ __forceinline__
 #define FIRST_ITEM (int)threadIdx.x
 #define ITEMS_AT_ONCE (int)blockDim.x
 #define BLOCK (int)blockIdx.x
 #define BLOCKS (int)gridDim.x
 #define BARRIER __syncthreads()
+#define UNREACHABLE __builtin_unreachable()
 extern __shared__ __align__(16) float shared_memory[];  // float64 is in it too
 
 #else
 
 #define KERNEL static void
-#define DEVICE static inline
+#define DEVICE inline
 #define FIRST_ITEM thread
 #define ITEMS_AT_ONCE threads
 #define BLOCK block
 #define BLOCKS blocks
 #define BARRIER meet(__LINE__)
+#define UNREACHABLE fprintf(stderr, "%s:%d cannot be reached\n", __FILE__, __LINE__), abort()
 static thread_local int thread, threads, block, blocks;
 static thread_local float *shared_memory;
 static void meet(int line);  // emulation.cpp

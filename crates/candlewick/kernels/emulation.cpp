@@ -52,15 +52,20 @@ struct Multiprocessor {
 
 thread_local Meeting *meeting;
 
-void run(int kernel, const Arguments &arguments) {
-  switch (kernel) {
-    case 0: train(arguments); break;
-    case 1: update(arguments); break;
-    case 2: score(arguments); break;
-    case 3: predict(arguments); break;
-    case 4: turn_all(arguments); break;
-    case 5: sum_metrics(arguments); break;
+struct Kernel {
+  const char *name;
+  void (*run)(Arguments);
+};
+
+constexpr Kernel kernels[] = {{"train", train},     {"update", update},     {"score", score},
+                              {"predict", predict}, {"turn_all", turn_all}, {"sum_metrics", sum_metrics}};
+
+// Null for a name that no kernel has.
+const Kernel *kernel_of(const char *name) {
+  for (const Kernel &kernel : kernels) {
+    if (!std::strcmp(kernel.name, name)) return &kernel;
   }
+  return nullptr;
 }
 
 }  // namespace
@@ -70,8 +75,13 @@ static void meet(int line) {
 }
 
 // Each of `at_once` multiprocessors takes the blocks from its own on, with `block_threads` threads.
-extern "C" void candlewick_emulate(int kernel, int grid, size_t shared, int block_threads, int at_once,
+extern "C" void candlewick_emulate(const char *name, int grid, size_t shared, int block_threads, int at_once,
                                    const Arguments *arguments) {
+  const Kernel *kernel = kernel_of(name);
+  if (!kernel) {
+    std::fprintf(stderr, "there is no kernel of the name %s\n", name);
+    std::abort();
+  }
   std::deque<Multiprocessor> multiprocessors;
   std::vector<std::thread> running;
   for (int m = 0; m < at_once; m++) {
@@ -84,7 +94,7 @@ extern "C" void candlewick_emulate(int kernel, int grid, size_t shared, int bloc
         for (block = m; block < grid; block += at_once) {
           if (t == 0) std::memset(self.memory.data(), 0xff, self.memory.size() * sizeof(double));  // NaN: nothing is there yet
           meet(0);
-          run(kernel, *arguments);
+          kernel->run(*arguments);
           meet(0);
         }
       };
@@ -93,3 +103,5 @@ extern "C" void candlewick_emulate(int kernel, int grid, size_t shared, int bloc
   }
   for (auto &each : running) each.join();
 }
+
+#include "facts.h"

@@ -7,6 +7,7 @@ use super::layout::Arguments;
 use crate::error::Result;
 use crate::memory;
 use std::cell::{Cell, RefCell};
+use std::ffi::{CString, c_char};
 
 /// A GPU of some size.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Emulated {
 
 unsafe extern "C" {
     fn candlewick_emulate(
-        kernel: i32,
+        kernel: *const c_char,
         grid: i32,
         shared: usize,
         block_threads: i32,
@@ -93,10 +94,11 @@ impl Gpu for Emulated {
             return Ok(());
         }
         self.loaded.set(self.loaded.get() | bit);
+        let name = CString::new(kernel.name()).expect("a function's name holds no zero");
         // SAFETY: the arguments hold addresses of `Memory` that the engine keeps and sized for this network and batch.
         unsafe {
             let (threads, at_once) = (self.threads as i32, self.at_once as i32);
-            candlewick_emulate(kernel as i32, blocks as i32, shared, threads, at_once, arguments);
+            candlewick_emulate(name.as_ptr(), blocks as i32, shared, threads, at_once, arguments);
         }
         Ok(())
     }

@@ -1,39 +1,16 @@
-//! A network as the kernels see it: a list of operations with the places of all that they read and write. The structs are
-//! those of `kernels/program.cuh`, field by field.
+//! A network as the kernels see it: a list of operations with the places of all that they read and write.
 
+use super::operation::{DeviceLayer, Function, Kind, Operation, number, numbers};
 use crate::engine::schedule::{Stage, schedule};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::network::{Activation, Layer, Network, PlacedLayer};
 use bytemuck::{Pod, Zeroable};
 
-const CONV2D: i32 = 0;
-const MAX_POOL2D: i32 = 1;
-const AVG_POOL2D: i32 = 2;
-const DENSE: i32 = 3;
-const ACTIVATION: i32 = 4;
+/// `SPLITS` of kernels/arguments.cuh.
+pub const SPLITS: usize = 4;
 
-/// `struct Operation`
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
-pub struct Operation {
-    kind: i32,
-    function: i32,
-    input: [i32; 3],
-    output: [i32; 3],
-    kernel: [i32; 2],
-    strides: [i32; 2],
-    padding: [i32; 2],
-    weight: i32,
-    bias: i32,
-    parameter_end: i32,
-    gradient: i32,
-    record: i32,
-    x: i32,
-    y: i32,
-}
-
-/// All that a kernel is told: `struct Arguments` of kernels/program.cuh, with addresses of the device's.
-#[expect(missing_docs, reason = "program.cuh says what they are")]
+/// All that a kernel is told: `struct Arguments` of kernels/arguments.cuh, with addresses of the device's.
+#[expect(missing_docs, reason = "arguments.cuh says what they are")]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub struct Arguments {
@@ -59,9 +36,9 @@ pub struct Arguments {
     pub first: i32,
     pub images: i32,
     pub memory_len: i32,
-    pub gradients: i32,
+    pub gradient_places: i32,
     pub longest: i32,
-    pub gradient_len: i32,
+    pub partial_len: i32,
     pub record_len: i32,
     pub partial_count: i32,
     pub parameter_count: i32,
@@ -71,22 +48,19 @@ pub struct Arguments {
     pub weight_decay: f32,
 }
 
-// As program.cuh asserts on its side.
-const _: () = assert!(size_of::<Operation>() == 84 && size_of::<Arguments>() == 192);
-
 /// The operations, and numbers of what they need.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Layout {
     pub operations: Vec<Operation>,
     /// Numbers of a block's memory: every value, then two gradients as long as the longest.
     pub memory_len: usize,
     /// Where the two gradients begin.
-    pub gradients: usize,
+    pub gradient_places: usize,
     /// Numbers of each.
     pub longest: usize,
-    /// Numbers of a block's partial gradient: the convolutions'.
-    pub gradient_len: usize,
-    /// Numbers of an image's record: what goes into dense layers, and the gradient by what comes out.
+    /// Numbers of a partial gradient, of which a block has [`SPLITS`].
+    pub partial_len: usize,
+    /// Numbers of an image's record.
     pub record_len: usize,
 }
 
@@ -94,97 +68,143 @@ impl Layout {
     /// # Errors
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
-        let mut layout = Builder { end: network.image_len(), longest: network.image_len(), ..Builder::default() };
+        let mut layout = Self { longest: network.image_len(), ..Self::default() };
+        let mut last = Last { x: 0, y: network.image_len(), parameter: 0 };
         for stage in schedule(network) {
             match stage {
-                Stage::Layer(placed) => layout.place(network, placed)?,
-                Stage::Activation(function) => layout.activate(function)?,
-            }
-        }
-        let Builder { operations, end, longest, gradient_len, record_len, .. } = layout;
-        let memory_len = end.saturating_add(longest.saturating_mul(2));
-        for len in [memory_len, gradient_len, record_len, network.parameter_count()] {
-            number(len)?;
-        }
-        Ok(Self { operations, memory_len, gradients: end, longest, gradient_len, record_len })
-    }
-}
-
-#[derive(Default)]
-struct Builder {
-    operations: Vec<Operation>,
-    /// Where the last value is, and where it ends.
-    last: usize,
-    end: usize,
-    longest: usize,
-    gradient_len: usize,
-    record_len: usize,
-    parameter_end: usize,
-    shape: [usize; 3],
-}
-
-impl Builder {
-    fn place(&mut self, network: &Network, placed: &PlacedLayer) -> Result<()> {
-        let mut operation = Operation::default();
-        let pair = |[a, b]: [usize; 2]| Ok::<_, Error>([number(a)?, number(b)?]);
-        match placed.layer {
-            Layer::Conv2d { kernel_size, strides, padding, .. } => {
-                operation.kind = CONV2D;
-                (operation.kernel, operation.strides) = (pair(kernel_size)?, pair(strides)?);
-                operation.padding = pair(padding)?;
-                for side in 0..2 {
-                    number(placed.input_shape[1 + side] + 2 * padding[side])?; // a window's place among them
+                Stage::Layer(placed) => layout.place(network, placed, &mut last)?,
+                Stage::Activation(activation) => {
+                    let len = last.y - last.x;
+                    layout.push(&Activated { activation, len }, len, 0, &mut last)?;
                 }
             }
+        }
+        layout.gradient_places = last.y;
+        layout.memory_len = last.y.saturating_add(layout.longest.saturating_mul(2));
+        numbers([layout.memory_len, layout.partial_len, layout.record_len, network.parameter_count()])?;
+        Ok(layout)
+    }
+
+    fn place(&mut self, network: &Network, placed: &PlacedLayer, last: &mut Last) -> Result<()> {
+        let (len, own) = (placed.output_shape.iter().product(), placed.parameter_count(network));
+        match placed.layer {
+            Layer::Conv2d { .. } => self.push(&Conv2d(placed, own), len, own, last),
             Layer::MaxPool2d { pool_size, strides } => {
-                (operation.kind, operation.kernel, operation.strides) = (MAX_POOL2D, pair(pool_size)?, pair(strides)?);
+                self.push(&MaxPool2d(windows(placed, pool_size, strides)), len, own, last)
             }
             Layer::AvgPool2d { pool_size, strides } => {
-                (operation.kind, operation.kernel, operation.strides) = (AVG_POOL2D, pair(pool_size)?, pair(strides)?);
+                self.push(&AvgPool2d(windows(placed, pool_size, strides)), len, own, last)
             }
-            Layer::Dense { .. } => operation.kind = DENSE,
+            Layer::Dense { .. } => self.push(&Dense(placed), len, own, last),
         }
-        let start = self.parameter_end;
-        if let [weight, bias] = &network.parameters[placed.parameters.clone()] {
-            (operation.weight, operation.bias) = (number(weight.range.start)?, number(bias.range.start)?);
-            self.parameter_end = bias.range.end;
-        } else {
-            operation.weight = number(start)?;
-        }
-        let inputs: usize = placed.input_shape.iter().product();
-        if operation.kind == CONV2D {
-            operation.gradient = number(self.gradient_len)?;
-            let parameters = self.parameter_end - start;
-            number(parameters.saturating_mul(SPLITS))?; // items of conv2d_parameter_gradient
-            self.gradient_len = self.gradient_len.saturating_add(parameters);
-        } else if operation.kind == DENSE {
-            operation.record = number(self.record_len)?;
-            self.record_len = self.record_len.saturating_add(inputs).saturating_add(placed.output_shape[0]);
-        }
-        self.push(operation, three(&placed.input_shape), three(&placed.output_shape))
     }
 
-    fn activate(&mut self, activation: Activation) -> Result<()> {
-        let function = match activation {
-            Activation::None => 0,
-            Activation::Sigmoid => 1,
-            Activation::Relu => 2,
-            Activation::Tanh => 3,
-        };
-        let weight = number(self.parameter_end)?;
-        self.push(Operation { kind: ACTIVATION, function, weight, ..Operation::default() }, self.shape, self.shape)
-    }
-
-    fn push(&mut self, operation: Operation, input: [usize; 3], output: [usize; 3]) -> Result<()> {
-        let len: usize = output.iter().product();
-        let (x, y) = (number(self.last)?, number(self.end)?);
-        let shape = |[c, h, w]: [usize; 3]| Ok::<_, Error>([number(c)?, number(h)?, number(w)?]);
-        let (input, parameter_end) = (shape(input)?, number(self.parameter_end)?);
-        self.operations.push(Operation { input, output: shape(output)?, parameter_end, x, y, ..operation });
-        (self.last, self.shape) = (self.end, output);
-        self.end = self.end.saturating_add(len);
+    /// A layer of `own` parameters, whose output is of `len` values.
+    fn push(&mut self, layer: &impl DeviceLayer, len: usize, own: usize, last: &mut Last) -> Result<()> {
+        let (operation, partial_len, record_len) = (layer.encode()?, layer.partial_len(), layer.record_len());
+        number(partial_len.saturating_mul(SPLITS))?; // items of its sums
+        self.operations.push(Operation {
+            x: number(last.x)?,
+            y: number(last.y)?,
+            own: number(last.parameter)?,
+            own_end: number(last.parameter.saturating_add(own))?,
+            partial: number(self.partial_len)?,
+            record: number(self.record_len)?,
+            ..operation
+        });
+        self.partial_len = self.partial_len.saturating_add(partial_len);
+        self.record_len = self.record_len.saturating_add(record_len);
         self.longest = self.longest.max(len);
+        *last = Last { x: last.y, y: last.y.saturating_add(len), parameter: last.parameter.saturating_add(own) };
         Ok(())
+    }
+}
+
+/// Where the next operation's input and output are, and its parameters.
+struct Last {
+    x: usize,
+    y: usize,
+    parameter: usize,
+}
+
+struct Conv2d<'a>(&'a PlacedLayer, usize);
+
+impl DeviceLayer for Conv2d<'_> {
+    const KIND: Kind = Kind::Conv2d;
+    type Words = [i32; 12];
+
+    fn words(&self) -> Result<[i32; 12]> {
+        let Layer::Conv2d { kernel_size, strides, padding, .. } = self.0.layer else { unreachable!() };
+        let ([c, h, w], [oc, oh, ow]) = (three(&self.0.input_shape), three(&self.0.output_shape));
+        numbers([h + 2 * padding[0], w + 2 * padding[1]])?; // a window's place among them
+        let ([kh, kw], [sy, sx], [py, px]) = (kernel_size, strides, padding);
+        numbers([c, h, w, oc, oh, ow, kh, kw, sy, sx, py, px])
+    }
+
+    fn partial_len(&self) -> usize {
+        self.1
+    }
+}
+
+fn windows(placed: &PlacedLayer, [kh, kw]: [usize; 2], [sy, sx]: [usize; 2]) -> [usize; 9] {
+    let ([c, h, w], [_, oh, ow]) = (three(&placed.input_shape), three(&placed.output_shape));
+    [c, h, w, oh, ow, kh, kw, sy, sx]
+}
+
+struct MaxPool2d([usize; 9]);
+
+impl DeviceLayer for MaxPool2d {
+    const KIND: Kind = Kind::MaxPool2d;
+    type Words = [i32; 9];
+
+    fn words(&self) -> Result<[i32; 9]> {
+        numbers(self.0)
+    }
+}
+
+struct AvgPool2d([usize; 9]);
+
+impl DeviceLayer for AvgPool2d {
+    const KIND: Kind = Kind::AvgPool2d;
+    type Words = [i32; 9];
+
+    fn words(&self) -> Result<[i32; 9]> {
+        numbers(self.0)
+    }
+}
+
+struct Dense<'a>(&'a PlacedLayer);
+
+impl DeviceLayer for Dense<'_> {
+    const KIND: Kind = Kind::Dense;
+    type Words = [i32; 2];
+
+    fn words(&self) -> Result<[i32; 2]> {
+        numbers([self.0.input_shape.iter().product(), self.0.output_shape[0]])
+    }
+
+    fn record_len(&self) -> usize {
+        self.0.input_shape.iter().product::<usize>().saturating_add(self.0.output_shape[0])
+    }
+}
+
+struct Activated {
+    activation: Activation,
+    len: usize,
+}
+
+impl DeviceLayer for Activated {
+    const KIND: Kind = Kind::Activation;
+    type Words = [i32; 2];
+
+    fn words(&self) -> Result<[i32; 2]> {
+        let function = match self.activation {
+            Activation::None => Function::Identity,
+            Activation::Sigmoid => Function::Sigmoid,
+            Activation::Relu => Function::Relu,
+            Activation::Tanh => Function::Tanh,
+        };
+        Ok([function as i32, number(self.len)?])
     }
 }
 
@@ -193,28 +213,10 @@ fn three(shape: &[usize]) -> [usize; 3] {
     std::array::from_fn(|i| shape.get(i).copied().unwrap_or(1))
 }
 
-/// `SPLITS` of kernels/conv2d.cuh.
-pub const SPLITS: usize = 4;
-
-/// Most that a kernel counts to. Its threads go on by as many as there are in the launch, which must not take them past what
-/// an `int` holds; no GPU comes near to 2²⁰.
-pub const MOST: usize = i32::MAX as usize - (1 << 20);
-
-/// A number as the kernels have it.
-fn number(n: usize) -> Result<i32> {
-    if n <= MOST {
-        return Ok(n as i32);
-    }
-    let message = format!(
-        "the network has {n} numbers in one place, but the CUDA engine counts to {MOST}; make its layers or its images \
-         smaller, or use \"cpu\""
-    );
-    Err(Error::new(Code::OutOfMemory, message))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     fn refused(layers: &[Layer], input_shape: [usize; 3]) -> String {
         let error = Layout::new(&Network::new(layers, input_shape).unwrap()).unwrap_err();
@@ -262,12 +264,12 @@ mod tests {
         let dense = |units| Layer::Dense { units, activation: Activation::None };
         let network = Network::new(&[conv(2), conv(3), dense(5), dense(4)], [1, 4, 4]).unwrap();
         let layout = Layout::new(&network).unwrap();
-        let of = |kind| layout.operations.iter().filter(move |operation| operation.kind == kind);
-        assert_eq!(of(CONV2D).map(|o| o.gradient).collect::<Vec<_>>(), [0, 20]);
-        assert_eq!(layout.gradient_len, 20 + 57);
-        assert_eq!(of(DENSE).map(|o| o.record).collect::<Vec<_>>(), [0, 48 + 5]);
+        let of = |kind: Kind| layout.operations.iter().filter(move |operation| operation.kind == kind as i32);
+        assert_eq!(of(Kind::Conv2d).map(|o| o.partial).collect::<Vec<_>>(), [0, 20]);
+        assert_eq!(layout.partial_len, 20 + 57);
+        assert_eq!(of(Kind::Dense).map(|o| o.record).collect::<Vec<_>>(), [0, 48 + 5]);
         assert_eq!(layout.record_len, 53 + 9);
-        assert_eq!((layout.gradients, layout.longest), (16 + 2 * 32 + 2 * 48 + 9, 48));
-        assert_eq!(layout.memory_len, layout.gradients + 96);
+        assert_eq!((layout.gradient_places, layout.longest), (16 + 2 * 32 + 2 * 48 + 9, 48));
+        assert_eq!(layout.memory_len, layout.gradient_places + 96);
     }
 }

@@ -17,6 +17,10 @@ pub mod emulated;
 pub mod gpu;
 mod growing;
 mod layout;
+pub mod operation;
+
+#[cfg(all(test, feature = "emulation"))]
+mod facts;
 
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_range, check_step, check_training};
@@ -32,16 +36,19 @@ use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
-use layout::{Layout, MOST, SPLITS};
+use layout::{Layout, SPLITS};
+use operation::MOST;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// `PARAMETERS` and `SHARERS` of kernels/step.cu, and the memory of their sums.
+/// As in kernels/arguments.cuh.
 const PARAMETERS: usize = 32;
-const UPDATE_SHARED: usize = PARAMETERS * 8 * size_of::<f32>();
+const SHARERS: usize = 8;
+const SUMS: usize = 256;
 
-/// `SUMS` of kernels/step.cu: loss and count of each, in float64.
-const METRICS_SHARED: usize = 256 * 2 * size_of::<f64>();
+/// Bytes of shared memory: a number of each sharer's for each parameter, and of each sum the loss and the count.
+const UPDATE_SHARED: usize = PARAMETERS * SHARERS * size_of::<f32>();
+const METRICS_SHARED: usize = SUMS * 2 * size_of::<f64>();
 
 /// Bytes of shared memory that the driver takes of each block's for itself.
 const RESERVED: usize = 1024;
@@ -199,9 +206,9 @@ impl<G: Gpu> CudaEngine<G> {
             image_len: number(self.network.image_len()),
             classes: number(self.network.classes()),
             memory_len: number(self.layout.memory_len),
-            gradients: number(self.layout.gradients),
+            gradient_places: number(self.layout.gradient_places),
             longest: number(self.layout.longest),
-            gradient_len: number(self.layout.gradient_len),
+            partial_len: number(self.layout.partial_len),
             record_len: number(self.layout.record_len),
             parameter_count: number(self.network.parameter_count()),
             ..Arguments::default()
@@ -255,7 +262,7 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Bytes of a block's partial gradients.
     fn partial_bytes(&self) -> usize {
-        SPLITS * self.layout.gradient_len * size_of::<f32>()
+        SPLITS * self.layout.partial_len * size_of::<f32>()
     }
 
     /// Blocks that a batch is trained in.

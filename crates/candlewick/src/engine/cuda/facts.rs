@@ -1,0 +1,106 @@
+//! What the kernels and the engine both know is the same: the emulation, which is compiled from the kernels' source, is asked.
+
+use super::gpu::{Kernel, THREADS};
+use super::layout::{Arguments, SPLITS};
+use super::operation::{Function, Kind, Operation};
+use super::{PARAMETERS, SHARERS, SUMS};
+use std::ffi::{CStr, CString, c_char};
+use std::mem::offset_of;
+
+unsafe extern "C" {
+    safe fn candlewick_layer(kind: i32) -> *const c_char;
+    safe fn candlewick_function(function: i32) -> *const c_char;
+    fn candlewick_fact(name: *const c_char) -> i64;
+    fn candlewick_has_kernel(name: *const c_char) -> bool;
+}
+
+/// Whether C++ has the same number of this name.
+fn hold(name: &str, expected: usize) {
+    let name = CString::new(name).unwrap();
+    // SAFETY: a C string.
+    let found = unsafe { candlewick_fact(name.as_ptr()) };
+    assert_eq!(found, expected as i64, "{name:?}, which is -1 where kernels/facts.h does not tell it");
+}
+
+/// Whether C++ has the same struct. A field that is forgotten here is a compiler's error.
+macro_rules! hold_struct {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        let $name { $($field: _),* } = $name::default();
+        hold(stringify!($name), size_of::<$name>());
+        $(hold(concat!(stringify!($name), ".", stringify!($field)), offset_of!($name, $field));)*
+    };
+}
+
+#[test]
+fn structs_have_the_same_fields_in_the_same_places() {
+    hold_struct!(Operation { kind, x, y, own, own_end, partial, record, words });
+    hold_struct!(Arguments {
+        operations,
+        bytes,
+        floats,
+        order,
+        labels,
+        parameters,
+        turned,
+        gradient,
+        velocity,
+        partials,
+        records,
+        losses,
+        correct,
+        logits,
+        scratch,
+        sums,
+        operation_count,
+        image_len,
+        classes,
+        first,
+        images,
+        memory_len,
+        gradient_places,
+        longest,
+        partial_len,
+        record_len,
+        partial_count,
+        parameter_count,
+        scale,
+        learning_rate,
+        momentum,
+        weight_decay,
+    });
+}
+
+#[test]
+fn numbers_are_the_same() {
+    hold("THREADS", THREADS as usize);
+    hold("SPLITS", SPLITS);
+    hold("PARAMETERS", PARAMETERS);
+    hold("SHARERS", SHARERS);
+    hold("SUMS", SUMS);
+}
+
+/// Whether a struct of C++'s has this name, as compilers write it: `6Conv2d`.
+fn hold_name(found: *const c_char, expected: &str) {
+    // SAFETY: a C string of the program's.
+    let found = unsafe { CStr::from_ptr(found) }.to_str().unwrap();
+    assert_eq!(found, format!("{}{expected}", expected.len()));
+}
+
+#[test]
+fn layers_and_functions_have_the_same_numbers() {
+    for kind in Kind::ALL {
+        hold_name(candlewick_layer(kind as i32), &format!("{kind:?}"));
+    }
+    for function in Function::ALL {
+        hold_name(candlewick_function(function as i32), &format!("{function:?}"));
+    }
+}
+
+#[test]
+fn kernels_have_their_names() {
+    for kernel in Kernel::ALL {
+        let name = CString::new(kernel.name()).unwrap();
+        // SAFETY: a C string.
+        assert!(unsafe { candlewick_has_kernel(name.as_ptr()) }, "{kernel:?}");
+    }
+}
