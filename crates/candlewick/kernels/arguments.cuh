@@ -8,6 +8,7 @@
 #include "block.cuh"
 
 struct Operation;  // layers.cuh
+struct Optimizer;  // optimizers.cuh
 
 // Partial gradients of a block, so that several of its threads can sum one parameter's.
 enum { SPLITS = 4 };
@@ -28,7 +29,7 @@ struct Arguments {
   float *parameters;
   float *turned;  // those whose forward pass reads them in another order, in their layers' places among the parameters
   float *gradient;
-  float *velocity;
+  Optimizer *optimizer;
   float *partials;  // SPLITS partial gradients for each block
   float *records;   // a record for each image of the batch
   float *losses;    // by place in the run
@@ -47,5 +48,4 @@ struct Arguments {
   int partial_count;     // partial gradients of the batch
   int parameter_count;
   float scale;  // of the loss: 1 / images
-  float learning_rate, momentum, weight_decay;
 };

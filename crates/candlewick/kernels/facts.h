@@ -19,6 +19,7 @@ constexpr Fact facts[] = {
     NUMBER(PARAMETERS),
     NUMBER(SHARERS),
     NUMBER(SUMS),
+    NUMBER(MOST_STATE),
     SIZE(Operation),
     PLACE(Operation, kind),
     PLACE(Operation, x),
@@ -28,6 +29,11 @@ constexpr Fact facts[] = {
     PLACE(Operation, partial),
     PLACE(Operation, record),
     PLACE(Operation, words),
+    SIZE(Optimizer),
+    PLACE(Optimizer, steps),
+    PLACE(Optimizer, planes),
+    PLACE(Optimizer, rule),
+    PLACE(Optimizer, settings),
     SIZE(Arguments),
     PLACE(Arguments, operations),
     PLACE(Arguments, bytes),
@@ -37,7 +43,7 @@ constexpr Fact facts[] = {
     PLACE(Arguments, parameters),
     PLACE(Arguments, turned),
     PLACE(Arguments, gradient),
-    PLACE(Arguments, velocity),
+    PLACE(Arguments, optimizer),
     PLACE(Arguments, partials),
     PLACE(Arguments, records),
     PLACE(Arguments, losses),
@@ -58,9 +64,6 @@ constexpr Fact facts[] = {
     PLACE(Arguments, partial_count),
     PLACE(Arguments, parameter_count),
     PLACE(Arguments, scale),
-    PLACE(Arguments, learning_rate),
-    PLACE(Arguments, momentum),
-    PLACE(Arguments, weight_decay),
 };
 
 }  // namespace
@@ -75,10 +78,13 @@ extern "C" int64_t candlewick_fact(const char *name) {
 
 extern "C" bool candlewick_has_kernel(const char *name) { return kernel_of(name); }
 
-// The structs that a layer's and a function's number stand for: `Conv2d`, after digits.
+// The structs that the numbers of layers, functions and rules stand for: `Conv2d`, after digits.
 extern "C" const char *candlewick_layer(int kind) {
   return with_layer({static_cast<Kind>(kind), 0, 0, 0, 0, 0, 0, {}}, [](const auto &layer) { return typeid(layer).name(); });
 }
 extern "C" const char *candlewick_function(int function) {
   return with_function(static_cast<Function>(function), {0}, [](const auto &f) { return typeid(f).name(); });
+}
+extern "C" const char *candlewick_rule(int rule) {
+  return with_rule({0, {}, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });
 }

@@ -14,6 +14,7 @@
 // Letters: C channels, H height, W width, K kernel; O stands for the output. `d` before a name is the gradient of the loss by it.
 #pragma once
 #include "arguments.cuh"
+#include "words.cuh"
 
 // What went into a layer, what came out, and the gradient by that.
 struct Seen {
@@ -37,11 +38,3 @@ struct Parameterless {
   DEVICE float gradient(const Left &, int, int, int) const { return 0; }
   DEVICE void turn(int, float, float *) const {}
 };
-
-// Words as the struct that they are.
-template <class T, int COUNT> DEVICE T as(const int (&words)[COUNT]) {
-  static_assert(sizeof(T) <= sizeof words, "more words than there is room for");
-  T layer;
-  memcpy(&layer, words, sizeof layer);
-  return layer;
-}

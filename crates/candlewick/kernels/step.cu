@@ -3,6 +3,7 @@
 // and moves the parameters.
 #include "layers.cuh"
 #include "loss.cuh"
+#include "optimizers.cuh"
 
 DEVICE float *block_memory(const Arguments &a) {
   return a.scratch ? a.scratch + (size_t)BLOCK * a.memory_len : shared_memory;
@@ -51,6 +52,7 @@ DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *pa
 
 // Forward, loss and backward of a batch.
 KERNEL train(Arguments a) {
+  if (BLOCK == 0 && FIRST_ITEM == 0 && a.images > 0) count_step(*a.optimizer);  // `update` reads it
   float *memory = block_memory(a);
   float *partials = a.partials + (size_t)BLOCK * SPLITS * a.partial_len;
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
@@ -110,8 +112,7 @@ DEVICE void turn(const Arguments &a, int parameter, float value) {
   with_layer(op, [&](const auto &layer) { layer.turn(parameter - op.own, value, a.turned + op.own); });
 }
 
-// The gradient, from what `train` left, and the optimiser's step, in PyTorch's definition:
-// g <- g + weight_decay w, v <- momentum v + g, w <- w - learning_rate v.
+// The gradient, from what `train` left, and the optimiser's step.
 KERNEL update(Arguments a) {
   const int groups = (a.parameter_count + PARAMETERS - 1) / PARAMETERS;
   for (int group = BLOCK; group < groups; group += BLOCKS) {
@@ -129,10 +130,7 @@ KERNEL update(Arguments a) {
       float g = 0;
       for (int sharer = 0; sharer < SHARERS; sharer++) g += shared_memory[sharer * PARAMETERS + item];
       a.gradient[parameter] = g;
-      float w = a.parameters[parameter];
-      if (a.weight_decay > 0) g += a.weight_decay * w;
-      if (a.momentum > 0) a.velocity[parameter] = g = a.momentum * a.velocity[parameter] + g;
-      w -= a.learning_rate * g;
+      const float w = step(*a.optimizer, parameter, a.parameters[parameter], g);
       a.parameters[parameter] = w;
       turn(a, parameter, w);
     }

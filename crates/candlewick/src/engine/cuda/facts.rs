@@ -2,7 +2,8 @@
 
 use super::gpu::{Kernel, THREADS};
 use super::layout::{Arguments, SPLITS};
-use super::operation::{Function, Kind, Operation};
+use super::operation::{DeviceOperation, Function, Kind};
+use super::optimizer::{DeviceOptimizer, MOST_STATE, Rule};
 use super::{PARAMETERS, SHARERS, SUMS};
 use std::ffi::{CStr, CString, c_char};
 use std::mem::offset_of;
@@ -10,6 +11,7 @@ use std::mem::offset_of;
 unsafe extern "C" {
     safe fn candlewick_layer(kind: i32) -> *const c_char;
     safe fn candlewick_function(function: i32) -> *const c_char;
+    safe fn candlewick_rule(rule: i32) -> *const c_char;
     fn candlewick_fact(name: *const c_char) -> i64;
     fn candlewick_has_kernel(name: *const c_char) -> bool;
 }
@@ -24,50 +26,51 @@ fn hold(name: &str, expected: usize) {
 
 /// Whether C++ has the same struct. A field that is forgotten here is a compiler's error.
 macro_rules! hold_struct {
-    ($name:ident { $($field:ident),* $(,)? }) => {
-        let $name { $($field: _),* } = $name::default();
-        hold(stringify!($name), size_of::<$name>());
-        $(hold(concat!(stringify!($name), ".", stringify!($field)), offset_of!($name, $field));)*
+    ($name:literal, $type:ident { $($field:ident),* $(,)? }) => {
+        let $type { $($field: _),* } = $type::default();
+        hold($name, size_of::<$type>());
+        $(hold(concat!($name, ".", stringify!($field)), offset_of!($type, $field));)*
     };
 }
 
 #[test]
 fn structs_have_the_same_fields_in_the_same_places() {
-    hold_struct!(Operation { kind, x, y, own, own_end, partial, record, words });
-    hold_struct!(Arguments {
-        operations,
-        bytes,
-        floats,
-        order,
-        labels,
-        parameters,
-        turned,
-        gradient,
-        velocity,
-        partials,
-        records,
-        losses,
-        correct,
-        logits,
-        scratch,
-        sums,
-        operation_count,
-        image_len,
-        classes,
-        first,
-        images,
-        memory_len,
-        gradient_places,
-        longest,
-        partial_len,
-        record_len,
-        partial_count,
-        parameter_count,
-        scale,
-        learning_rate,
-        momentum,
-        weight_decay,
-    });
+    hold_struct!("Operation", DeviceOperation { kind, x, y, own, own_end, partial, record, words });
+    hold_struct!("Optimizer", DeviceOptimizer { steps, planes, rule, settings });
+    hold_struct!(
+        "Arguments",
+        Arguments {
+            operations,
+            bytes,
+            floats,
+            order,
+            labels,
+            parameters,
+            turned,
+            gradient,
+            optimizer,
+            partials,
+            records,
+            losses,
+            correct,
+            logits,
+            scratch,
+            sums,
+            operation_count,
+            image_len,
+            classes,
+            first,
+            images,
+            memory_len,
+            gradient_places,
+            longest,
+            partial_len,
+            record_len,
+            partial_count,
+            parameter_count,
+            scale,
+        }
+    );
 }
 
 #[test]
@@ -77,6 +80,7 @@ fn numbers_are_the_same() {
     hold("PARAMETERS", PARAMETERS);
     hold("SHARERS", SHARERS);
     hold("SUMS", SUMS);
+    hold("MOST_STATE", MOST_STATE);
 }
 
 /// Whether a struct of C++'s has this name, as compilers write it: `6Conv2d`.
@@ -87,12 +91,15 @@ fn hold_name(found: *const c_char, expected: &str) {
 }
 
 #[test]
-fn layers_and_functions_have_the_same_numbers() {
+fn layers_functions_and_rules_have_the_same_numbers() {
     for kind in Kind::ALL {
         hold_name(candlewick_layer(kind as i32), &format!("{kind:?}"));
     }
     for function in Function::ALL {
         hold_name(candlewick_function(function as i32), &format!("{function:?}"));
+    }
+    for rule in Rule::ALL {
+        hold_name(candlewick_rule(rule as i32), &format!("{rule:?}"));
     }
 }
 

@@ -1,10 +1,10 @@
 //! A network as the kernels see it: a list of operations with the places of all that they read and write.
 
-use super::operation::{DeviceLayer, Function, Kind, Operation, number, numbers};
+use super::operation::{DeviceLayer, DeviceOperation, Function, Kind};
+use super::words::{number, numbers};
 use crate::engine::schedule::{Stage, schedule};
 use crate::error::Result;
 use crate::network::{Activation, Layer, Network, PlacedLayer};
-use bytemuck::{Pod, Zeroable};
 
 /// `SPLITS` of kernels/arguments.cuh.
 pub const SPLITS: usize = 4;
@@ -12,7 +12,7 @@ pub const SPLITS: usize = 4;
 /// All that a kernel is told: `struct Arguments` of kernels/arguments.cuh, with addresses of the device's.
 #[expect(missing_docs, reason = "arguments.cuh says what they are")]
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Arguments {
     pub operations: u64,
     pub bytes: u64,
@@ -22,7 +22,7 @@ pub struct Arguments {
     pub parameters: u64,
     pub turned: u64,
     pub gradient: u64,
-    pub velocity: u64,
+    pub optimizer: u64,
     pub partials: u64,
     pub records: u64,
     pub losses: u64,
@@ -43,15 +43,12 @@ pub struct Arguments {
     pub partial_count: i32,
     pub parameter_count: i32,
     pub scale: f32,
-    pub learning_rate: f32,
-    pub momentum: f32,
-    pub weight_decay: f32,
 }
 
 /// The operations, and numbers of what they need.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    pub operations: Vec<Operation>,
+    pub operations: Vec<DeviceOperation>,
     /// Numbers of a block's memory: every value, then two gradients as long as the longest.
     pub memory_len: usize,
     /// Where the two gradients begin.
@@ -103,7 +100,7 @@ impl Layout {
     fn push(&mut self, layer: &impl DeviceLayer, len: usize, own: usize, last: &mut Last) -> Result<()> {
         let (operation, partial_len, record_len) = (layer.encode()?, layer.partial_len(), layer.record_len());
         number(partial_len.saturating_mul(SPLITS))?; // items of its sums
-        self.operations.push(Operation {
+        self.operations.push(DeviceOperation {
             x: number(last.x)?,
             y: number(last.y)?,
             own: number(last.parameter)?,

@@ -1,6 +1,7 @@
 //! What a layer is to the kernels: a number and a few words, which its struct in `kernels/` is made of.
 
-use crate::error::{Code, Error, Result};
+use super::words::{number, padded};
+use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
 
 /// Words that an operation has room for: `words` of `struct Operation`.
@@ -12,7 +13,7 @@ const SETTINGS: usize = 4;
 /// A layer in its place: `struct Operation` of kernels/layers.cuh.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
-pub struct Operation {
+pub struct DeviceOperation {
     pub(super) kind: i32,
     pub(super) x: i32,
     pub(super) y: i32,
@@ -92,8 +93,8 @@ pub trait DeviceLayer {
     ///
     /// # Errors
     /// As [`DeviceLayer::words`].
-    fn encode(&self) -> Result<Operation> {
-        Ok(Operation { kind: Self::KIND as i32, words: padded(self.words()?), ..Operation::default() })
+    fn encode(&self) -> Result<DeviceOperation> {
+        Ok(DeviceOperation { kind: Self::KIND as i32, words: padded(self.words()?), ..DeviceOperation::default() })
     }
 }
 
@@ -116,43 +117,4 @@ pub trait DeviceFunction {
         let [a, b, c, d] = padded(self.settings());
         Ok([Self::FUNCTION as i32, number(count)?, a, b, c, d])
     }
-}
-
-/// A struct of 32-bit fields as words, with zeros behind it.
-fn padded<T: Pod, const COUNT: usize>(fields: T) -> [i32; COUNT] {
-    const { assert!(size_of::<T>().is_multiple_of(size_of::<i32>()) && size_of::<T>() <= size_of::<[i32; COUNT]>()) };
-    let mut words = [0; COUNT];
-    bytemuck::cast_slice_mut(&mut words)[..size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&fields));
-    words
-}
-
-/// Most that a kernel counts to. Its threads go on by as many as there are in the launch, which must not take them past what
-/// an `int` holds; no GPU comes near to 2²⁰.
-pub const MOST: usize = i32::MAX as usize - (1 << 20);
-
-/// A size, as the kernels have it.
-///
-/// # Errors
-/// `OutOfMemory` beyond [`MOST`].
-pub fn number(n: usize) -> Result<i32> {
-    if n <= MOST {
-        return Ok(n as i32);
-    }
-    let message = format!(
-        "the network has {n} numbers in one place, but the CUDA engine counts to {MOST}; make its layers or its images \
-         smaller, or use \"cpu\""
-    );
-    Err(Error::new(Code::OutOfMemory, message))
-}
-
-/// Some sizes.
-///
-/// # Errors
-/// As [`number`].
-pub fn numbers<const COUNT: usize>(sizes: [usize; COUNT]) -> Result<[i32; COUNT]> {
-    let mut words = [0; COUNT];
-    for (word, size) in words.iter_mut().zip(sizes) {
-        *word = number(size)?;
-    }
-    Ok(words)
 }
