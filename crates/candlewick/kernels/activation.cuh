@@ -5,7 +5,7 @@
 struct Activation : Parameterless {
   Function function;
   int count;
-  int settings[4];
+  float settings[2];
 
   DEVICE void forward(const float *, const float *, const float *x, float *y) const {
     with_function(function, settings, [&](const auto &f) {

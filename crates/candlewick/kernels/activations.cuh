@@ -4,11 +4,6 @@
 #pragma once
 #include "layer.cuh"
 
-struct Identity {
-  DEVICE float value(float x) const { return x; }
-  DEVICE float slope(float, float) const { return 1; }
-};
-
 struct Sigmoid {
   DEVICE float value(float x) const { return 1.0f / (1.0f + expf(-x)); }
   DEVICE float slope(float, float y) const { return y * (1.0f - y); }
@@ -24,13 +19,12 @@ struct Tanh {
   DEVICE float slope(float, float y) const { return 1.0f - y * y; }
 };
 
-// As in engine/cuda/operation.rs.
-enum class Function : int { IDENTITY, SIGMOID, RELU, TANH };
+// Their numbers, as in src/activations/.
+enum class Function : int { SIGMOID, RELU, TANH };
 
 // Calls `work` with the function, which has its numbers from `settings`.
-template <class Work, int COUNT> DEVICE auto with_function(Function function, const int (&settings)[COUNT], Work work) {
+template <class Work, int COUNT> DEVICE auto with_function(Function function, const float (&settings)[COUNT], Work work) {
   switch (function) {
-    case Function::IDENTITY: return work(as<Identity>(settings));
     case Function::SIGMOID: return work(as<Sigmoid>(settings));
     case Function::RELU: return work(as<Relu>(settings));
     case Function::TANH: return work(as<Tanh>(settings));

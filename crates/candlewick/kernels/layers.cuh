@@ -6,7 +6,7 @@
 #include "dense.cuh"
 #include "max_pool2d.cuh"
 
-// As in engine/cuda/operation.rs.
+// Their numbers, as in src/layers/.
 enum class Kind : int { CONV2D, MAX_POOL2D, AVG_POOL2D, DENSE, ACTIVATION };
 
 // A layer in its place.

@@ -2,7 +2,7 @@
 #pragma once
 #include "block.cuh"
 
-template <class T, int COUNT> DEVICE T as(const int (&words)[COUNT]) {
+template <class T, class Word, int COUNT> DEVICE T as(const Word (&words)[COUNT]) {
   static_assert(sizeof(T) <= sizeof words, "more words than there is room for");
   T fields;
   memcpy(&fields, words, sizeof fields);

@@ -25,12 +25,14 @@
 //! # Ok::<(), candlewick::Error>(())
 //! ```
 
+pub mod activations;
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;
 pub mod engine;
 pub mod error;
 pub mod init;
+mod kernels;
 pub mod layers;
 pub mod loss;
 pub mod memory;

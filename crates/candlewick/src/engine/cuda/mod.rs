@@ -18,9 +18,7 @@ pub mod emulated;
 pub mod gpu;
 mod growing;
 mod layout;
-pub mod operation;
 pub mod optimizer;
-pub mod words;
 
 #[cfg(all(test, feature = "emulation"))]
 mod facts;
@@ -31,6 +29,7 @@ use super::{Engine, Progress, VelocityOwner};
 use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
+use crate::kernels::MOST;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -43,7 +42,6 @@ use layout::{Layout, SPLITS};
 use optimizer::DeviceOptimizer;
 use std::collections::HashMap;
 use std::ops::Range;
-use words::MOST;
 
 /// As in kernels/arguments.cuh.
 const PARAMETERS: usize = 32;
@@ -509,16 +507,11 @@ mod tests {
     use super::emulated::Emulated;
     use super::*;
     use crate::dataset::DatasetBuilder;
-    use crate::network::{Activation, Layer};
+    use crate::layers::{Conv2d, Layer};
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
-        let conv = Layer::Conv2d {
-            channels,
-            kernel_size: [3, 3],
-            strides: [1, 1],
-            padding: [0, 0],
-            activation: Activation::None,
-        };
+        let conv =
+            Layer::Conv2d(Conv2d { channels, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation: None });
         let network = Network::new(&[conv], [channels, 3, 3]).unwrap();
         CudaEngine::new(Emulated::new(most_shared, 10), network).unwrap()
     }

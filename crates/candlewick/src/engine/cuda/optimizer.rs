@@ -1,6 +1,6 @@
 //! What an optimiser is to the kernels: the number of its rule, and settings, which its struct in `kernels/` is made of.
 
-use super::words::padded;
+use crate::kernels::padded;
 use crate::optimizer::Sgd;
 use bytemuck::{Pod, Zeroable};
 

@@ -1,9 +1,9 @@
-//! Sizes and structs as the kernels have them: in words of 32 bits.
+//! Sizes and structs as `kernels/` has them: in words of 32 bits.
 
 use crate::error::{Code, Error, Result};
 use bytemuck::Pod;
 
-/// A struct of 32-bit fields as words, with zeros behind it.
+/// A struct of 32-bit fields as words, with zeros behind it. More words than there is room for are a compiler's error.
 pub fn padded<T: Pod, const COUNT: usize>(fields: T) -> [i32; COUNT] {
     const { assert!(size_of::<T>().is_multiple_of(size_of::<i32>()) && size_of::<T>() <= size_of::<[i32; COUNT]>()) };
     let mut words = [0; COUNT];

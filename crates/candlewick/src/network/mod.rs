@@ -1,12 +1,15 @@
 //! A network as data: its layers, and what follows from the shape of its input.
 //!
 //! ```
-//! use candlewick::network::{Activation, Layer, Network};
+//! use candlewick::activations::Activation;
+//! use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+//! use candlewick::network::Network;
 //!
+//! let activation = Some(Activation::Sigmoid);
 //! let layers = [
-//!     Layer::Conv2d { channels: 6, kernel_size: [5, 5], strides: [1, 1], padding: [0, 0], activation: Activation::Sigmoid },
-//!     Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] },
-//!     Layer::Dense { units: 10, activation: Activation::None },
+//!     Layer::Conv2d(Conv2d { channels: 6, kernel_size: [5, 5], strides: [1, 1], padding: [0, 0], activation }),
+//!     Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] }),
+//!     Layer::Dense(Dense { units: 10, activation: None }),
 //! ];
 //! let network = Network::new(&layers, [1, 28, 28])?;
 //! assert_eq!(network.layers[1].name, "pool0");
@@ -15,79 +18,19 @@
 //! # Ok::<(), candlewick::Error>(())
 //! ```
 
+pub(crate) mod shape;
+
+pub use shape::show;
+
+use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
+use crate::layers::{Draw, Layer, Operation, ParameterPlan, Plan};
+use shape::{MOST_VALUES, invalid_shape, require_room};
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::Range;
 
-/// The function at the end of a layer, applied element by element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// The identity.
-    None,
-    /// 1 / (1 + e⁻ˣ)
-    Sigmoid,
-    /// max(x, 0)
-    Relu,
-    /// (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)
-    Tanh,
-}
-
-impl Activation {
-    /// Each of them. The match makes the compiler ask for one that is added to the enum and not here.
-    pub const ALL: [Self; 4] = match Self::None {
-        Self::None | Self::Sigmoid | Self::Relu | Self::Tanh => [Self::None, Self::Sigmoid, Self::Relu, Self::Tanh],
-    };
-
-    /// Whether f(a) ≤ f(b) for all a ≤ b. Then the largest of some values has the largest f, and max pooling may come first.
-    pub fn never_decreases(self) -> bool {
-        match self {
-            Self::None | Self::Sigmoid | Self::Relu | Self::Tanh => true,
-        }
-    }
-}
-
-/// One layer as its user writes it. Pairs are (vertical, horizontal).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    /// Cross-correlation of (C, H, W) with `channels` kernels of (C, kernel_size), plus a bias a channel.
-    Conv2d {
-        /// Channels of the output.
-        channels: usize,
-        /// Height and width of the kernel.
-        kernel_size: [usize; 2],
-        /// Steps between windows.
-        strides: [usize; 2],
-        /// Rows and columns of zeros on each side.
-        padding: [usize; 2],
-        /// Applied to the output.
-        activation: Activation,
-    },
-    /// The largest value of each window.
-    MaxPool2d {
-        /// Height and width of a window.
-        pool_size: [usize; 2],
-        /// Steps between windows.
-        strides: [usize; 2],
-    },
-    /// The mean of each window.
-    AvgPool2d {
-        /// Height and width of a window.
-        pool_size: [usize; 2],
-        /// Steps between windows.
-        strides: [usize; 2],
-    },
-    /// x Wᵀ + b, after flattening the input.
-    Dense {
-        /// Length of the output.
-        units: usize,
-        /// Applied to the output.
-        activation: Activation,
-    },
-}
-
 /// A layer in its place: named, with shapes without the batch axis, (C, H, W) or (units).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlacedLayer {
     /// `conv0`, `pool0`, `dense0`: the kind and a count per kind.
     pub name: String,
@@ -99,6 +42,10 @@ pub struct PlacedLayer {
     pub output_shape: Vec<usize>,
     /// Where the layer's weight and bias are in [`Network::parameters`]; empty for pools.
     pub parameters: Range<usize>,
+    /// Its arithmetic, without the activation.
+    pub operation: Operation,
+    /// Applied to the output.
+    pub activation: Option<Activation>,
 }
 
 impl PlacedLayer {
@@ -109,7 +56,7 @@ impl PlacedLayer {
 }
 
 /// A weight or bias.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// `conv0.weight`, `dense2.bias`.
     pub name: String,
@@ -117,10 +64,12 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Its place among all the network's parameters laid end to end.
     pub range: Range<usize>,
+    /// How it begins.
+    pub draw: Draw,
 }
 
 /// Layers in their places, for one input shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// Shape of one image, (C, H, W).
     pub input_shape: [usize; 3],
@@ -175,41 +124,27 @@ impl Network {
 
     fn place(&mut self, layer: Layer, name: String) -> Result<()> {
         let input_shape = self.output_shape().to_vec();
+        let Plan { output, parameters, operation, activation } = layer.describe().plan(&name, &input_shape)?;
         let first = self.parameters.len();
-        let output_shape = match layer {
-            Layer::Conv2d { channels, kernel_size, strides, padding, .. } => {
-                let [c, h, w] = image(&name, &input_shape)?;
-                require_positive(&name, &[channels, strides[0], strides[1]], "channels and strides")?;
-                let height = windows(&name, "height", h, kernel_size[0], strides[0], padding[0])?;
-                let width = windows(&name, "width", w, kernel_size[1], strides[1], padding[1])?;
-                let padded = [c, h + 2 * padding[0], w + 2 * padding[1]];
-                require_room(format_args!("{name}'s padded input"), &padded)?;
-                self.add_parameter(&name, "weight", vec![channels, c, kernel_size[0], kernel_size[1]])?;
-                self.add_parameter(&name, "bias", vec![channels])?;
-                vec![channels, height, width]
-            }
-            Layer::MaxPool2d { pool_size, strides } | Layer::AvgPool2d { pool_size, strides } => {
-                let [c, h, w] = image(&name, &input_shape)?;
-                require_positive(&name, &strides, "strides")?;
-                let height = windows(&name, "height", h, pool_size[0], strides[0], 0)?;
-                let width = windows(&name, "width", w, pool_size[1], strides[1], 0)?;
-                vec![c, height, width]
-            }
-            Layer::Dense { units, .. } => {
-                require_positive(&name, &[units], "units")?;
-                self.add_parameter(&name, "weight", vec![units, input_shape.iter().product()])?;
-                self.add_parameter(&name, "bias", vec![units])?;
-                vec![units]
-            }
-        };
-        require_room(format_args!("{name}'s output"), &output_shape)?;
+        for parameter in parameters {
+            self.add_parameter(&name, parameter)?;
+        }
+        require_room(format_args!("{name}'s output"), &output)?;
         let parameters = first..self.parameters.len();
-        self.layers.push(PlacedLayer { name, layer, input_shape, output_shape, parameters });
+        self.layers.push(PlacedLayer {
+            name,
+            layer,
+            input_shape,
+            output_shape: output,
+            parameters,
+            operation,
+            activation,
+        });
         Ok(())
     }
 
-    fn add_parameter(&mut self, layer: &str, kind: &str, shape: Vec<usize>) -> Result<()> {
-        let name = format!("{layer}.{kind}");
+    fn add_parameter(&mut self, layer: &str, ParameterPlan { role, shape, draw }: ParameterPlan) -> Result<()> {
+        let name = format!("{layer}.{role}");
         let start = self.parameter_count();
         let end = start + require_room(format_args!("{name}"), &shape)?;
         if end > MOST_VALUES {
@@ -217,7 +152,7 @@ impl Network {
                 "{end} parameters with {name} are 2^32 or more; make the layers or the images smaller"
             )));
         }
-        self.parameters.push(Parameter { name, shape, range: start..end });
+        self.parameters.push(Parameter { name, shape, range: start..end, draw });
         Ok(())
     }
 }
@@ -226,103 +161,35 @@ impl Network {
 pub fn names(layers: &[Layer]) -> Vec<String> {
     let mut counts = HashMap::new();
     let name = |layer: &Layer| {
-        let count = counts.entry(kind(*layer)).or_insert(0usize);
+        let prefix = layer.describe().prefix();
+        let count = counts.entry(prefix).or_insert(0usize);
         *count += 1;
-        format!("{}{}", kind(*layer), *count - 1)
+        format!("{prefix}{}", *count - 1)
     };
     layers.iter().map(name).collect()
-}
-
-fn kind(layer: Layer) -> &'static str {
-    match layer {
-        Layer::Conv2d { .. } => "conv",
-        Layer::MaxPool2d { .. } | Layer::AvgPool2d { .. } => "pool",
-        Layer::Dense { .. } => "dense",
-    }
-}
-
-fn invalid_shape(message: String) -> Error {
-    Error::new(Code::InvalidShape, message)
-}
-
-/// A shape as d2l prints it: `(1, 28, 28)`.
-pub fn show(shape: &[usize]) -> String {
-    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
-    format!("({})", sizes.join(", "))
-}
-
-fn image(name: &str, shape: &[usize]) -> Result<[usize; 3]> {
-    shape.try_into().map_err(|_| {
-        let shape = show(shape);
-        invalid_shape(format!(
-            "{name} needs images of shape (C, H, W), but {shape} reaches it; put it before the dense layers"
-        ))
-    })
-}
-
-/// Most values of anything: below 2³², as 16 GiB of float32 are more than any small network's. Beyond that a shape is a mistake.
-const MOST_VALUES: usize = u32::MAX as usize;
-
-/// The number of values of this shape.
-fn require_room(what: fmt::Arguments<'_>, shape: &[usize]) -> Result<usize> {
-    let values = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
-    values.filter(|n| *n <= MOST_VALUES).ok_or_else(|| {
-        let shape = show(shape);
-        invalid_shape(format!(
-            "{what} of shape {shape} would hold 2^32 values or more; make the layer or the images smaller"
-        ))
-    })
-}
-
-fn require_positive(name: &str, sizes: &[usize], what: &str) -> Result<()> {
-    if sizes.contains(&0) {
-        return Err(Error::new(Code::InvalidArgument, format!("{name} has {what} of 0; they must be at least 1")));
-    }
-    Ok(())
-}
-
-/// Number of windows along one side: ⌊(n + 2 padding - window) / stride⌋ + 1.
-fn windows(name: &str, side: &str, n: usize, window: usize, stride: usize, padding: usize) -> Result<usize> {
-    if window == 0 {
-        return Err(Error::new(
-            Code::InvalidArgument,
-            format!("{name} has a window of {side} 0; it must be at least 1"),
-        ));
-    }
-    let Some(padded) = padding.checked_mul(2).and_then(|both| both.checked_add(n)) else {
-        return Err(invalid_shape(format!(
-            "{name} has {padding} of padding on each side of its {side} {n}, more than can be counted; make it smaller"
-        )));
-    };
-    match padded.checked_sub(window) {
-        Some(room) => Ok(room / stride + 1),
-        None => Err(invalid_shape(format!(
-            "{name} has a window of {side} {window}, larger than its input of {side} {n} with {padding} of padding on each \
-             side; make the window smaller or the padding larger"
-        ))),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::{AvgPool2d, Conv2d, Dense, MaxPool2d};
 
     fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
-        Layer::Conv2d {
+        Layer::Conv2d(Conv2d {
             channels,
             kernel_size: [kernel; 2],
             strides: [stride; 2],
             padding: [padding; 2],
-            activation: Activation::Sigmoid,
-        }
+            activation: Some(Activation::Sigmoid),
+        })
     }
 
     fn pool(size: usize, stride: usize) -> Layer {
-        Layer::MaxPool2d { pool_size: [size; 2], strides: [stride; 2] }
+        Layer::MaxPool2d(MaxPool2d { pool_size: [size; 2], strides: [stride; 2] })
     }
 
     fn dense(units: usize) -> Layer {
-        Layer::Dense { units, activation: Activation::None }
+        Layer::Dense(Dense { units, activation: None })
     }
 
     #[test]
@@ -388,12 +255,8 @@ mod tests {
 
     #[test]
     fn sides_are_not_exchanged() {
-        let pairs = |kernel_size, strides, padding| Layer::Conv2d {
-            channels: 2,
-            kernel_size,
-            strides,
-            padding,
-            activation: Activation::None,
+        let pairs = |kernel_size, strides, padding| {
+            Layer::Conv2d(Conv2d { channels: 2, kernel_size, strides, padding, activation: None })
         };
         let shape = |layer, input| Network::new(&[layer], input).unwrap().layers[0].output_shape.clone();
         assert_eq!(shape(pairs([3, 5], [1, 2], [0, 1]), [1, 9, 12]), [2, 7, 5]);
@@ -401,7 +264,7 @@ mod tests {
             let without = Network::new(&[pairs([1, 1], strides, [0, 0])], [1, 9, 12]).unwrap_err();
             assert!(without.message.contains("conv0 has channels and strides of 0"), "{without}");
         }
-        let pool = Layer::AvgPool2d { pool_size: [2, 3], strides: [1, 4] };
+        let pool = Layer::AvgPool2d(AvgPool2d { pool_size: [2, 3], strides: [1, 4] });
         assert_eq!(shape(pool, [3, 9, 12]), [3, 8, 3]);
         let named = |layer| Network::new(&[layer], [1, 9, 12]).unwrap_err().message;
         assert!(
@@ -414,7 +277,7 @@ mod tests {
 
     #[test]
     fn names_count_each_kind_by_itself() {
-        let mean = Layer::AvgPool2d { pool_size: [2; 2], strides: [2; 2] };
+        let mean = Layer::AvgPool2d(AvgPool2d { pool_size: [2; 2], strides: [2; 2] });
         let layers = [conv(6, 5, 1, 0), pool(2, 2), mean, conv(16, 5, 1, 0), dense(120), dense(84)];
         assert_eq!(names(&layers), ["conv0", "pool0", "pool1", "conv1", "dense0", "dense1"]);
         let network = Network::new(&[conv(2, 1, 1, 0), dense(3)], [1, 2, 2]).unwrap();
