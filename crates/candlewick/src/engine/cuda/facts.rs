@@ -39,42 +39,16 @@ macro_rules! hold_struct {
 
 #[test]
 fn structs_have_the_same_fields_in_the_same_places() {
-    hold_struct!("Operation", Operation { kind, x, y, own, own_end, partial, record, words });
-    hold_struct!("Optimizer", DeviceOptimizer { steps, planes, rule, settings });
-    hold_struct!(
+    hold_struct! { "Operation", Operation { kind, x, y, own, own_end, partial, record, words } }
+    hold_struct! { "Optimizer", DeviceOptimizer { steps, planes, rule, settings } }
+    hold_struct! {
         "Arguments",
         Arguments {
-            operations,
-            bytes,
-            floats,
-            order,
-            labels,
-            parameters,
-            turned,
-            gradient,
-            optimizer,
-            partials,
-            records,
-            losses,
-            correct,
-            logits,
-            scratch,
-            sums,
-            operation_count,
-            image_len,
-            classes,
-            first,
-            images,
-            memory_len,
-            gradient_places,
-            longest,
-            partial_len,
-            record_len,
-            partial_count,
-            parameter_count,
-            scale,
+            operations, bytes, floats, order, labels, parameters, turned, gradient, optimizer, partials, records, losses, correct,
+            logits, scratch, sums, operation_count, image_len, classes, first, images, memory_len, gradient_places, longest,
+            partial_len, record_len, partial_count, parameter_count, scale,
         }
-    );
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //!   parameters ◄── update: gradient, and the optimiser's step, 32 parameters to a block ◄┘
 //! ```
 //!
-//! A layer leaves what its parameters' gradient is made of in one of the two, as it likes.
+//! Partial gradients or a record: where a layer leaves what its parameters' gradient is made of is its own affair.
+//!
 //! Datasets stay on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
 //! fixed order, so that a run repeats to the last bit; other GPUs, of other numbers of multiprocessors, may differ there.
 
