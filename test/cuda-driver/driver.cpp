@@ -38,6 +38,11 @@ static bool capturing, has_unread_copy;
 static bool is_loaded[6];  // kernels, which a driver may load at their first launch
 static std::vector<Launch> captured;
 
+static void emulate(const Launch &launch) {
+  static const Threads one_at_a_time = {1, 1, 0, 0, 0, nullptr};
+  candlewick_emulate(launch.kernel, launch.blocks, launch.shared, &one_at_a_time, &launch.arguments, nullptr, 0);
+}
+
 static bool is_lost() { return lost_at >= 0 && launches >= lost_at; }
 
 // Whether [address, address + bytes) is memory that was given out.
@@ -148,7 +153,7 @@ Result cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsign
   is_loaded[launch.kernel] = true;
   launches++;
   if (is_lost()) return LAUNCH_FAILED;
-  candlewick_emulate(launch.kernel, launch.blocks, launch.shared, 1, 1, &launch.arguments);
+  emulate(launch);
   return SUCCESS;
 }
 Result cuStreamBeginCapture_v2(void *, int) { capturing = true; captured.clear(); return SUCCESS; }
@@ -167,7 +172,7 @@ Result cuGraphLaunch(void *graph, void *) {
   for (const Launch &launch : *static_cast<std::vector<Launch> *>(graph)) {
     launches++;
     if (is_lost()) return LAUNCH_FAILED;
-    candlewick_emulate(launch.kernel, launch.blocks, launch.shared, 1, 1, &launch.arguments);
+    emulate(launch);
   }
   return SUCCESS;
 }

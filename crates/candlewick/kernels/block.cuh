@@ -23,16 +23,30 @@
 extern __shared__ __align__(16) float shared_memory[];  // float64 is in it too
 
 #else
+#include <atomic>
 
 #define KERNEL static void
 #define DEVICE static inline
-#define FIRST_ITEM thread
-#define ITEMS_AT_ONCE threads
-#define BLOCK block
-#define BLOCKS blocks
-#define BARRIER meet(__LINE__)
-static thread_local int thread, threads, block, blocks;
-static thread_local float *shared_memory;
-static void meet(int line);  // emulation.cpp
+#define FIRST_ITEM here().thread
+#define ITEMS_AT_ONCE here().threads
+#define BLOCK here().block
+#define BLOCKS here().blocks
+#define BARRIER meet({__FILE__, __LINE__})
+#define shared_memory here().memory
+
+struct Barrier {
+  const char *file;
+  int line;
+};
+static void meet(Barrier barrier);  // emulation.cpp
+
+// Which thread of which block it is that runs.
+struct Place {
+  int thread, threads, block, blocks;
+  float *memory;
+};
+// Relaxed: to ThreadSanitizer, this must not look as if the threads waited for each other here.
+static thread_local std::atomic<Place *> running;
+DEVICE Place &here() { return *running.load(std::memory_order_relaxed); }
 
 #endif

@@ -1,56 +1,39 @@
-// The kernels for the host: blocks of some threads of the system, and a few blocks at once.
+// The kernels for the host. The threads of a block take turns, from barrier to barrier, and so do the blocks that run at once.
 //
-// Built with -fsanitize=thread, it says where threads of a block, or of two blocks, meet in memory without a barrier between.
-#include <condition_variable>
+// What a thread reads before another has written it, or after another has written over it, is another value when the turns go
+// the other way round; and where nothing has been written yet, it is NaN. So a barrier that is missing changes results, and does
+// so every time. Built with -fsanitize=thread, it also says where two threads meet in memory without a barrier between.
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <mutex>
-#include <thread>
+#include <limits>
 #include <vector>
 
+#include "fiber.h"
 #include "step.cu"
+
+// How the threads of a launch run; `struct Threads` of emulated.rs.
+struct Threads {
+  int32_t in_block, blocks_at_once;
+  int32_t descending;  // the last thread of the last block goes first
+  // A planted fault: this thread, or with -1 all of them, passes by the barrier in this line of the file of this name.
+  int32_t passed_by, line;
+  const char *file;  // null where there is no fault
+};
 
 namespace {
 
-// A barrier that all threads of a block must come to at the same line.
-class Meeting {
- public:
-  explicit Meeting(int threads) : expected(threads) {}
+const Barrier START = {"start of the kernel", 0}, END = {"end of the kernel", 0}, NO_BLOCK_LEFT = {"end of the launch", 0};
 
-  void wait(int line) {
-    std::unique_lock<std::mutex> lock(mutex);
-    if (present == 0) at = line;
-    if (at != line) {
-      std::fprintf(stderr, "threads of block %d are at barriers of lines %d and %d (0: the end)\n", block, at, line);
-      std::abort();
-    }
-    if (++present == expected) {
-      present = 0, round++;
-      all_there.notify_all();
-      return;
-    }
-    const long mine = round;
-    all_there.wait(lock, [&] { return round != mine; });
-  }
+const char *file_name(const char *path) {
+  const char *slash = std::strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
 
- private:
-  std::mutex mutex;
-  std::condition_variable all_there;
-  const int expected;
-  int present = 0, at = 0;
-  long round = 0;
-};
+bool is_same(Barrier a, Barrier b) { return a.line == b.line && !std::strcmp(a.file, b.file); }
 
-// What a multiprocessor has for the one block that it runs at a time.
-struct Multiprocessor {
-  Multiprocessor(int threads, size_t shared) : meeting(threads), memory(shared / sizeof(double) + 1) {}
-  Meeting meeting;
-  std::vector<double> memory;
-};
-
-thread_local Meeting *meeting;
+void fill_with_nan(float *numbers, size_t count) { std::fill_n(numbers, count, std::numeric_limits<float>::quiet_NaN()); }
 
 void run(int kernel, const Arguments &arguments) {
   switch (kernel) {
@@ -63,33 +46,125 @@ void run(int kernel, const Arguments &arguments) {
   }
 }
 
-}  // namespace
+// Those that have the scratch for their block's memory, where shared memory is too small.
+bool takes_images(int kernel) { return kernel == 0 || kernel == 2 || kernel == 3; }
 
-static void meet(int line) {
-  if (threads > 1) meeting->wait(line);
-}
+struct Work {
+  const int kernel, grid;
+  const size_t shared;
+  const Threads &threads;
+  const Arguments &arguments;
+};
 
-// Each of `at_once` multiprocessors takes the blocks from its own on, with `block_threads` threads.
-extern "C" void candlewick_emulate(int kernel, int grid, size_t shared, int block_threads, int at_once,
-                                   const Arguments *arguments) {
-  std::deque<Multiprocessor> multiprocessors;
-  std::vector<std::thread> running;
-  for (int m = 0; m < at_once; m++) {
-    Multiprocessor &self = multiprocessors.emplace_back(block_threads, shared);
-    for (int t = 0; t < block_threads; t++) {
-      auto take_blocks = [=, &self] {
-        meeting = &self.meeting;
-        shared_memory = reinterpret_cast<float *>(self.memory.data());
-        thread = t, threads = block_threads, blocks = grid;
-        for (block = m; block < grid; block += at_once) {
-          if (t == 0) std::memset(self.memory.data(), 0xff, self.memory.size() * sizeof(double));  // NaN: nothing is there yet
-          meet(0);
-          run(kernel, *arguments);
-          meet(0);
-        }
-      };
-      if (block_threads * at_once == 1) take_blocks(); else running.emplace_back(take_blocks);
+using SharedMemory = std::vector<double>;  // of float64, so that it is in its place for any type
+
+// A thread of a block, and of the blocks that come after it on the same multiprocessor.
+class Thread : public Place {
+ public:
+  Thread(const Work &work, SharedMemory &shared, int thread, int block)
+      : Place{thread, work.threads.in_block, block, work.grid, reinterpret_cast<float *>(shared.data())},
+        work(work),
+        shared(shared),
+        fiber([this] { take_blocks(); }) {}
+
+  // To the next barrier.
+  void go_on() {
+    running.store(this, std::memory_order_relaxed);
+    fiber.resume();
+  }
+
+  // In the kernel.
+  void meet(Barrier barrier) {
+    const Threads &how = work.threads;
+    const bool is_its_fault = how.file && (how.passed_by == thread || how.passed_by == -1);
+    if (is_its_fault && is_same({how.file, how.line}, {file_name(barrier.file), barrier.line})) return;
+    wait(barrier);
+  }
+
+  Barrier at = START;
+
+ private:
+  void take_blocks() {
+    for (; block < blocks; block += work.threads.blocks_at_once) {
+      if (thread == 0) forget();
+      wait(START);
+      run(work.kernel, work.arguments);
+      wait(END);
+    }
+    for (;;) wait(NO_BLOCK_LEFT);
+  }
+
+  // A block finds nothing that another has left.
+  void forget() {
+    const Arguments &a = work.arguments;
+    fill_with_nan(memory, 2 * shared.size());
+    if (takes_images(work.kernel) && a.scratch) fill_with_nan(a.scratch + (size_t)block * a.memory_len, a.memory_len);
+  }
+
+  void wait(Barrier barrier) {
+    at = barrier;
+    sanitizer::release(&shared);
+    fiber.pause();
+    sanitizer::acquire(&shared);
+  }
+
+  const Work &work;
+  SharedMemory &shared;
+  Fiber fiber;
+};
+
+// What runs one block at a time, with its threads in turn.
+class Multiprocessor {
+ public:
+  Multiprocessor(const Work &work, int first_block) : shared((work.shared + sizeof(double) - 1) / sizeof(double)) {
+    for (int i = 0; i < work.threads.in_block; i++) {
+      const int thread = work.threads.descending ? work.threads.in_block - 1 - i : i;
+      threads.emplace_back(work, shared, thread, first_block);
     }
   }
-  for (auto &each : running) each.join();
+
+  // Lets each thread go on to its next barrier; whether there was a block left.
+  bool go_on() {
+    for (Thread &thread : threads) thread.go_on();
+    sanitizer::acquire(&shared);
+    return !is_same(threads[0].at, NO_BLOCK_LEFT);
+  }
+
+  // Whether all threads are at the same barrier. If not, `complaint` names two that are not.
+  bool is_together(char *complaint, size_t room) const {
+    const Thread &a = threads[0];
+    for (const Thread &b : threads) {
+      if (is_same(a.at, b.at)) continue;
+      std::snprintf(complaint, room, "threads %d and %d of block %d are at different barriers: %s:%d and %s:%d", a.thread, b.thread,
+                    a.block, file_name(a.at.file), a.at.line, file_name(b.at.file), b.at.line);
+      return false;
+    }
+    return true;
+  }
+
+ private:
+  SharedMemory shared;
+  std::deque<Thread> threads;  // in the order of their turns
+};
+
+}  // namespace
+
+static void meet(Barrier barrier) { static_cast<Thread &>(here()).meet(barrier); }
+
+// 0, or 1 and in `complaint`, which has `room` for it, where the threads of a block have parted.
+extern "C" int candlewick_emulate(int kernel, int grid, size_t shared, const Threads *threads, const Arguments *arguments,
+                                  char *complaint, size_t room) {
+  const Work work = {kernel, grid, shared, *threads, *arguments};
+  std::deque<Multiprocessor> multiprocessors;
+  for (int i = 0; i < threads->blocks_at_once; i++) {
+    multiprocessors.emplace_back(work, threads->descending ? threads->blocks_at_once - 1 - i : i);
+  }
+  for (bool is_going_on = true; is_going_on;) {
+    is_going_on = false;
+    for (Multiprocessor &multiprocessor : multiprocessors) {
+      is_going_on |= multiprocessor.go_on();
+      if (!multiprocessor.is_together(complaint, room)) return 1;
+    }
+  }
+  return 0;
 }
