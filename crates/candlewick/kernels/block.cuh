@@ -31,14 +31,14 @@ extern __shared__ __align__(16) float shared_memory[];  // float64 is in it too
 #define ITEMS_AT_ONCE here().threads
 #define BLOCK here().block
 #define BLOCKS here().blocks
-#define BARRIER meet({__FILE__, __LINE__})
+#define BARRIER do { static constexpr Barrier its_place = {__FILE__, __LINE__}; meet(its_place); } while (0)
 #define shared_memory here().memory
 
 struct Barrier {
   const char *file;
   int line;
 };
-static void meet(Barrier barrier);  // emulation.cpp
+static void meet(const Barrier &barrier);  // emulation.cpp
 
 // Which thread of which block it is that runs.
 struct Place {

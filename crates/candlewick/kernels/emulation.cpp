@@ -24,14 +24,13 @@ struct Threads {
 
 namespace {
 
-const Barrier START = {"start of the kernel", 0}, END = {"end of the kernel", 0}, NO_BLOCK_LEFT = {"end of the launch", 0};
+// Where all threads meet as well.
+constexpr Barrier START = {"start of the kernel", 0}, END = {"end of the kernel", 0}, NO_BLOCK_LEFT = {"end of the launch", 0};
 
 const char *file_name(const char *path) {
   const char *slash = std::strrchr(path, '/');
   return slash ? slash + 1 : path;
 }
-
-bool is_same(Barrier a, Barrier b) { return a.line == b.line && !std::strcmp(a.file, b.file); }
 
 void fill_with_nan(float *numbers, size_t count) { std::fill_n(numbers, count, std::numeric_limits<float>::quiet_NaN()); }
 
@@ -56,13 +55,19 @@ struct Work {
   const Arguments &arguments;
 };
 
-using SharedMemory = std::vector<double>;  // of float64, so that it is in its place for any type
+// What the threads of a block share.
+struct Shared {
+  std::vector<double> memory;  // of float64, so that any type is in its place
+  // Where ThreadSanitizer sees them meet: at each in turn, as the first of them come to the next barrier before the last of them
+  // leave this one.
+  char meetings[2];
+};
 
 // A thread of a block, and of the blocks that come after it on the same multiprocessor.
 class Thread : public Place {
  public:
-  Thread(const Work &work, SharedMemory &shared, int thread, int block)
-      : Place{thread, work.threads.in_block, block, work.grid, reinterpret_cast<float *>(shared.data())},
+  Thread(const Work &work, Shared &shared, int thread, int block)
+      : Place{thread, work.threads.in_block, block, work.grid, reinterpret_cast<float *>(shared.memory.data())},
         work(work),
         shared(shared),
         fiber([this] { take_blocks(); }) {}
@@ -74,14 +79,15 @@ class Thread : public Place {
   }
 
   // In the kernel.
-  void meet(Barrier barrier) {
+  void meet(const Barrier &barrier) {
     const Threads &how = work.threads;
-    const bool is_its_fault = how.file && (how.passed_by == thread || how.passed_by == -1);
-    if (is_its_fault && is_same({how.file, how.line}, {file_name(barrier.file), barrier.line})) return;
+    const bool is_at_fault = how.passed_by == thread || how.passed_by == -1;
+    if (how.file && is_at_fault && how.line == barrier.line && !std::strcmp(how.file, file_name(barrier.file))) return;
     wait(barrier);
   }
 
-  Barrier at = START;
+  // Where it waits.
+  const Barrier &place() const { return *barrier.load(std::memory_order_relaxed); }
 
  private:
   void take_blocks() {
@@ -97,26 +103,29 @@ class Thread : public Place {
   // A block finds nothing that another has left.
   void forget() {
     const Arguments &a = work.arguments;
-    fill_with_nan(memory, 2 * shared.size());
+    fill_with_nan(memory, 2 * shared.memory.size());
     if (takes_images(work.kernel) && a.scratch) fill_with_nan(a.scratch + (size_t)block * a.memory_len, a.memory_len);
   }
 
-  void wait(Barrier barrier) {
-    at = barrier;
-    sanitizer::release(&shared);
+  void wait(const Barrier &place) {
+    barrier.store(&place, std::memory_order_relaxed);
+    char &meeting = shared.meetings[round++ % 2];
+    sanitizer::release(&meeting);
     fiber.pause();
-    sanitizer::acquire(&shared);
+    sanitizer::acquire(&meeting);
   }
 
   const Work &work;
-  SharedMemory &shared;
+  Shared &shared;
+  int round = 0;
+  std::atomic<const Barrier *> barrier{&START};  // as who reads it is not to look like another thread of the block
   Fiber fiber;
 };
 
 // What runs one block at a time, with its threads in turn.
 class Multiprocessor {
  public:
-  Multiprocessor(const Work &work, int first_block) : shared((work.shared + sizeof(double) - 1) / sizeof(double)) {
+  Multiprocessor(const Work &work, int first_block) : shared{std::vector<double>((work.shared + sizeof(double) - 1) / sizeof(double)), {}} {
     for (int i = 0; i < work.threads.in_block; i++) {
       const int thread = work.threads.descending ? work.threads.in_block - 1 - i : i;
       threads.emplace_back(work, shared, thread, first_block);
@@ -126,30 +135,30 @@ class Multiprocessor {
   // Lets each thread go on to its next barrier; whether there was a block left.
   bool go_on() {
     for (Thread &thread : threads) thread.go_on();
-    sanitizer::acquire(&shared);
-    return !is_same(threads[0].at, NO_BLOCK_LEFT);
+    for (char &meeting : shared.meetings) sanitizer::acquire(&meeting);
+    return &threads[0].place() != &NO_BLOCK_LEFT;
   }
 
   // Whether all threads are at the same barrier. If not, `complaint` names two that are not.
   bool is_together(char *complaint, size_t room) const {
     const Thread &a = threads[0];
     for (const Thread &b : threads) {
-      if (is_same(a.at, b.at)) continue;
+      if (&a.place() == &b.place()) continue;
       std::snprintf(complaint, room, "threads %d and %d of block %d are at different barriers: %s:%d and %s:%d", a.thread, b.thread,
-                    a.block, file_name(a.at.file), a.at.line, file_name(b.at.file), b.at.line);
+                    a.block, file_name(a.place().file), a.place().line, file_name(b.place().file), b.place().line);
       return false;
     }
     return true;
   }
 
  private:
-  SharedMemory shared;
+  Shared shared;
   std::deque<Thread> threads;  // in the order of their turns
 };
 
 }  // namespace
 
-static void meet(Barrier barrier) { static_cast<Thread &>(here()).meet(barrier); }
+static void meet(const Barrier &barrier) { static_cast<Thread &>(here()).meet(barrier); }
 
 // 0, or 1 and in `complaint`, which has `room` for it, where the threads of a block have parted.
 extern "C" int candlewick_emulate(int kernel, int grid, size_t shared, const Threads *threads, const Arguments *arguments,

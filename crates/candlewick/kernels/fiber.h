@@ -61,7 +61,7 @@ class Fiber {
   }
 
  private:
-  enum { STACK = 256 << 10 };
+  enum { STACK = 64 << 10 };
 
   // A context's function takes integers only.
   static void enter(unsigned high, unsigned low) {
