@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has sanitizers watch the CUDA engine's kernels on the host. ThreadSanitizer, which takes the emulation's fibers for threads, is
-# to find nothing where all barriers are there, and a race where one is left out; AddressSanitizer is to find nothing.
+# Has sanitizers watch the CUDA engine's kernels on the host. ThreadSanitizer, which takes the emulation's fibers for threads,
+# must find nothing where all barriers are there, and a race where one is left out; AddressSanitizer must find nothing.
 # Where g++ and its sanitizers are missing it says so and exits with 0, unless REQUIRE=1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,12 +23,12 @@ echo race:CompletedTest >"$suppressions"
 watch() {
   local sanitizer=$1 tests
   shift
-  tests=$(CANDLEWICK_SANITIZE=$sanitizer cargo test --package candlewick --features emulation --locked --test cuda_emulation \
-    --no-run --message-format json 2>/dev/null |
-    node -e 'for (const line of require("fs").readFileSync(0, "utf8").trim().split("\n")) {
-      const { executable, target } = JSON.parse(line)
-      if (executable && target.name === "cuda_emulation") console.log(executable)
-    }')
+  tests=$(CXX=g++ CANDLEWICK_SANITIZE=$sanitizer cargo test --package candlewick --features emulation --test cuda_emulation \
+    --locked --quiet --no-run --message-format json | node -e '
+      for (const line of require("fs").readFileSync(0, "utf8").trim().split("\n")) {
+        const { executable, target } = JSON.parse(line)
+        if (executable && target.name === "cuda_emulation") console.log(executable)
+      }')
   TSAN_OPTIONS="suppressions=$suppressions" ASAN_OPTIONS=detect_leaks=0 \
     LD_PRELOAD=$(readlink -f "$(g++ -print-file-name="lib${sanitizer:0:1}san.so")") "$tests" --quiet "$@"
 }

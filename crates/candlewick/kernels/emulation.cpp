@@ -1,8 +1,8 @@
 // The kernels for the host. The threads of a block take turns, from barrier to barrier, and so do the blocks that run at once.
 //
 // What a thread reads before another has written it, or after another has written over it, is another value when the turns go
-// the other way round; and where nothing has been written yet, it is NaN. So a barrier that is missing changes results, and does
-// so every time. Built with -fsanitize=thread, it also says where two threads meet in memory without a barrier between.
+// the other way round; and where nothing has been written yet, it is NaN. So a missing barrier changes results, every time.
+// Built with -fsanitize=thread, it also says where two threads meet in memory without a barrier between.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -57,9 +57,10 @@ struct Work {
 
 // What the threads of a block share.
 struct Shared {
+  explicit Shared(size_t bytes) : memory((bytes + sizeof(double) - 1) / sizeof(double)) {}
   std::vector<double> memory;  // of float64, so that any type is in its place
-  // Where ThreadSanitizer sees them meet: at each in turn, as the first of them come to the next barrier before the last of them
-  // leave this one.
+  // Where ThreadSanitizer sees them meet. At one and the other in turn: the first of them have come to the next barrier when the
+  // last of them leave this one.
   char meetings[2];
 };
 
@@ -125,7 +126,7 @@ class Thread : public Place {
 // What runs one block at a time, with its threads in turn.
 class Multiprocessor {
  public:
-  Multiprocessor(const Work &work, int first_block) : shared{std::vector<double>((work.shared + sizeof(double) - 1) / sizeof(double)), {}} {
+  Multiprocessor(const Work &work, int first_block) : shared(work.shared) {
     for (int i = 0; i < work.threads.in_block; i++) {
       const int thread = work.threads.descending ? work.threads.in_block - 1 - i : i;
       threads.emplace_back(work, shared, thread, first_block);
@@ -141,11 +142,12 @@ class Multiprocessor {
 
   // Whether all threads are at the same barrier. If not, `complaint` names two that are not.
   bool is_together(char *complaint, size_t room) const {
-    const Thread &a = threads[0];
-    for (const Thread &b : threads) {
-      if (&a.place() == &b.place()) continue;
-      std::snprintf(complaint, room, "threads %d and %d of block %d are at different barriers: %s:%d and %s:%d", a.thread, b.thread,
-                    a.block, file_name(a.place().file), a.place().line, file_name(b.place().file), b.place().line);
+    const Thread &first = threads[0];
+    for (const Thread &other : threads) {
+      const Barrier &here = first.place(), &there = other.place();
+      if (&here == &there) continue;
+      std::snprintf(complaint, room, "of block %d, thread %d waits at %s:%d and thread %d at %s:%d", first.block, first.thread,
+                    file_name(here.file), here.line, other.thread, file_name(there.file), there.line);
       return false;
     }
     return true;

@@ -42,7 +42,8 @@ class Fiber {
     inside.uc_stack.ss_size = STACK;
     inside.uc_link = nullptr;
     const uint64_t self = reinterpret_cast<uint64_t>(this);
-    makecontext(&inside, reinterpret_cast<void (*)()>(enter), 2, static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
+    const unsigned high = self >> 32, low = self;
+    makecontext(&inside, reinterpret_cast<void (*)()>(enter), 2, high, low);
   }
   ~Fiber() { sanitizer::destroy(watched); }
   Fiber(const Fiber &) = delete;
