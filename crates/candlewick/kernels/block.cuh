@@ -6,7 +6,7 @@
 //   BARRIER;
 //
 // Such code is right with any number of threads to a block. So a C++ compiler for the host, with the second half of this file,
-// makes of it what the tests run where there is no GPU.
+// makes of it what the tests run where there is no GPU, with threads that take turns.
 #pragma once
 #include <math.h>
 #include <stdint.h>

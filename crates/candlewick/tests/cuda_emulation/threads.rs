@@ -34,7 +34,7 @@ fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
     let labels: Vec<u32> = (0..7).map(|i| i % network.classes() as u32).collect();
     let mut metrics = vec![cuda.step(&images, &labels, &momentum).unwrap()];
     let mut values = flat(&cuda.gradients().unwrap());
-    metrics.push(cuda.train(&dataset, &order, 9, &momentum, &Progress::default()).unwrap());
+    metrics.push(cuda.train(&dataset, &order, 15, &momentum, &Progress::default()).unwrap());
     metrics.push(cuda.evaluate(&dataset, 1..20, &Progress::default()).unwrap());
     values.extend(flat(&cuda.parameters().unwrap()));
     values.extend(flat(&[("logits".to_owned(), cuda.predict(&images).unwrap())]));
