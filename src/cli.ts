@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `candlewick`: the command's process, with its signals, its streams and its exit code. */
 
-import { exitCode, explain, main } from './cli/main.js'
+import { exitCode, explain, finishesUnread, main } from './cli/main.js'
 
 /** Why the work ends early. */
 class Ending extends Error {
@@ -44,7 +44,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     console.error(`candlewick: cannot print: ${error.message}.`)
     process.exit(exitCode.failure)
   }
-  if (!args.some((argument) => argument.startsWith('--save'))) process.exit(exitCode.done)
+  if (!finishesUnread(args)) process.exit(exitCode.done)
 })
 
 try {

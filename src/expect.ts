@@ -126,12 +126,6 @@ function copyOfArray(name: string, value: unknown, length: number): unknown[] | 
   })
 }
 
-export function expectOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
-  const choice = choices.find((c) => c === value)
-  if (choice === undefined) throw unexpected(name, `one of ${choices.map(show).join(', ')}`, value)
-  return choice
-}
-
 export function expectString(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value
   throw unexpected(name, 'a string', value)
@@ -148,13 +142,21 @@ export function expectBoolean(name: string, value: unknown): boolean {
   throw unexpected(name, 'true or false', value)
 }
 
+type ActiveSignal = Pick<AbortSignal, 'aborted' | 'addEventListener' | 'removeEventListener' | 'throwIfAborted'>
+
+const signalKeys: Keys<ActiveSignal> = {
+  aborted: true,
+  addEventListener: true,
+  removeEventListener: true,
+  throwIfAborted: true,
+}
+
 /** By what it does: signals of another realm, such as jsdom's, are none by their class. */
 export function expectSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined
-  const methods = ['addEventListener', 'removeEventListener', 'throwIfAborted'] as const
-  const read = readOnce<AbortSignal>('signal', value, ['aborted', ...methods])
-  const acts = typeof read.aborted === 'boolean' && methods.every((method) => typeof read[method] === 'function')
-  if (acts) return value as AbortSignal
+  const { aborted, ...methods } = readOnce<ActiveSignal>('signal', value, signalKeys)
+  const acts = Object.values(methods).every((method) => typeof method === 'function')
+  if (typeof aborted === 'boolean' && acts) return value as AbortSignal
   throw unexpected('signal', 'an AbortSignal', value)
 }
 
@@ -182,15 +184,26 @@ export type Keys<T> = Record<keyof T, true>
 export type Unchecked<T> = { readonly [K in keyof T]?: unknown }
 
 /** Properties of an object, own or inherited, each read once; none of what is no object. */
-export function readOnce<T>(name: string, value: unknown, keys: readonly (keyof T)[]): Unchecked<T> {
+export function readOnce<T>(name: string, value: unknown, keys: Record<keyof T, unknown>): Unchecked<T> {
   if (typeof value !== 'object' || value === null) return {}
-  return reading(name, () => Object.fromEntries(keys.map((key) => [key, (value as T)[key]]))) as Unchecked<T>
+  const names = Object.keys(keys) as (keyof T)[]
+  return reading(name, () => Object.fromEntries(names.map((key) => [key, (value as T)[key]]))) as Unchecked<T>
 }
 
 /** The values of an options object, whose keys must all be known, so that a typo is not silently ignored. */
-export function expectOptions<T>(name: string, value: unknown, keys: Keys<T>): Unchecked<T> {
+export function expectOptions<T>(name: string, value: unknown, keys: Record<keyof T, unknown>): Unchecked<T> {
   refuseUnknownKeys(name, value, keys)
-  return readOnce<T>(`The options of ${name}`, value, Object.keys(keys) as (keyof T)[])
+  return readOnce<T>(`The options of ${name}`, value, keys)
+}
+
+/** What checks each setting; one that may be left out is then `undefined`, for which its check knows a default. */
+export type Checks<T> = { readonly [K in keyof T]-?: (value: unknown) => T[K] }
+
+/** Settings that were given as options, each checked. */
+export function expectSettings<T>(name: string, value: unknown, checks: Checks<T>): Required<T> {
+  const given = expectOptions<T>(name, value, checks)
+  const keys = Object.keys(checks) as (keyof T)[]
+  return Object.fromEntries(keys.map((key) => [key, checks[key](given[key])])) as Required<T>
 }
 
 export function refuseUnknownKeys(name: string, value: unknown, keys: object): void {

@@ -1,19 +1,19 @@
 /** How images get into the addon and values out of it: piece by piece, so that the event loop never waits for a large copy. */
 
 import { setImmediate } from 'node:timers/promises'
-import { ImageFeed } from '../index.js'
-import { messageOf, native, nativeAsync } from './errors.js'
+import { callAddon, callAddonAsync, ImageFeed } from './addon.js'
+import type { CheckedImages } from './data/images.js'
+import { messageOf } from './errors.js'
 import { unexpected } from './expect.js'
-import type { CheckedImages } from './images.js'
 
 const pieceLength = 1 << 20 // values, a millisecond's or two to copy
 
 /** Does work that takes images. It has its place in line before this returns, however long the images take to follow. */
 export async function fed<T>(images: CheckedImages, work: (feed: ImageFeed) => Promise<T>): Promise<T> {
-  const feed = native(() => new ImageFeed(images.data instanceof Uint8Array, images.shape))
+  const feed = callAddon(() => new ImageFeed(images.data instanceof Uint8Array, images.shape))
   const handed = handOver(feed, images)
   try {
-    const [done] = await Promise.all([nativeAsync(() => work(feed)), handed])
+    const [done] = await Promise.all([callAddonAsync(() => work(feed)), handed])
     return done
   } finally {
     feed.free()
@@ -28,7 +28,7 @@ async function handOver(feed: ImageFeed, { data, shape }: CheckedImages): Promis
       if (start > 0) await setImmediate()
       if (data.length !== length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
       const piece = data.subarray(start, start + pieceLength)
-      native(() => (piece instanceof Uint8Array ? feed.pushBytes(piece) : feed.pushFloats(piece)))
+      callAddon(() => (piece instanceof Uint8Array ? feed.pushBytes(piece) : feed.pushFloats(piece)))
     }
   } catch (error) {
     feed.fail(messageOf(error))
@@ -42,7 +42,7 @@ export async function fill<T extends Float32Array | Uint32Array>(
 ): Promise<T> {
   for (let start = 0; start < array.length; start += pieceLength) {
     if (start > 0) await setImmediate() // a turn for others
-    native(() => read(start, array.subarray(start, start + pieceLength) as T))
+    callAddon(() => read(start, array.subarray(start, start + pieceLength) as T))
   }
   return array
 }

@@ -1,33 +1,24 @@
 /** candlewick: train small convolutional networks at native speed. */
 
-export type { DeviceReport } from '../index.js'
+// `export *` takes all but a file's default export, which is for candlewick's own use.
+
 export { arrayDataset, Dataset } from './data/dataset.js'
 export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'
 export { idxDataset, type TrainAndTest } from './data/idx-dataset.js'
-export { type Device, devices, tryGpu } from './devices.js'
+export type { ByteImages, Images } from './data/images.js'
 export { CandlewickError, type ErrorCode } from './errors.js'
-export type { ByteImages, Images } from './images.js'
-export { type Initializer, normal, uniform, xavier, zeros } from './initializers.js'
-export {
-  type Activation,
-  avgPool2d,
-  type Conv2dOptions,
-  conv2d,
-  type DenseOptions,
-  dense,
-  type Layer,
-  maxPool2d,
-  type Pool2dOptions,
-  type Size,
-} from './layers.js'
-export { lenet } from './lenet.js'
-export { formatDevice, formatEpoch, formatShape } from './log.js'
-export {
-  type InitializeOptions,
-  type LayerDescription,
-  type Parameter,
-  Sequential,
-} from './network.js'
-export { type Optimizer, type SgdOptions, sgd } from './optimizers.js'
-export type { Prediction } from './prediction.js'
-export { type Epoch, type EpochProgress, type Evaluation, evaluate, type FitOptions, fit, step } from './training.js'
+export { formatDevice, formatEpoch, formatShape } from './format.js'
+export * from './network/activations.js'
+export type { LayerDescription } from './network/description.js'
+export { type Device, type DeviceReport, devices, tryGpu } from './network/devices.js'
+export * from './network/initializers.js'
+export * from './network/layers.js'
+export { lenet } from './network/lenet.js'
+export type { Parameter } from './network/parameters.js'
+export type { Prediction } from './network/prediction.js'
+export { Sequential } from './network/sequential.js'
+export type { InitializeOptions } from './network/settings.js'
+export { type Evaluation, evaluate } from './training/evaluate.js'
+export { type Epoch, type EpochProgress, type FitOptions, fit } from './training/fit.js'
+export * from './training/optimizers.js'
+export { step } from './training/step.js'

@@ -239,7 +239,7 @@ test('a copy that does not know where it lies says so', async (t) => {
 })
 
 for (const [name, file] of [
-  ['Sequential', 'network.js'],
+  ['Sequential', 'network/sequential.js'],
   ['Dataset', 'data/dataset.js'],
 ] as const) {
   test(`a ${name} of another copy is told from what is none`, async (t) => {

@@ -1,8 +1,8 @@
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { CandlewickError } from 'candlewick'
+import { inOrder } from '#dist/data/order.js'
 import { allocate } from '#dist/memory.js'
-import { inOrder } from '#dist/shuffle.js'
 
 test('what memory cannot hold is an error with a code, that says what it was for', (t) => {
   for (const make of [

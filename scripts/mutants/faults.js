@@ -79,7 +79,7 @@ function* walk(node, parent) {
 
 /** The keys of options, each with `true`: the compiler takes nothing else, and they are read without it. */
 function heldByCompiler({ type, callee, arguments: given, id, init }) {
-  const isCheck = type === 'CallExpression' && /^(expectOptions|refuseUnknownKeys)$/.test(callee.name)
+  const isCheck = type === 'CallExpression' && /^(expectOptions|readOnce)$/.test(callee.name)
   const isNamed = type === 'VariableDeclarator' && /keys$/i.test(id.name)
   const keys = isCheck ? given.at(-1) : isNamed ? init : undefined
   return (keys?.properties ?? []).map(({ value }) => value)

@@ -2,7 +2,7 @@
  * Would the tests notice? Puts one fault after the other into a copy of the compiled code, runs the test files that reach
  * it, and names the faults that live. What it prints and `test/mutants.json` say: test/README.md.
  *
- *   npm run mutants -- [--sample N] [--jobs N] [--tests shuffle,fit] [src/shuffle.ts ...]
+ *   npm run mutants -- [--sample N] [--jobs N] [--tests random,training/fit] [src/random.ts ...]
  */
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -22,7 +22,7 @@ const { values: options, positionals } = parseArgs({
     sample: { type: 'string' },
     /** Faults tried at once. Tests that look at the clock may fail of it. */
     jobs: { type: 'string', default: '1' },
-    /** Only these test files. */
+    /** Only these test files, by their paths in test/. */
     tests: { type: 'string' },
   },
 })

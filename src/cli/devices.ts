@@ -1,11 +1,15 @@
-import { devices } from '../devices.js'
+import { devices } from '../network/devices.js'
+import { command } from './command.js'
 import { jsonLine } from './json.js'
-import { parse } from './usage.js'
+import { json } from './shared-options.js'
 
-export async function devicesCommand(args: string[]): Promise<void> {
-  const { values } = parse(args, { json: { type: 'boolean' } })
-  for (const device of devices()) {
-    if (values.json) console.log(jsonLine(device))
-    else console.log(`${device.name}${device.available ? '' : ' (none)'}: ${device.description}`)
-  }
-}
+export const devicesCommand = command({
+  help: 'what there is to run on',
+  options: { json },
+  async run({ json }) {
+    for (const device of devices()) {
+      if (json) console.log(jsonLine(device))
+      else console.log(`${device.name}${device.available ? '' : ' (none)'}: ${device.description}`)
+    }
+  },
+})

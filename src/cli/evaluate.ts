@@ -1,26 +1,30 @@
 import { fashionMnist } from '../data/fashion-mnist.js'
-import { lenet } from '../lenet.js'
-import { evaluate } from '../training.js'
+import { lenet } from '../network/lenet.js'
+import { evaluate } from '../training/evaluate.js'
+import { command } from './command.js'
 import { jsonLine } from './json.js'
+import { UsageError } from './options.js'
 import { checkReadable } from './parameters-file.js'
-import { dataFolder, parse, placement, runOptions, UsageError } from './usage.js'
+import { dataFolder, placement, runOptions } from './shared-options.js'
 
-export async function evaluateCommand(args: string[], signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parse(args, runOptions, 1)
-  const [file] = positionals
-  if (!file) {
-    throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
-  }
-  const place = placement(values)
-  await checkReadable(file)
-  const { test } = await fashionMnist({ ...dataFolder(values), signal })
-  const net = lenet()
-  await net.initialize({ inputShape: test.imageShape, ...place })
-  await net.loadParameters(file)
-  const { loss, accuracy, count } = await evaluate(net, test, { signal })
-  if (values.json) console.log(jsonLine({ loss, accuracy, count }))
-  else console.log(`${count} images, loss ${loss.toFixed(4)}, acc ${accuracy.toFixed(3)}`)
-  if (!Number.isFinite(loss)) {
-    throw new Error(`The loss is ${loss}: the parameters of ${file} are of a training that diverged.`)
-  }
-}
+export const evaluateCommand = command({
+  argument: 'FILE',
+  help: 'loss and accuracy of saved parameters on the test images',
+  options: runOptions,
+  async run(options, file, signal) {
+    if (!file) {
+      throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
+    }
+    await checkReadable(file)
+    const { test } = await fashionMnist({ ...dataFolder(options), signal })
+    const net = lenet()
+    await net.initialize({ inputShape: test.imageShape, ...placement(options) })
+    await net.loadParameters(file)
+    const { loss, accuracy, count } = await evaluate(net, test, { signal })
+    if (options.json) console.log(jsonLine({ loss, accuracy, count }))
+    else console.log(`${count} images, loss ${loss.toFixed(4)}, acc ${accuracy.toFixed(3)}`)
+    if (!Number.isFinite(loss)) {
+      throw new Error(`The loss is ${loss}: the parameters of ${file} are of a training that diverged.`)
+    }
+  },
+})

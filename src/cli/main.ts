@@ -1,19 +1,10 @@
 /** What `candlewick` does with its arguments, apart from the process that it does it in. */
 
-import { devicesCommand } from './devices.js'
-import { evaluateCommand } from './evaluate.js'
-import { summaryCommand } from './summary.js'
-import { trainCommand } from './train.js'
-import { UsageError, usage } from './usage.js'
+import { commands } from './commands.js'
+import { UsageError } from './options.js'
+import { usage } from './usage.js'
 
 export const exitCode = { done: 0, failure: 1, badUsage: 2, interrupted: 130 }
-
-const commands = new Map([
-  ['train', trainCommand],
-  ['evaluate', evaluateCommand],
-  ['summary', summaryCommand],
-  ['devices', devicesCommand],
-])
 
 /** Runs a command line and returns the exit code; what it throws, {@link explain} puts into words. */
 export async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -28,8 +19,13 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
   }
   const command = commands.get(name)
   if (!command) throw new UsageError(`Unknown command "${name}"; expected one of ${[...commands.keys()].join(', ')}.`)
-  await command(rest, signal)
+  await command.run(rest, signal)
   return exitCode.done
+}
+
+/** Whether a command line is to be carried out to its end even where nobody reads on what it prints. */
+export function finishesUnread([name = '', ...rest]: readonly string[]): boolean {
+  return commands.get(name)?.finishesUnread(rest) ?? false
 }
 
 /** The line for standard error and the exit code of what {@link main} threw: one sentence, and a stack for who asks. */

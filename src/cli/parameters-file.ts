@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { CandlewickError } from '../errors.js'
-import type { Sequential } from '../network.js'
+import type { Sequential } from '../network/sequential.js'
 
 /** Better before the data is loaded than after it: a file of parameters that cannot be read. */
 export async function checkReadable(path: string): Promise<void> {

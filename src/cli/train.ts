@@ -1,85 +1,91 @@
-import { checkSavePath } from '../../index.js'
+import { callAddon, checkSavePath } from '../addon.js'
 import { fashionMnist } from '../data/fashion-mnist.js'
-import { native } from '../errors.js'
-import { lenet } from '../lenet.js'
-import { formatDevice, formatEpoch, formatShape } from '../log.js'
-import type { Sequential } from '../network.js'
-import { sgd } from '../optimizers.js'
+import type { TrainAndTest } from '../data/idx-dataset.js'
+import { formatDevice, formatEpoch, formatShape } from '../format.js'
+import { lenet } from '../network/lenet.js'
+import type { Sequential } from '../network/sequential.js'
 import { progressBar } from '../progress-bar.js'
-import { mostSeed } from '../shuffle.js'
-import { type EpochProgress, fit } from '../training.js'
+import { mostSeed } from '../random.js'
+import { type EpochProgress, fit } from '../training/fit.js'
+import { sgd } from '../training/optimizers.js'
+import { command } from './command.js'
 import { jsonLine } from './json.js'
+import { decimal, flag, integer, option, optionWithDefault, text, type Values } from './options.js'
 import { brokenParameter, checkReadable } from './parameters-file.js'
-import { dataFolder, integer, number, parse, placement, runOptions } from './usage.js'
+import { dataFolder, placement, runOptions } from './shared-options.js'
 
-export async function trainCommand(args: string[], signal: AbortSignal): Promise<void> {
-  const options = trainOptions(args)
-  if (options.init !== undefined) await checkReadable(options.init)
-  if (options.save !== undefined) checkFile(options.save)
-  const { train, test } = await fashionMnist({ ...options.data, signal })
+const options = {
+  epochs: optionWithDefault(5, integer(1), 'times through the training images'),
+  'batch-size': optionWithDefault(256, integer(1), 'images of a step'),
+  'learning-rate': optionWithDefault(0.9, decimal, ''),
+  seed: option('N', integer(0, mostSeed), 'decides weights and shuffling; drawn at random, and printed, by default'),
+  init: option('FILE.safetensors', text, 'start from these parameters'),
+  'no-shuffle': flag('take the images in the order of the file'),
+  save: option('FILE.safetensors', text, 'write the parameters after the last epoch'),
+  ...runOptions,
+}
+
+type TrainOptions = Values<typeof options>
+
+export const trainCommand = command({
+  help: 'train and print the figures of each epoch',
+  options,
+  finishedUnread: 'save',
+  run: (options, _, signal) => train(options, signal),
+})
+
+async function train(options: TrainOptions, signal: AbortSignal): Promise<void> {
+  const { init, save, seed, json } = options
+  if (init !== undefined) await checkReadable(init)
+  if (save !== undefined) checkFile(save)
+  const data = await fashionMnist({ ...dataFolder(options), signal })
   const net = lenet()
-  await net.initialize({ inputShape: train.imageShape, ...options.place, ...options.seed })
-  if (options.init !== undefined) await net.loadParameters(options.init)
-  if (!options.json) announce(net, options)
+  const place = { inputShape: data.train.imageShape, ...placement(options) }
+  await net.initialize(seed === undefined ? place : { ...place, seed })
+  if (init !== undefined) await net.loadParameters(init)
+  if (!json) announce(net, options)
+  await trainEpochs(net, data, options, signal)
+  // The last step, which no loss tells of, may have gone wrong.
+  const broken = await brokenParameter(net)
+  if (broken !== undefined) throw diverged(`${broken} holds values that are not finite`, options)
+  if (save !== undefined) await net.saveParameters(save)
+}
 
-  const { epochs, batchSize, learningRate, shuffle } = options
-  const bar = options.json ? undefined : progressBar('training', process.stdout)
-  const onProgress = ({ epoch, images, total }: EpochProgress) =>
-    bar?.update((epoch - 1) * total + images, epochs * total)
-  const optimizer = sgd({ learningRate })
+/** Trains, and prints the figures of each epoch. */
+async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
+  const { epochs, json } = options
+  const bar = json ? undefined : progressBar('training', process.stdout)
+  const settings = {
+    epochs,
+    batchSize: options['batch-size'],
+    optimizer: sgd({ learningRate: options['learning-rate'] }),
+    test,
+    shuffle: !options['no-shuffle'],
+    signal,
+    onProgress: ({ epoch, images, total }: EpochProgress) => bar?.update((epoch - 1) * total + images, epochs * total),
+  }
   try {
-    for await (const epoch of fit(net, train, { epochs, batchSize, optimizer, test, shuffle, signal, onProgress })) {
+    for await (const epoch of fit(net, train, settings)) {
       bar?.stop()
-      if (options.json) console.log(jsonLine({ ...epoch, seed: net.seed }))
+      if (json) console.log(jsonLine({ ...epoch, seed: net.seed }))
       else console.log(formatEpoch(epoch))
       if (!Number.isFinite(epoch.loss)) throw diverged(`the loss of epoch ${epoch.epoch} is ${epoch.loss}`, options)
     }
   } finally {
     bar?.stop()
   }
-  // The last step, which no loss tells of, may have gone wrong.
-  const broken = await brokenParameter(net)
-  if (broken !== undefined) throw diverged(`${broken} holds values that are not finite`, options)
-  if (options.save !== undefined) await net.saveParameters(options.save)
-}
-
-type TrainOptions = ReturnType<typeof trainOptions>
-
-function trainOptions(args: string[]) {
-  const { values } = parse(args, {
-    epochs: { type: 'string' },
-    'batch-size': { type: 'string' },
-    'learning-rate': { type: 'string' },
-    seed: { type: 'string' },
-    init: { type: 'string' },
-    'no-shuffle': { type: 'boolean' },
-    save: { type: 'string' },
-    ...runOptions,
-  })
-  const seed = integer('seed', values.seed, 0, mostSeed)
-  return {
-    epochs: integer('epochs', values.epochs, 1) ?? 5,
-    batchSize: integer('batch-size', values['batch-size'], 1) ?? 256,
-    learningRate: number('learning-rate', values['learning-rate']) ?? 0.9,
-    seed: seed === undefined ? {} : { seed },
-    init: values.init,
-    shuffle: !values['no-shuffle'],
-    save: values.save,
-    place: placement(values),
-    data: dataFolder(values),
-    json: values.json ?? false,
-  }
 }
 
 /** The first lines, as d2l prints them, with the seed if nobody chose it. */
 function announce(net: Sequential, { seed }: TrainOptions): void {
   console.log(`training on ${formatDevice(net.device)}`)
-  if (seed.seed === undefined) console.log(`seed ${net.seed}`)
+  if (seed === undefined) console.log(`seed ${net.seed}`)
   for (const { name, outputShape } of net.layers) console.log(`${name} output shape: ${formatShape(outputShape ?? [])}`)
 }
 
 /** What ends a training that has come to numbers of no use. */
-function diverged(what: string, { learningRate, init, save }: TrainOptions): Error {
+function diverged(what: string, options: TrainOptions): Error {
+  const { init, save, 'learning-rate': learningRate } = options
   const advice = [
     learningRate > 0 && `a --learning-rate below ${learningRate}`,
     init !== undefined && `other parameters than those of ${init}`,
@@ -94,5 +100,5 @@ function checkFile(path: string): void {
     .describe([1, 28, 28])
     .map(({ parameterCount }) => parameterCount ?? 0)
   const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)
-  native(() => checkSavePath(path, bytes))
+  callAddon(() => checkSavePath(path, bytes))
 }

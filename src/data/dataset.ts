@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
-import { DatasetBuilder, Dataset as NativeDataset } from '../../index.js'
+import { callAddon, DatasetBuilder, NativeDataset } from '../addon.js'
 import { markClass } from '../copies.js'
-import { native } from '../errors.js'
+import { CandlewickError } from '../errors.js'
 import { expectInstance, expectInteger, expectOptions, reading, unexpected } from '../expect.js'
-import { type ByteImages, checkImages, checkLabels, type Images } from '../images.js'
 import { allocate } from '../memory.js'
-import { inOrder } from '../shuffle.js'
+import { type ByteImages, checkImages, checkLabels, type Images } from './images.js'
+import { inOrder } from './order.js'
 
 /** A batch of a dataset. */
 export interface Batch {
@@ -78,7 +78,7 @@ export class Dataset {
    */
   dispose(): void {
     expectDataset(this)
-    native(() => this.native.dispose())
+    callAddon(() => this.native.dispose())
   }
 
   /** {@link Dataset.dispose} */
@@ -97,6 +97,16 @@ export function expectDataset(dataset: unknown, name = 'dataset'): Dataset {
   throw unexpected(name, 'a Dataset, not what inherits from its class,', dataset)
 }
 
+/**
+ * A dataset with images in it.
+ * @internal
+ */
+export function expectImages(name: string, value: unknown): Dataset {
+  const dataset = expectDataset(value, name)
+  if (dataset.length === 0) throw new CandlewickError('INVALID_ARGUMENT', `The ${name} dataset has no images.`)
+  return dataset
+}
+
 function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | undefined): Generator<Batch, void, void> {
   const count = order?.length ?? dataset.length
   for (let start = 0; start < count; start += batchSize) {
@@ -111,13 +121,13 @@ function copyImages({ native: images, imageShape }: Dataset, indices: Uint32Arra
   const shape = [indices.length, ...imageShape]
   const length = shape.reduce((product, size) => product * size, 1)
   const data = allocate(`copies of ${indices.length} images`, () => new Uint8Array(length))
-  native(() => images.pixels(indices, data))
+  callAddon(() => images.pixels(indices, data))
   return { data, shape }
 }
 
 function copyLabels({ native: images }: Dataset, indices: Uint32Array): Uint8Array {
   const labels = allocate(`the labels of ${indices.length} images`, () => new Uint8Array(indices.length))
-  native(() => images.labels(indices, labels))
+  callAddon(() => images.labels(indices, labels))
   return labels
 }
 
@@ -167,17 +177,17 @@ export async function arrayDataset(options: {
   const labels = checkLabels(given.labels, count)
   const tooLarge = labels.findIndex((label) => label > 255)
   if (tooLarge >= 0) throw unexpected(`labels[${tooLarge}]`, 'an integer from 0 to 255', labels[tooLarge])
-  const builder = native(() => new DatasetBuilder(count, channels, height, width))
+  const builder = callAddon(() => new DatasetBuilder(count, channels, height, width))
   const bytes = allocate(`the labels of ${count} images`, () => Uint8Array.from(labels))
-  native(() => builder.pushLabels(bytes))
+  callAddon(() => builder.pushLabels(bytes))
   const { length } = data
   for (let from = 0; from < length; from += pieceLength) {
     if (data.length !== length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
-    native(() => builder.pushPixels(data.subarray(from, from + pieceLength)))
+    callAddon(() => builder.pushPixels(data.subarray(from, from + pieceLength)))
     await setImmediate()
   }
   return new Dataset(
-    native(() => builder.finish()),
+    callAddon(() => builder.finish()),
     0,
     count,
   )

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatasetBuilder } from '../../index.js'
-import { CandlewickError, codeOf, native } from '../errors.js'
+import { callAddon, DatasetBuilder } from '../addon.js'
+import { CandlewickError, codeOf } from '../errors.js'
 import { expectOptions, expectPath, expectSignal } from '../expect.js'
 import { Dataset } from './dataset.js'
 import { corrupt, type IdxFile, openIdx } from './idx.js'
@@ -80,13 +80,13 @@ async function readDataset(
   const builder = startDataset(imagesPath, images.dimensions)
   for await (const piece of labels.pieces) {
     signal?.throwIfAborted()
-    native(() => builder.pushLabels(piece))
+    callAddon(() => builder.pushLabels(piece))
   }
   for await (const piece of images.pieces) {
     signal?.throwIfAborted()
-    native(() => builder.pushPixels(piece))
+    callAddon(() => builder.pushPixels(piece))
   }
-  const dataset = native(() => builder.finish())
+  const dataset = callAddon(() => builder.finish())
   return new Dataset(dataset, 0, dataset.length)
 }
 
@@ -94,7 +94,7 @@ function startDataset(imagesPath: string, dimensions: number[]): DatasetBuilder 
   const [count, ...shape] = dimensions as [number, ...number[]]
   const [channels, height, width] = (shape.length === 3 ? shape : [1, ...shape]) as [number, number, number]
   try {
-    return native(() => new DatasetBuilder(count, channels, height, width))
+    return callAddon(() => new DatasetBuilder(count, channels, height, width))
   } catch (cause) {
     if (!(cause instanceof CandlewickError && cause.code === 'OUT_OF_MEMORY')) throw cause
     const sizes = dimensions.join(' x ')

@@ -2,7 +2,7 @@
 
 use candlewick::{Code, Error};
 
-/// `CODE: sentence.`, which `src/errors.ts` takes apart: a rejected promise carries no code of ours.
+/// `CODE: sentence.`, which `src/addon.ts` takes apart: a rejected promise carries no code of ours.
 pub fn to_js(error: Error) -> napi::Error {
     napi::Error::from_reason(format!("{}: {}", error.code.as_str(), error.message))
 }

@@ -8,12 +8,10 @@
 
 mod fma_peak;
 
-use candlewick::layers::conv2d::{Conv2d, Gradients};
-use candlewick::layers::dense::Record;
+use candlewick::activations::Activation;
 use candlewick::layers::windows::Windows;
-use candlewick::layers::{activation, dense, max_pool2d};
+use candlewick::layers::{Accumulators, LaneOperation, Left, Seen, activation, conv2d, dense, max_pool2d};
 use candlewick::loss::softmax_cross_entropy;
-use candlewick::network::Activation;
 use candlewick::optimizer::Sgd;
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
@@ -64,7 +62,7 @@ fn convolution(
     ([in_channels, out_channels], size, kernel, stride, padding): ([usize; 2], usize, usize, usize, usize),
 ) {
     let out = (size + 2 * padding - kernel) / stride + 1;
-    let conv = Conv2d {
+    let conv = conv2d::Placed {
         in_channels,
         out_channels,
         input: [size; 2],
@@ -74,28 +72,22 @@ fn convolution(
         padding: [padding; 2],
     };
     let name = format!("conv {kernel}x{kernel} /{stride} +{padding} {in_channels}-{out_channels} of {size}x{size}");
-    let taps = in_channels * kernel * kernel;
+    let own = out_channels * (in_channels * kernel * kernel + 1);
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements((LANES * useful(&conv) * in_channels * out_channels) as u64));
-    let mut data = ConvolutionData {
-        x: lanes(in_channels * size * size),
-        z: lanes(out_channels * out * out),
-        w: numbers(out_channels * taps),
-        b: numbers(out_channels),
-        scratch: lanes(conv.scratch_len()),
-    };
-    for (pass, work) in [
+    let mut tile = Tile::new(conv, [in_channels * size * size, own, out_channels * out * out]);
+    for (name, pass) in [
         ("forward", Pass::Forward),
-        ("gradient of the parameters", Pass::ParameterGradient),
+        ("gradient of the parameters", Pass::Leave),
         ("gradient of the input", Pass::InputGradient),
     ] {
-        group.bench_function(pass, |b| b.iter(|| set.run(Convolution { conv: &conv, work, data: &mut data })));
+        group.bench_function(name, |b| b.iter(|| set.run(LayerKernel { pass, tile: &mut tile })));
     }
     group.finish();
 }
 
 /// Pairs of a pixel of one channel and a tap that meet in an output: those with the padding are not counted.
-fn useful(conv: &Conv2d) -> usize {
+fn useful(conv: &conv2d::Placed) -> usize {
     let along = |i: usize| {
         let at = |out: usize, tap: usize| (out * conv.strides[i] + tap).wrapping_sub(conv.padding[i]);
         let pairs = (0..conv.output[i]).flat_map(|out| (0..conv.kernel_size[i]).map(move |tap| at(out, tap)));
@@ -107,164 +99,145 @@ fn useful(conv: &Conv2d) -> usize {
 #[derive(Clone, Copy)]
 enum Pass {
     Forward,
-    ParameterGradient,
+    /// What is left of one tile.
+    Leave,
+    /// The gradient by the parameters, from what is left of all.
+    Gradient,
     InputGradient,
-}
-
-struct ConvolutionData {
-    x: Vec<Lane<f32>>,
-    z: Vec<Lane<f32>>,
-    w: Vec<f32>,
-    b: Vec<f32>,
-    scratch: Vec<Lane<f32>>,
-}
-
-struct Convolution<'a> {
-    conv: &'a Conv2d,
-    work: Pass,
-    data: &'a mut ConvolutionData,
-}
-
-impl Kernel for Convolution<'_> {
-    type Output = ();
-    fn run<L: Lanes<Real = f32>>(self, l: L) {
-        let ConvolutionData { x, z, w, b, scratch } = self.data;
-        match self.work {
-            Pass::Forward => self.conv.forward(l, x, w, b, z, scratch),
-            Pass::ParameterGradient => {
-                self.conv.parameter_gradient(l, x, z, Gradients { weight: w, bias: b }, scratch);
-            }
-            Pass::InputGradient => self.conv.input_gradient(l, w, z, x),
-        }
-    }
+    InPlace,
 }
 
 /// Tiles of a batch of 256.
-const RECORDS: usize = 16;
+const TILES: usize = 16;
+
+/// A layer, and a tile on either side of it.
+struct Tile<O> {
+    operation: O,
+    own: Vec<f32>,
+    x: Vec<Lane<f32>>,
+    y: Vec<Lane<f32>>,
+    dx: Vec<Lane<f32>>,
+    chunk: Vec<f32>,
+    /// Of all tiles of a batch.
+    records: Vec<Lane<f32>>,
+    scratch: Vec<Lane<f32>>,
+}
+
+impl<O: LaneOperation> Tile<O> {
+    fn new(operation: O, [input, own, output]: [usize; 3]) -> Self {
+        let needs = operation.needs();
+        let (x, y, own, chunk) = (lanes(input), lanes(output), numbers(own), numbers(needs.chunk));
+        Self {
+            x,
+            dx: lanes(input),
+            y,
+            own,
+            chunk,
+            records: lanes(TILES * needs.record),
+            scratch: lanes(needs.scratch),
+            operation,
+        }
+    }
+}
+
+struct LayerKernel<'a, O> {
+    pass: Pass,
+    tile: &'a mut Tile<O>,
+}
+
+impl<O: LaneOperation> Kernel for LayerKernel<'_, O> {
+    type Output = ();
+    fn run<L: Lanes<Real = f32>>(self, l: L) {
+        let Tile { operation, own, x, y, dx, chunk, records, scratch } = self.tile;
+        let record = operation.needs().record;
+        match self.pass {
+            Pass::Forward => operation.forward(l, own, x, y, scratch),
+            Pass::Leave => {
+                let into = Accumulators { chunk, record: &mut records[..record] };
+                operation.leave(l, Seen { x, y, dy: y }, into, scratch);
+            }
+            Pass::Gradient => {
+                for record in records.chunks_exact_mut(record) {
+                    operation.leave(l, Seen { x, y, dy: y }, Accumulators { chunk, record }, scratch);
+                }
+                for piece in operation.pieces() {
+                    let left = Left { chunks: std::iter::empty(), records: records.chunks_exact(record) };
+                    operation.gradient(l, piece.clone(), left, &mut own[piece]);
+                }
+            }
+            Pass::InputGradient => operation.input_gradient(l, own, Seen { x, y, dy: y }, dx),
+            Pass::InPlace => operation.input_gradient_in_place(l, x, y, y),
+        }
+    }
+}
 
 fn dense_layer(set: InstructionSet, criterion: &mut Criterion<ShareOfPeak>, [inputs, units]: [usize; 2]) {
-    let layout = Record { inputs, units };
-    let mut data = DenseData {
-        layout,
-        x: lanes(inputs),
-        z: lanes(units),
-        w: numbers(inputs * units),
-        b: numbers(units),
-        records: lanes(RECORDS * layout.lanes()),
-    };
+    let mut tile = Tile::new(dense::Placed { inputs, units }, [inputs, (inputs + 1) * units, units]);
     let mut group = criterion.benchmark_group(format!("dense {inputs}-{units}"));
-    for (pass, work, tiles) in [
+    for (name, pass, tiles) in [
         ("forward", Pass::Forward, 1),
-        ("gradient of the parameters, 16 tiles", Pass::ParameterGradient, RECORDS),
+        ("gradient of the parameters, 16 tiles", Pass::Gradient, TILES),
         ("gradient of the input", Pass::InputGradient, 1),
     ] {
         group.throughput(Throughput::Elements((LANES * tiles * inputs * units) as u64));
-        group.bench_function(pass, |b| b.iter(|| set.run(DenseLayer { work, data: &mut data })));
+        group.bench_function(name, |b| b.iter(|| set.run(LayerKernel { pass, tile: &mut tile })));
     }
     group.finish();
-}
-
-struct DenseData {
-    layout: Record,
-    x: Vec<Lane<f32>>,
-    z: Vec<Lane<f32>>,
-    w: Vec<f32>,
-    b: Vec<f32>,
-    records: Vec<Lane<f32>>,
-}
-
-struct DenseLayer<'a> {
-    work: Pass,
-    data: &'a mut DenseData,
-}
-
-impl Kernel for DenseLayer<'_> {
-    type Output = ();
-    fn run<L: Lanes<Real = f32>>(self, l: L) {
-        let DenseData { layout, x, z, w, b, records } = self.data;
-        match self.work {
-            Pass::Forward => dense::forward(l, x, w, b, z),
-            Pass::ParameterGradient => {
-                let len = layout.lanes();
-                records.chunks_exact_mut(len).for_each(|record| layout.write(x, z, record));
-                layout.weight_gradient(l, records.chunks_exact(len), 0..layout.units, w);
-                layout.bias_gradient(l, records.chunks_exact(len), b);
-            }
-            Pass::InputGradient => dense::input_gradient(l, w, z, x),
-        }
-    }
 }
 
 /// Kernels that do little with each number: numbers a second.
 fn elementwise(set: InstructionSet, criterion: &mut Criterion<ShareOfPeak>) {
     let windows = Windows { channels: 6, input: [24; 2], output: [12; 2], pool_size: [2; 2], strides: [2; 2] };
     let (inputs, outputs) = (6 * 24 * 24, 6 * 12 * 12);
+    let mut max_pool = Tile::new(max_pool2d::Placed { windows }, [inputs, 0, outputs]);
+    let mut sigmoid = Tile::new(activation::Placed { function: Activation::Sigmoid }, [outputs, 0, outputs]);
     let mut group = criterion.benchmark_group("of LeNet");
-    for (name, work, values) in [
-        ("max pooling", Elementwise::MaxPool, LANES * inputs),
-        ("gradient of max pooling", Elementwise::MaxPoolGradient, LANES * inputs),
-        ("sigmoid", Elementwise::Sigmoid, LANES * outputs),
-        ("gradient of sigmoid", Elementwise::SigmoidGradient, LANES * outputs),
-        ("softmax cross-entropy of 10 classes", Elementwise::Loss, LANES * 10),
-        ("SGD with momentum", Elementwise::Sgd, PARAMETERS),
-    ] {
-        let mut data = ElementwiseData {
-            windows,
-            large: [lanes(inputs), lanes(inputs)],
-            small: [lanes(outputs), lanes(outputs)],
-            numbers: std::array::from_fn(|_| numbers(PARAMETERS)),
-        };
-        group.throughput(Throughput::Bytes(values as u64));
-        group.bench_function(name, |b| b.iter(|| set.run(ElementwiseKernel { work, data: &mut data })));
+    group.throughput(Throughput::Bytes((LANES * inputs) as u64));
+    for (name, pass) in [("max pooling", Pass::Forward), ("gradient of max pooling", Pass::InPlace)] {
+        group.bench_function(name, |b| b.iter(|| set.run(LayerKernel { pass, tile: &mut max_pool })));
     }
+    group.throughput(Throughput::Bytes((LANES * outputs) as u64));
+    for (name, pass) in [("sigmoid", Pass::Forward), ("gradient of sigmoid", Pass::InputGradient)] {
+        group.bench_function(name, |b| b.iter(|| set.run(LayerKernel { pass, tile: &mut sigmoid })));
+    }
+    group.throughput(Throughput::Bytes((LANES * 10) as u64));
+    let (z, mut dz) = (lanes(10), lanes(10));
+    group.bench_function("softmax cross-entropy of 10 classes", |b| b.iter(|| set.run(Loss { z: &z, dz: &mut dz })));
+    group.throughput(Throughput::Bytes(PARAMETERS as u64));
+    let (mut w, g, mut v) = (numbers(PARAMETERS), numbers(PARAMETERS), numbers(PARAMETERS));
+    group.bench_function("SGD with momentum", |b| b.iter(|| set.run(Momentum { w: &mut w, g: &g, v: &mut v })));
     group.finish();
+}
+
+struct Loss<'a> {
+    z: &'a [Lane<f32>],
+    dz: &'a mut [Lane<f32>],
+}
+
+impl Kernel for Loss<'_> {
+    type Output = ();
+    fn run<L: Lanes<Real = f32>>(self, l: L) {
+        softmax_cross_entropy(l, self.z, &[3; LANES], 1.0, self.dz);
+    }
 }
 
 /// LeNet's.
 const PARAMETERS: usize = 44_426;
 
-#[derive(Clone, Copy)]
-enum Elementwise {
-    MaxPool,
-    MaxPoolGradient,
-    Sigmoid,
-    SigmoidGradient,
-    Loss,
-    Sgd,
+struct Momentum<'a> {
+    w: &'a mut [f32],
+    g: &'a [f32],
+    v: &'a mut [f32],
 }
 
-struct ElementwiseData {
-    windows: Windows,
-    large: [Vec<Lane<f32>>; 2],
-    small: [Vec<Lane<f32>>; 2],
-    numbers: [Vec<f32>; 3],
-}
-
-struct ElementwiseKernel<'a> {
-    work: Elementwise,
-    data: &'a mut ElementwiseData,
-}
-
-impl Kernel for ElementwiseKernel<'_> {
+impl Kernel for Momentum<'_> {
     type Output = ();
     fn run<L: Lanes<Real = f32>>(self, l: L) {
-        let ElementwiseData { windows, large: [x, dx], small: [y, dy], numbers: [w, g, v] } = self.data;
-        match self.work {
-            Elementwise::MaxPool => max_pool2d::forward(l, windows, x, y),
-            Elementwise::MaxPoolGradient => max_pool2d::backward_in_place(l, windows, x, y, dy),
-            Elementwise::Sigmoid => activation::forward(l, Activation::Sigmoid, y, dy),
-            Elementwise::SigmoidGradient => {
-                let (y, dx) = (&y[..], &mut dx[..y.len()]);
-                activation::backward(l, Activation::Sigmoid, y, dy, dx);
-            }
-            Elementwise::Loss => {
-                softmax_cross_entropy(l, &x[..10], &[3; LANES], 1.0, &mut dx[..10]);
-            }
-            Elementwise::Sgd => l.run(
-                #[inline(always)]
-                || Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }.step(w, g, v),
-            ),
-        }
+        let Self { w, g, v } = self;
+        l.run(
+            #[inline(always)]
+            || Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }.step(w, g, v),
+        );
     }
 }
 

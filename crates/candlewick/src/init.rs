@@ -83,17 +83,17 @@ fn standard_normal(generator: &mut impl Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Activation, Layer};
+    use crate::layers::{Conv2d, Dense, Layer};
 
     fn network() -> Network {
-        let conv = Layer::Conv2d {
+        let conv = Layer::Conv2d(Conv2d {
             channels: 20,
             kernel_size: [5, 5],
             strides: [1, 1],
             padding: [0, 0],
-            activation: Activation::None,
-        };
-        Network::new(&[conv, Layer::Dense { units: 100, activation: Activation::None }], [3, 10, 10]).unwrap()
+            activation: None,
+        });
+        Network::new(&[conv, Layer::Dense(Dense { units: 100, activation: None })], [3, 10, 10]).unwrap()
     }
 
     fn mean_and_deviation(values: &[f32]) -> (f64, f64) {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_weight_does_not_depend_on_the_layers_before() {
-        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        let dense = |units| Layer::Dense(Dense { units, activation: None });
         let second = |units| {
             let network = Network::new(&[dense(units), dense(3)], [1, 1, 2]).unwrap();
             let range = network.parameters[2].range.clone();

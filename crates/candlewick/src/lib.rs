@@ -25,6 +25,7 @@
 //! # Ok::<(), candlewick::Error>(())
 //! ```
 
+pub mod activations;
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;

@@ -1,11 +1,13 @@
 //! Max pooling changes places with the activation before it (engine/schedule.rs), which must then never decrease.
 
 use candle_core::{Device, Tensor};
+use candlewick::activations::Activation;
 use candlewick::engine::Engine;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::init::Init;
 use candlewick::layers::activation;
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{AvgPool2d, Conv2d, Dense, LaneOperation, Layer, MaxPool2d};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
 
@@ -14,7 +16,7 @@ struct Forward<'a>(Activation, &'a [Lane<f32>], &'a mut [Lane<f32>]);
 impl Kernel for Forward<'_> {
     type Output = ();
     fn run<L: Lanes<Real = f32>>(self, l: L) {
-        activation::forward(l, self.0, self.1, self.2);
+        activation::Placed { function: self.0 }.forward(l, &[], self.1, self.2, &mut []);
     }
 }
 
@@ -58,7 +60,7 @@ fn inputs() -> Vec<f32> {
 #[test]
 fn no_activation_decreases() {
     let x = inputs();
-    for activation in Activation::ALL.into_iter().filter(|activation| activation.never_decreases()) {
+    for activation in Activation::EXAMPLES.iter().copied().filter(|activation| activation.never_decreases()) {
         for set in InstructionSet::available() {
             let y = apply(set, activation, &x);
             assert!(apply(set, activation, &[f32::NAN])[0].is_nan(), "{activation:?} with {}", set.name());
@@ -74,10 +76,16 @@ fn no_activation_decreases() {
 /// The same network twice: as it is, and with a mean over windows of one between activation and max pooling, which is nothing
 /// but keeps them in their places.
 fn networks(activation: Activation) -> [Network; 2] {
-    let conv = Layer::Conv2d { channels: 3, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation };
-    let max = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
-    let nothing = Layer::AvgPool2d { pool_size: [1, 1], strides: [1, 1] };
-    let dense = Layer::Dense { units: 2, activation: Activation::None };
+    let conv = Layer::Conv2d(Conv2d {
+        channels: 3,
+        kernel_size: [3, 3],
+        strides: [1, 1],
+        padding: [0, 0],
+        activation: Some(activation),
+    });
+    let max = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+    let nothing = Layer::AvgPool2d(AvgPool2d { pool_size: [1, 1], strides: [1, 1] });
+    let dense = Layer::Dense(Dense { units: 2, activation: None });
     [vec![conv, max, dense], vec![conv, nothing, max, dense]].map(|layers| Network::new(&layers, [1, 8, 8]).unwrap())
 }
 
@@ -94,7 +102,7 @@ fn answers(mut engine: impl Engine) -> Vec<f32> {
 
 #[test]
 fn max_pooling_may_come_before_any_activation() {
-    for activation in Activation::ALL {
+    for activation in Activation::EXAMPLES.iter().copied() {
         for set in InstructionSet::available() {
             let [found, expected] =
                 networks(activation).map(|network| answers(LanesEngine::on(set, network, Some(1)).unwrap()));
@@ -108,7 +116,7 @@ fn max_pooling_may_come_before_any_activation() {
 #[test]
 fn max_pooling_may_come_before_any_activation_of_the_cuda_engine() {
     use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
-    for activation in Activation::ALL {
+    for activation in Activation::EXAMPLES.iter().copied() {
         let [found, expected] =
             networks(activation).map(|network| answers(CudaEngine::new(Emulated::new(227 << 10, 3), network).unwrap()));
         for (found, expected) in found.iter().zip(&expected) {

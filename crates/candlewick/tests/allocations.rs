@@ -1,10 +1,12 @@
 //! A step takes no memory from the system once the first is done: training for long is as safe as training for a moment.
 
+use candlewick::activations::Activation;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::init::Init;
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,16 +31,16 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn network() -> Network {
-    let conv = Layer::Conv2d {
+    let conv = Layer::Conv2d(Conv2d {
         channels: 5,
         kernel_size: [3, 3],
         strides: [1, 1],
         padding: [1, 1],
-        activation: Activation::Sigmoid,
-    };
-    let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
-    let dense = |units, activation| Layer::Dense { units, activation };
-    Network::new(&[conv, pool, dense(30, Activation::Relu), dense(4, Activation::None)], [1, 8, 8]).unwrap()
+        activation: Some(Activation::Sigmoid),
+    });
+    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+    let dense = |units, activation| Layer::Dense(Dense { units, activation });
+    Network::new(&[conv, pool, dense(30, Some(Activation::Relu)), dense(4, None)], [1, 8, 8]).unwrap()
 }
 
 fn dataset(count: usize) -> Dataset {

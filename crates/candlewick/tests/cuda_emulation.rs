@@ -3,13 +3,15 @@
 
 use candle_core::{Device, Tensor};
 use candlewick::Code;
+use candlewick::activations::Activation;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::cuda::CudaEngine;
 use candlewick::engine::cuda::emulated::Emulated;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::init::Init;
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 
 #[path = "cuda_emulation/threads.rs"]
@@ -30,22 +32,22 @@ fn conv(
     kernel_size: [usize; 2],
     strides: [usize; 2],
     padding: [usize; 2],
-    activation: Activation,
+    activation: impl Into<Option<Activation>>,
 ) -> Layer {
-    Layer::Conv2d { channels, kernel_size, strides, padding, activation }
+    Layer::Conv2d(Conv2d { channels, kernel_size, strides, padding, activation: activation.into() })
 }
 
-fn dense(units: usize, activation: Activation) -> Layer {
-    Layer::Dense { units, activation }
+fn dense(units: usize, activation: impl Into<Option<Activation>>) -> Layer {
+    Layer::Dense(Dense { units, activation: activation.into() })
 }
 
 /// The edges of the layers' own tables: one channel, kernels as large as the input, 1x1, strides within, at and beyond the
 /// kernel, padding below, at and beyond it, sides that differ, remainders of four channels, windows apart, touching and
-/// overlapping; and every activation before and after both pools.
+/// overlapping; and an activation before and after both pools. Then every kind of layer and every function, by their examples.
 fn networks() -> Vec<Network> {
-    use Activation::{None, Relu, Sigmoid, Tanh};
-    let max = |pool_size, strides| Layer::MaxPool2d { pool_size, strides };
-    let mean = |pool_size, strides| Layer::AvgPool2d { pool_size, strides };
+    use Activation::{Relu, Sigmoid, Tanh};
+    let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { pool_size, strides });
+    let mean = |pool_size, strides| Layer::AvgPool2d(AvgPool2d { pool_size, strides });
     let table: Vec<([usize; 3], Vec<Layer>)> = vec![
         ([1, 1, 1], vec![conv(1, [1, 1], [1, 1], [0, 0], None), dense(2, None)]),
         ([1, 9, 9], vec![conv(6, [5, 5], [1, 1], [0, 0], Sigmoid), max([2, 2], [2, 2]), dense(3, None)]),
@@ -72,12 +74,15 @@ fn networks() -> Vec<Network> {
             vec![conv(3, [3, 3], [1, 1], [1, 1], Sigmoid), mean([3, 3], [2, 2]), conv(4, [2, 2], [1, 1], [0, 0], None)],
         ),
     ];
-    table.into_iter().map(|(shape, layers)| Network::new(&layers, shape).unwrap()).collect()
+    let examples = Layer::examples().into_iter().map(|layer| vec![layer, dense(3, None)]);
+    let functions = Activation::EXAMPLES.iter().map(|f| vec![conv(3, [3, 3], [1, 1], [0, 0], *f), dense(3, None)]);
+    let examples = examples.chain(functions).map(|layers| ([2, 6, 6], layers));
+    table.into_iter().chain(examples).map(|(shape, layers)| Network::new(&layers, shape).unwrap()).collect()
 }
 
 fn lenet() -> Network {
-    use Activation::{None, Sigmoid};
-    let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
+    use Activation::Sigmoid;
+    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
     let [c1, c2] = [6, 16].map(|channels| conv(channels, [5, 5], [1, 1], [0, 0], Sigmoid));
     let layers = [c1, pool, c2, pool, dense(120, Sigmoid), dense(84, Sigmoid), dense(10, None)];
     Network::new(&layers, [1, 28, 28]).unwrap()
@@ -220,7 +225,7 @@ fn flat(tensors: &[(String, Tensor)]) -> Vec<f32> {
 /// More batches than are worth a capture, each of one image.
 #[test]
 fn a_long_epoch_is_queued_piece_by_piece() {
-    let network = Network::new(&[dense(2, Activation::None)], [1, 1, 2]).unwrap();
+    let network = Network::new(&[dense(2, None)], [1, 1, 2]).unwrap();
     let (mut lanes, mut cuda) = engines(&network, gpu());
     let dataset = dataset(5000, network.input_shape, 2);
     let order: Vec<u32> = (0..5000).map(|i| i * 7 % 5000).collect();
@@ -306,10 +311,10 @@ fn what_was_cancelled_or_refused_changes_nothing() {
 /// Where a value is NaN, so is what is made of it, and of equal values in a window the first gets the gradient.
 #[test]
 fn values_that_are_equal_or_none_are_treated_as_by_the_lanes_engine() {
-    let max = |pool_size, strides| Layer::MaxPool2d { pool_size, strides };
+    let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { pool_size, strides });
     for pool in [max([2, 2], [2, 2]), max([3, 3], [1, 2])] {
-        for activation in Activation::ALL {
-            let layers = [conv(2, [1, 1], [1, 1], [0, 0], activation), pool, dense(2, Activation::None)];
+        for activation in Activation::EXAMPLES {
+            let layers = [conv(2, [1, 1], [1, 1], [0, 0], *activation), pool, dense(2, None)];
             let (mut lanes, mut cuda) = engines(&Network::new(&layers, [1, 5, 5]).unwrap(), gpu());
             let images = |values: Vec<f32>| Tensor::from_vec(values, (25, 1, 5, 5), &Device::Cpu).unwrap();
             // In each image another pixel; those of the last row and column may be in no window.

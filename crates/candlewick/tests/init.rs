@@ -1,18 +1,14 @@
 //! Which parameters a seed draws, to the last bit: a training can be repeated on another machine and in the next version.
 
 use candlewick::init::Init;
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{Conv2d, Dense, Layer};
+use candlewick::network::Network;
 
 /// Weights 0..9 and 12..18, biases 9..12 and 18..20.
 fn network() -> Network {
-    let conv = Layer::Conv2d {
-        channels: 3,
-        kernel_size: [3, 1],
-        strides: [1, 1],
-        padding: [0, 0],
-        activation: Activation::None,
-    };
-    Network::new(&[conv, Layer::Dense { units: 2, activation: Activation::None }], [1, 3, 1]).unwrap()
+    let conv =
+        Layer::Conv2d(Conv2d { channels: 3, kernel_size: [3, 1], strides: [1, 1], padding: [0, 0], activation: None });
+    Network::new(&[conv, Layer::Dense(Dense { units: 2, activation: None })], [1, 3, 1]).unwrap()
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What the CPU engine promises besides right numbers: the same bits however it is run, and errors that name what is wrong.
 
 use candle_core::{Device, Tensor};
+use candlewick::activations::Activation;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress, create};
 use candlewick::init::Init;
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 use candlewick::simd::InstructionSet;
 use candlewick::{Code, Result};
@@ -13,16 +15,16 @@ use std::ops::Range;
 
 fn network() -> Network {
     let layers = [
-        Layer::Conv2d {
+        Layer::Conv2d(Conv2d {
             channels: 5,
             kernel_size: [3, 3],
             strides: [1, 1],
             padding: [1, 1],
-            activation: Activation::Sigmoid,
-        },
-        Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] },
-        Layer::Dense { units: 13, activation: Activation::Tanh },
-        Layer::Dense { units: 4, activation: Activation::None },
+            activation: Some(Activation::Sigmoid),
+        }),
+        Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] }),
+        Layer::Dense(Dense { units: 13, activation: Some(Activation::Tanh) }),
+        Layer::Dense(Dense { units: 4, activation: None }),
     ];
     Network::new(&layers, [1, 8, 8]).unwrap()
 }
@@ -181,7 +183,7 @@ fn what_is_refused_is_named() {
 #[test]
 fn a_network_larger_than_memory_is_refused() {
     // 2³² lanes of 64 bytes a thread are more than any system has addresses for.
-    let pool = Layer::MaxPool2d { pool_size: [1, 1], strides: [1, 1] };
+    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] });
     let network = Network::new(&[pool], [1, 65_535, 65_535]).unwrap();
     assert_eq!(code(LanesEngine::new(network, Some(1024))), Code::OutOfMemory);
 }
@@ -189,14 +191,10 @@ fn a_network_larger_than_memory_is_refused() {
 /// However often the same sixteen images come in a batch, in how many tiles, chunks and rounds, their mean gradient is one.
 #[test]
 fn repeated_images_have_the_gradient_of_one_tile() {
-    let conv = |kernel_size, padding| Layer::Conv2d {
-        channels: 4,
-        kernel_size,
-        strides: [1, 1],
-        padding,
-        activation: Activation::None,
+    let conv = |kernel_size, padding| {
+        Layer::Conv2d(Conv2d { channels: 4, kernel_size, strides: [1, 1], padding, activation: None })
     };
-    let dense = Layer::Dense { units: 4, activation: Activation::None };
+    let dense = Layer::Dense(Dense { units: 4, activation: None });
     for layers in [vec![conv([8, 8], [0, 0])], vec![conv([3, 3], [1, 1]), dense], vec![dense]] {
         let gradient = |times: usize| {
             let mut engine = LanesEngine::new(Network::new(&layers, [1, 8, 8]).unwrap(), Some(2)).unwrap();
@@ -285,7 +283,7 @@ fn velocity_takes_memory_with_momentum_only() {
 
 #[test]
 fn a_network_without_parameters_has_a_loss_and_nothing_to_learn() {
-    let pool = Layer::MaxPool2d { pool_size: [4, 8], strides: [4, 8] };
+    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [4, 8], strides: [4, 8] });
     let mut engine = LanesEngine::new(Network::new(&[pool], [1, 8, 8]).unwrap(), Some(2)).unwrap();
     let metrics = engine.train(&dataset(20), &[0, 1, 4, 5], 3, &sgd(), &Progress::default()).unwrap();
     assert!(metrics.count == 4 && metrics.loss > 0.0, "{metrics:?}");

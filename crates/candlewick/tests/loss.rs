@@ -5,9 +5,10 @@ use candle_core::{Device, Tensor};
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
+use candlewick::layers::{Dense, Layer};
 use candlewick::loss::{label_rows, softmax_cross_entropy};
 use candlewick::metrics::Metrics;
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 use candlewick::simd::{Float64, InstructionSet, Lane};
 
@@ -31,7 +32,7 @@ fn metrics(logits: &[f32], label: u32) -> Vec<(String, Metrics)> {
 }
 
 fn network(classes: usize) -> Network {
-    Network::new(&[Layer::Dense { units: classes, activation: Activation::None }], [1, 1, 1]).unwrap()
+    Network::new(&[Layer::Dense(Dense { units: classes, activation: None })], [1, 1, 1]).unwrap()
 }
 
 /// The biases are the logits; a step that moves nothing, and an evaluation.

@@ -3,7 +3,8 @@
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{Dense, Layer};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 use candlewick::{Code, Result};
 
@@ -15,7 +16,7 @@ fn dataset(count: usize) -> Dataset {
 }
 
 fn engine(units: usize) -> LanesEngine {
-    let network = Network::new(&[Layer::Dense { units, activation: Activation::None }], [1, 1, 1]).unwrap();
+    let network = Network::new(&[Layer::Dense(Dense { units, activation: None })], [1, 1, 1]).unwrap();
     LanesEngine::new(network, Some(2)).unwrap()
 }
 

@@ -3,9 +3,11 @@
 mod fashion_mnist;
 
 use candle_core::{DType, Device, Tensor};
+use candlewick::activations::Activation;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,8 +21,14 @@ struct Case {
     tensors: HashMap<String, Tensor>,
 }
 
-fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, activation: Activation) -> Layer {
-    Layer::Conv2d { channels, kernel_size: [kernel; 2], strides: [stride; 2], padding: [padding; 2], activation }
+fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, activation: Option<Activation>) -> Layer {
+    Layer::Conv2d(Conv2d {
+        channels,
+        kernel_size: [kernel; 2],
+        strides: [stride; 2],
+        padding: [padding; 2],
+        activation,
+    })
 }
 
 fn tensors(name: &str) -> HashMap<String, Tensor> {
@@ -30,17 +38,17 @@ fn tensors(name: &str) -> HashMap<String, Tensor> {
 
 /// `fixtures/lenet.json`
 fn lenet() -> Case {
-    let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
-    let dense = |units, activation| Layer::Dense { units, activation };
+    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+    let dense = |units, activation| Layer::Dense(Dense { units, activation });
     Case {
         layers: vec![
-            conv(6, 5, 1, 0, Activation::Sigmoid),
+            conv(6, 5, 1, 0, Some(Activation::Sigmoid)),
             pool,
-            conv(16, 5, 1, 0, Activation::Sigmoid),
+            conv(16, 5, 1, 0, Some(Activation::Sigmoid)),
             pool,
-            dense(120, Activation::Sigmoid),
-            dense(84, Activation::Sigmoid),
-            dense(10, Activation::None),
+            dense(120, Some(Activation::Sigmoid)),
+            dense(84, Some(Activation::Sigmoid)),
+            dense(10, None),
         ],
         batch_size: 256,
         sgd: Sgd { learning_rate: 0.9, momentum: 0.0, weight_decay: 0.0 },
@@ -52,12 +60,12 @@ fn lenet() -> Case {
 fn relu() -> Case {
     Case {
         layers: vec![
-            conv(8, 3, 1, 1, Activation::Relu),
-            Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] },
-            conv(20, 5, 2, 2, Activation::Tanh),
-            Layer::AvgPool2d { pool_size: [3, 3], strides: [2, 2] },
-            Layer::Dense { units: 50, activation: Activation::Relu },
-            Layer::Dense { units: 10, activation: Activation::None },
+            conv(8, 3, 1, 1, Some(Activation::Relu)),
+            Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] }),
+            conv(20, 5, 2, 2, Some(Activation::Tanh)),
+            Layer::AvgPool2d(AvgPool2d { pool_size: [3, 3], strides: [2, 2] }),
+            Layer::Dense(Dense { units: 50, activation: Some(Activation::Relu) }),
+            Layer::Dense(Dense { units: 10, activation: None }),
         ],
         batch_size: 100,
         sgd: Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005 },

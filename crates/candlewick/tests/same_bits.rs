@@ -2,25 +2,29 @@
 
 mod fashion_mnist;
 
+use candlewick::activations::Activation;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::init::Init;
-use candlewick::network::{Activation, Layer, Network};
+use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::network::Network;
 use candlewick::optimizer::Sgd;
 use candlewick::simd::InstructionSet;
 
 fn lenet() -> Network {
-    let conv = |channels| Layer::Conv2d {
-        channels,
-        kernel_size: [5, 5],
-        strides: [1, 1],
-        padding: [0, 0],
-        activation: Activation::Sigmoid,
+    let conv = |channels| {
+        Layer::Conv2d(Conv2d {
+            channels,
+            kernel_size: [5, 5],
+            strides: [1, 1],
+            padding: [0, 0],
+            activation: Some(Activation::Sigmoid),
+        })
     };
-    let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
-    let dense = |units, activation| Layer::Dense { units, activation };
-    let hidden = |units| dense(units, Activation::Sigmoid);
-    let layers = [conv(6), pool, conv(16), pool, hidden(120), hidden(84), dense(10, Activation::None)];
+    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+    let dense = |units, activation| Layer::Dense(Dense { units, activation });
+    let hidden = |units| dense(units, Some(Activation::Sigmoid));
+    let layers = [conv(6), pool, conv(16), pool, hidden(120), hidden(84), dense(10, None)];
     Network::new(&layers, [1, 28, 28]).unwrap()
 }
 

@@ -132,7 +132,7 @@ mod tests {
     use super::super::tests::{VALUES, network, parameters};
     use super::*;
     use crate::checkpoint::save;
-    use crate::network::{Activation, Layer};
+    use crate::layers::{Dense, Layer};
     use std::fs;
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn tensors_lie_in_any_order_and_are_read_in_pieces() {
         let units = 2 * PIECE as u32 + 3;
-        let layers = [Layer::Dense { units: units as usize, activation: Activation::None }];
+        let layers = [Layer::Dense(Dense { units: units as usize, activation: None })];
         let network = Network::new(&layers, [1, 1, 1]).unwrap();
         let count = units as usize;
         let json = format!(

@@ -9,69 +9,80 @@
 //! - Of values that are equal only after the activation, as sigmoid makes some of different ones, the gradient goes to the largest
 //!   before it, and in the other order to the first.
 
-use crate::network::{Activation, Layer, Network, PlacedLayer};
+use crate::activations::Activation;
+use crate::layers::activation::Placed;
+use crate::layers::{LaneOperation, Operation};
+use crate::network::Network;
+use std::ops::Range;
 
-/// A part of a layer's work that an engine does at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage<'a> {
-    /// A layer without its activation.
-    Layer(&'a PlacedLayer),
-    /// The activation of an earlier layer; never the identity.
-    Activation(Activation),
+/// A part of a layer's work that an engine does at once: the layer without its activation, or the activation of an earlier one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// What is done.
+    pub operation: Operation,
+    /// Its parameters among the network's.
+    pub own: Range<usize>,
+    /// Values of one image that come out.
+    pub output_len: usize,
 }
 
 /// The stages from the image to the logits.
-pub fn schedule(network: &Network) -> Vec<Stage<'_>> {
+pub fn schedule(network: &Network) -> Vec<Stage> {
     let mut stages = Vec::new();
-    let mut waiting = Activation::None;
+    let mut waiting = None;
     for placed in &network.layers {
-        if !(matches!(placed.layer, Layer::MaxPool2d { .. }) && waiting.never_decreases()) {
-            activate(&mut stages, &mut waiting);
+        let may_come_first = |f: &mut Activation| placed.operation.needs().picks_by_size && f.never_decreases();
+        if let Some(function) = waiting.take_if(|f| !may_come_first(f)) {
+            activate(&mut stages, function);
         }
-        stages.push(Stage::Layer(placed));
-        if let Layer::Conv2d { activation, .. } | Layer::Dense { activation, .. } = placed.layer {
-            waiting = activation;
-        }
+        let start = stages.last().map_or(0, |stage: &Stage| stage.own.end);
+        stages.push(Stage {
+            operation: placed.operation.clone(),
+            own: start..start + placed.parameter_count(network),
+            output_len: placed.output_shape.iter().product(),
+        });
+        waiting = placed.activation.or(waiting);
     }
-    activate(&mut stages, &mut waiting);
+    if let Some(function) = waiting {
+        activate(&mut stages, function);
+    }
     stages
 }
 
-fn activate(stages: &mut Vec<Stage<'_>>, waiting: &mut Activation) {
-    match std::mem::replace(waiting, Activation::None) {
-        Activation::None => {}
-        activation => stages.push(Stage::Activation(activation)),
-    }
+fn activate(stages: &mut Vec<Stage>, function: Activation) {
+    let (end, output_len) = stages.last().map_or((0, 0), |stage| (stage.own.end, stage.output_len));
+    stages.push(Stage { operation: Operation::Activation(Placed { function }), own: end..end, output_len });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
 
     #[test]
     fn max_pools_come_before_the_activation_and_mean_pools_after() {
-        let conv = Layer::Conv2d {
+        let conv = Layer::Conv2d(Conv2d {
             channels: 2,
             kernel_size: [3, 3],
             strides: [1, 1],
             padding: [1, 1],
-            activation: Activation::Relu,
-        };
-        let max = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
-        let mean = Layer::AvgPool2d { pool_size: [2, 2], strides: [2, 2] };
-        let dense = |activation| Layer::Dense { units: 2, activation };
-        let layers = [conv, max, max, conv, mean, max, conv, conv, dense(Activation::Tanh), dense(Activation::None)];
+            activation: Some(Activation::Relu),
+        });
+        let max = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+        let mean = Layer::AvgPool2d(AvgPool2d { pool_size: [2, 2], strides: [2, 2] });
+        let dense = |activation| Layer::Dense(Dense { units: 2, activation });
+        let layers = [conv, max, max, conv, mean, max, conv, conv, dense(Some(Activation::Tanh)), dense(None)];
         let network = Network::new(&layers, [1, 16, 16]).unwrap();
-        let stages: Vec<_> = schedule(&network)
-            .into_iter()
-            .map(|stage| match stage {
-                Stage::Layer(placed) => placed.name.clone(),
-                Stage::Activation(activation) => format!("{activation:?}"),
-            })
-            .collect();
+        let mut layers = network.layers.iter();
+        let mut name = |stage: Stage| match stage.operation {
+            Operation::Activation(Placed { function }) => format!("{function:?}"),
+            operation => layers.next().filter(|layer| layer.operation == operation).unwrap().name.clone(),
+        };
+        let stages: Vec<_> = schedule(&network).into_iter().map(&mut name).collect();
         assert_eq!(
             stages.join(" "),
             "conv0 pool0 pool1 Relu conv1 Relu pool2 pool3 conv2 Relu conv3 Relu dense0 Tanh dense1"
         );
+        assert_eq!(schedule(&network).iter().map(|stage| stage.own.len()).sum::<usize>(), network.parameter_count());
     }
 }

@@ -1,88 +1,139 @@
 //! Average pooling: `y[c][oy][ox]` = mean over the window of `x[c][oy·sy + ky][ox·sx + kx]`.
 
-use super::windows::Windows;
+use super::Operation;
+use super::operation::{LaneOperation, Seen};
+use super::plan::{Describe, Plan};
+use super::windows::{PoolOptions, Windows};
+use crate::error::Result;
 use crate::simd::{Lane, Lanes, Real};
+use serde::{Deserialize, Serialize};
 
-#[inline(always)]
-fn share<L: Lanes>(l: L, windows: &Windows) -> L::Vector {
-    let [height, width] = windows.pool_size;
-    l.splat(L::Real::ONE / L::Real::from_f64((height * width) as f64))
+/// The mean of each window of (C, H, W), as its user writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", from = "PoolOptions")]
+pub struct AvgPool2d {
+    /// Height and width of a window.
+    pub pool_size: [usize; 2],
+    /// Steps between windows; in JSON, the window's size by default.
+    pub strides: [usize; 2],
+}
+
+impl From<PoolOptions> for AvgPool2d {
+    fn from(options: PoolOptions) -> Self {
+        Self { pool_size: options.pool_size, strides: options.strides() }
+    }
+}
+
+impl AvgPool2d {
+    /// Windows that touch, overlap and lie apart.
+    pub(super) fn examples() -> impl Iterator<Item = Self> {
+        [([2, 2], [2, 2]), ([3, 2], [2, 1]), ([1, 2], [3, 3])]
+            .into_iter()
+            .map(|(pool_size, strides)| Self { pool_size, strides })
+    }
+}
+
+impl Describe for AvgPool2d {
+    fn prefix(&self) -> &'static str {
+        "pool"
+    }
+
+    fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
+        let windows = Windows::over(name, input, self.pool_size, self.strides)?;
+        Ok(Plan {
+            output: windows.output_shape(),
+            parameters: Vec::new(),
+            operation: Operation::AvgPool2d(Placed { windows }),
+            activation: None,
+        })
+    }
+}
+
+/// The layer in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed {
+    /// All sizes.
+    pub windows: Windows,
 }
 
 /// x: `[C][H][W]`, y: `[C][OH][OW]`.
-pub fn forward<L: Lanes>(l: L, windows: &Windows, x: &[Lane<L::Real>], y: &mut [Lane<L::Real>]) {
-    l.run(
-        #[inline(always)]
-        || {
-            let share = share(l, windows);
-            windows.for_each(
-                #[inline(always)]
-                |output, corner| {
-                    let mut sum = l.splat(L::Real::ZERO);
-                    windows.for_each_in(
-                        corner,
-                        #[inline(always)]
-                        |i| sum = l.add(sum, l.load(&x[i])),
-                    );
-                    l.store(l.mul(sum, share), &mut y[output]);
-                },
-            );
-        },
-    );
+impl LaneOperation for Placed {
+    fn forward<L: Lanes>(
+        &self,
+        l: L,
+        _: &[L::Real],
+        x: &[Lane<L::Real>],
+        y: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
+        l.run(
+            #[inline(always)]
+            || {
+                let share = self.share(l);
+                self.windows.for_each(
+                    #[inline(always)]
+                    |output, corner| {
+                        let mut sum = l.splat(L::Real::ZERO);
+                        self.windows.for_each_in(
+                            corner,
+                            #[inline(always)]
+                            |i| sum = l.add(sum, l.load(&x[i])),
+                        );
+                        l.store(l.mul(sum, share), &mut y[output]);
+                    },
+                );
+            },
+        );
+    }
+
+    fn input_gradient<L: Lanes>(&self, l: L, _: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+        l.run(
+            #[inline(always)]
+            || {
+                let share = self.share(l);
+                dx.fill(Lane::zero());
+                self.windows.for_each(
+                    #[inline(always)]
+                    |output, corner| {
+                        let d = l.mul(l.load(&seen.dy[output]), share);
+                        self.windows.for_each_in(
+                            corner,
+                            #[inline(always)]
+                            |i| l.store(l.add(l.load(&dx[i]), d), &mut dx[i]),
+                        );
+                    },
+                );
+            },
+        );
+    }
 }
 
-/// dx: `[C][H][W]`, dy: `[C][OH][OW]`.
-pub fn backward<L: Lanes>(l: L, windows: &Windows, dy: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
-    l.run(
-        #[inline(always)]
-        || {
-            let share = share(l, windows);
-            dx.fill(Lane::zero());
-            windows.for_each(
-                #[inline(always)]
-                |output, corner| {
-                    let d = l.mul(l.load(&dy[output]), share);
-                    windows.for_each_in(
-                        corner,
-                        #[inline(always)]
-                        |i| l.store(l.add(l.load(&dx[i]), d), &mut dx[i]),
-                    );
-                },
-            );
-        },
-    );
+impl Placed {
+    #[inline(always)]
+    fn share<L: Lanes>(&self, l: L) -> L::Vector {
+        let [height, width] = self.windows.pool_size;
+        l.splat(L::Real::ONE / L::Real::from_f64((height * width) as f64))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::finite_differences::{Numbers, check, flat, lanes, weighted_sum};
-    use crate::layers::windows::examples::{SHAPES, windows};
-    use crate::simd::Float64;
+    use crate::layers::finite_differences::{check_operation, forward};
+    use crate::layers::windows::examples::{SHAPES, sizes, windows};
 
     #[test]
     fn gradients_agree_with_finite_differences() {
         for shape in SHAPES {
             let windows = windows(shape);
-            let mut numbers = Numbers::new();
-            let x = numbers.lanes(windows.channels * windows.input.iter().product::<usize>());
-            let outputs = windows.channels * windows.output.iter().product::<usize>();
-            let dy = numbers.lanes(outputs);
-            let mut dx = x.clone();
-            backward(Float64, &windows, &dy, &mut dx);
-            check(&format!("{shape:?}"), &flat(&x), &flat(&dx), |x| {
-                let mut y = vec![Lane::zero(); outputs];
-                forward(Float64, &windows, &lanes(x), &mut y);
-                weighted_sum(&y, &dy)
-            });
+            let [input, output] = sizes(&windows);
+            check_operation(&format!("{shape:?}"), &Placed { windows }, input, 0, output);
         }
     }
 
     #[test]
     fn a_window_gives_its_mean() {
-        let windows = windows((1, [2, 2], [2, 2], [2, 2]));
-        let mut y = [Lane::zero()];
-        forward(Float64, &windows, &[1.0, 2.0, 3.0, 6.0].map(Lane::splat), &mut y);
-        assert_eq!(y, [Lane::splat(3.0)]);
+        let mean = Placed { windows: windows((1, [2, 2], [2, 2], [2, 2])) };
+        assert_eq!(forward(&mean, &[], &[1.0, 2.0, 3.0, 6.0].map(Lane::splat), 1), [Lane::splat(3.0)]);
     }
 }

@@ -7,11 +7,97 @@
 //! where p is x with rows and columns of zeros around it. Nothing is unfolded: a register tile of output channels by columns
 //! stays in registers while the taps of the kernel pass by.
 
+use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
+use super::plan::{Describe, Draw, ParameterPlan, Plan};
+use super::{Operation, windows};
+use crate::activations::Activation;
+use crate::error::Result;
+use crate::network::shape::{image, require_positive, require_room};
 use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
-/// The sizes of a convolution's tile.
-#[derive(Clone, Copy, Debug)]
+/// A convolution of (C, H, W) with `channels` kernels of (C, kernel_size), plus a bias a channel, as its user writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Conv2d {
+    /// Channels of the output.
+    pub channels: usize,
+    /// Height and width of the kernel.
+    pub kernel_size: [usize; 2],
+    /// Steps between windows; 1 by default.
+    #[serde(default = "ones")]
+    pub strides: [usize; 2],
+    /// Rows and columns of zeros on each side; none by default.
+    #[serde(default)]
+    pub padding: [usize; 2],
+    /// Applied to the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+}
+
+fn ones() -> [usize; 2] {
+    [1, 1]
+}
+
+impl Conv2d {
+    /// Strides within and at the kernel, padding, sides that differ.
+    pub(super) fn examples() -> impl Iterator<Item = Self> {
+        [
+            ([5, 5], [1, 1], [0, 0], Some(Activation::Sigmoid)),
+            ([3, 3], [1, 1], [1, 1], None),
+            ([3, 2], [2, 2], [1, 0], Some(Activation::Relu)),
+        ]
+        .into_iter()
+        .map(|(kernel_size, strides, padding, activation)| Self {
+            channels: 5,
+            kernel_size,
+            strides,
+            padding,
+            activation,
+        })
+    }
+}
+
+impl Describe for Conv2d {
+    fn prefix(&self) -> &'static str {
+        "conv"
+    }
+
+    fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
+        let Self { channels, kernel_size, strides, padding, activation } = *self;
+        let [c, h, w] = image(name, input)?;
+        require_positive(name, &[channels, strides[0], strides[1]], "channels and strides")?;
+        let height = windows::count(name, "height", h, kernel_size[0], strides[0], padding[0])?;
+        let width = windows::count(name, "width", w, kernel_size[1], strides[1], padding[1])?;
+        let padded = [c, h + 2 * padding[0], w + 2 * padding[1]];
+        require_room(format_args!("{name}'s padded input"), &padded)?;
+        let area = kernel_size[0] * kernel_size[1];
+        let draw = Draw::Weight { fan_in: c * area, fan_out: channels.saturating_mul(area) };
+        let weight = vec![channels, c, kernel_size[0], kernel_size[1]];
+        Ok(Plan {
+            output: vec![channels, height, width],
+            parameters: vec![
+                ParameterPlan { role: "weight", shape: weight, draw },
+                ParameterPlan { role: "bias", shape: vec![channels], draw: Draw::Constant(0.0) },
+            ],
+            operation: Operation::Conv2d(Placed {
+                in_channels: c,
+                out_channels: channels,
+                input: [h, w],
+                output: [height, width],
+                kernel_size,
+                strides,
+                padding,
+            }),
+            activation,
+        })
+    }
+}
+
+/// A convolution in its place: the sizes of its tile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed {
     /// C
     pub in_channels: usize,
     /// OC
@@ -28,32 +114,22 @@ pub struct Conv2d {
     pub padding: [usize; 2],
 }
 
-/// Where a tile's gradients of the parameters are added up.
-pub struct Gradients<'a, R> {
-    /// `[OC][C][KH][KW]`
-    pub weight: &'a mut [R],
-    /// `[OC]`
-    pub bias: &'a mut [R],
-}
-
-impl Conv2d {
-    /// Lanes of scratch memory for the padded input. Of absurd shapes, this may be more than a usize; no memory is found for
-    /// it, and that is the error.
-    pub fn scratch_len(&self) -> usize {
-        let [height, width] = self.padded_size();
-        if self.padding == [0, 0] { 0 } else { self.in_channels.saturating_mul(height).saturating_mul(width) }
+/// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C][KH][KW]`, then b, `[OC]`. A chunk holds the gradient by own.
+impl LaneOperation for Placed {
+    fn needs(&self) -> Needs {
+        Needs { scratch: self.scratch_len(), chunk: self.weights() + self.out_channels, ..Needs::default() }
     }
 
-    /// z = conv(x, w) + b; x: `[C][H][W]`, w: `[OC][C][KH][KW]`, b: `[OC]`, z: `[OC][OH][OW]`.
-    pub fn forward<L: Lanes>(
+    /// z = conv(x, w) + b
+    fn forward<L: Lanes>(
         &self,
         l: L,
+        own: &[L::Real],
         x: &[Lane<L::Real>],
-        w: &[L::Real],
-        b: &[L::Real],
         z: &mut [Lane<L::Real>],
         scratch: &mut [Lane<L::Real>],
     ) {
+        let (w, b) = own.split_at(self.weights());
         l.run(
             #[inline(always)]
             || {
@@ -67,32 +143,32 @@ impl Conv2d {
     }
 
     /// `dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]` and `db[o] += Σ dz[o][oy][ox]`, over the images
-    /// too; x: `[C][H][W]`, dz: `[OC][OH][OW]`.
-    pub fn parameter_gradient<L: Lanes>(
+    /// too.
+    fn leave<L: Lanes>(
         &self,
         l: L,
-        x: &[Lane<L::Real>],
-        dz: &[Lane<L::Real>],
-        gradients: Gradients<'_, L::Real>,
+        seen: Seen<'_, L::Real>,
+        into: Accumulators<'_, L::Real>,
         scratch: &mut [Lane<L::Real>],
     ) {
+        let (dw, db) = into.chunk.split_at_mut(self.weights());
         l.run(
             #[inline(always)]
             || {
-                let x = self.pad_input(x, scratch);
-                let mut kernel = WeightGradient { conv: self, l, x, dz, dw: gradients.weight };
+                let x = self.pad_input(seen.x, scratch);
+                let mut kernel = WeightGradient { conv: self, l, x, dz: seen.dy, dw };
                 cover(self.out_channels, 0..self.taps(), [6, 4], &mut kernel);
-                for (plane, db) in dz.chunks_exact(self.output[0] * self.output[1]).zip(gradients.bias) {
+                for (plane, db) in seen.dy.chunks_exact(self.output[0] * self.output[1]).zip(db) {
                     *db += sum_all(l, plane);
                 }
             },
         );
     }
 
-    /// dx: `[C][H][W]` from dz: `[OC][OH][OW]`, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride
-    /// meets Y once, at the output row (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a
-    /// small convolution of dz.
-    pub fn input_gradient<L: Lanes>(&self, l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
+    /// dx from dz, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output row
+    /// (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a small convolution of dz.
+    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+        let (w, dz) = (&own[..self.weights()], seen.dy);
         l.run(
             #[inline(always)]
             || {
@@ -108,6 +184,38 @@ impl Conv2d {
                 }
             },
         );
+    }
+
+    fn pieces(&self) -> Vec<Range<usize>> {
+        pieces(self.weights() + self.out_channels, PIECE).collect()
+    }
+
+    #[inline(always)]
+    fn gradient<'a, L: Lanes<Real: 'a>>(
+        &self,
+        _: L,
+        piece: Range<usize>,
+        left: Left<impl Iterator<Item = &'a [L::Real]>, impl Iterator<Item = &'a [Lane<L::Real>]> + Clone>,
+        gradient: &mut [L::Real],
+    ) {
+        for chunk in left.chunks {
+            for (sum, g) in gradient.iter_mut().zip(&chunk[piece.clone()]) {
+                *sum += *g;
+            }
+        }
+    }
+}
+
+impl Placed {
+    fn weights(&self) -> usize {
+        self.out_channels * self.taps()
+    }
+
+    /// Lanes of scratch memory for the padded input. Of absurd shapes, this may be more than a usize; no memory is found for
+    /// it, and that is the error.
+    fn scratch_len(&self) -> usize {
+        let [height, width] = self.padded_size();
+        if self.padding == [0, 0] { 0 } else { self.in_channels.saturating_mul(height).saturating_mul(width) }
     }
 
     /// Kernels' values for one output channel.
@@ -158,7 +266,7 @@ fn sum_all<L: Lanes>(l: L, plane: &[Lane<L::Real>]) -> L::Real {
 
 /// A row of outputs: channels by columns. `x` is padded.
 struct Forward<'a, L: Lanes> {
-    conv: &'a Conv2d,
+    conv: &'a Placed,
     l: L,
     x: &'a [Lane<L::Real>],
     w: &'a [L::Real],
@@ -214,7 +322,7 @@ impl<L: Lanes> RegisterTile for Forward<'_, L> {
 
 /// All weights: output channels by taps, a tap being one (c, ky, kx), counted through. `x` is padded.
 struct WeightGradient<'a, L: Lanes> {
-    conv: &'a Conv2d,
+    conv: &'a Placed,
     l: L,
     x: &'a [Lane<L::Real>],
     dz: &'a [Lane<L::Real>],
@@ -279,7 +387,7 @@ impl<L: Lanes> RegisterTile for WeightGradient<'_, L> {
 
 /// The pixels of row `y` in one phase: input channels by quotients.
 struct InputGradient<'a, L: Lanes> {
-    conv: &'a Conv2d,
+    conv: &'a Placed,
     l: L,
     w: &'a [L::Real],
     dz: &'a [Lane<L::Real>],
@@ -356,8 +464,7 @@ impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::finite_differences::{Numbers, check, flat, lanes, weighted_sum};
-    use crate::simd::Float64;
+    use crate::layers::finite_differences::{Numbers, check_operation, flat, forward};
 
     fn conv(
         [in_channels, out_channels]: [usize; 2],
@@ -365,14 +472,14 @@ mod tests {
         kernel_size: [usize; 2],
         strides: [usize; 2],
         padding: [usize; 2],
-    ) -> Conv2d {
+    ) -> Placed {
         let output = std::array::from_fn(|i| (input[i] + 2 * padding[i] - kernel_size[i]) / strides[i] + 1);
-        Conv2d { in_channels, out_channels, input, output, kernel_size, strides, padding }
+        Placed { in_channels, out_channels, input, output, kernel_size, strides, padding }
     }
 
     /// Edges: one channel, a kernel as large as the input, 1x1, strides within, at and beyond the kernel, inputs left over,
     /// padding below, at and beyond the kernel, sides that differ, channels that leave remainders of register tiles.
-    fn table() -> Vec<Conv2d> {
+    fn table() -> Vec<Placed> {
         vec![
             conv([1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
             conv([1, 6], [9, 9], [5, 5], [1, 1], [0, 0]),
@@ -392,14 +499,8 @@ mod tests {
         ]
     }
 
-    fn forward(conv: &Conv2d, x: &[Lane<f64>], w: &[f64], b: &[f64]) -> Vec<Lane<f64>> {
-        let mut z = vec![Lane::zero(); conv.out_channels * conv.output[0] * conv.output[1]];
-        conv.forward(Float64, x, w, b, &mut z, &mut vec![Lane::splat(f64::NAN); conv.scratch_len()]);
-        z
-    }
-
     /// The formula at the top of the file, read aloud.
-    fn by_definition(conv: &Conv2d, x: &[Lane<f64>], w: &[f64], b: &[f64]) -> Vec<Lane<f64>> {
+    fn by_definition(conv: &Placed, x: &[Lane<f64>], w: &[f64], b: &[f64]) -> Vec<Lane<f64>> {
         let mut z = Vec::new();
         for o in 0..conv.out_channels {
             for oy in 0..conv.output[0] {
@@ -434,9 +535,10 @@ mod tests {
         for conv in table() {
             let mut numbers = Numbers::new();
             let x = numbers.lanes(conv.in_channels * conv.input[0] * conv.input[1]);
-            let w = numbers.vec(conv.out_channels * conv.in_channels * conv.kernel_size[0] * conv.kernel_size[1]);
-            let b = numbers.vec(conv.out_channels);
-            let (z, expected) = (flat(&forward(&conv, &x, &w, &b)), flat(&by_definition(&conv, &x, &w, &b)));
+            let own = numbers.vec(conv.weights() + conv.out_channels);
+            let (w, b) = own.split_at(conv.weights());
+            let output = conv.out_channels * conv.output[0] * conv.output[1];
+            let (z, expected) = (flat(&forward(&conv, &own, &x, output)), flat(&by_definition(&conv, &x, w, b)));
             assert!(z.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-12), "{conv:?}");
         }
     }
@@ -444,21 +546,9 @@ mod tests {
     #[test]
     fn gradients_agree_with_finite_differences() {
         for conv in table() {
-            let mut numbers = Numbers::new();
-            let x = numbers.lanes(conv.in_channels * conv.input[0] * conv.input[1]);
-            let w = numbers.vec(conv.out_channels * conv.in_channels * conv.kernel_size[0] * conv.kernel_size[1]);
-            let b = numbers.vec(conv.out_channels);
-            let dz = numbers.lanes(conv.out_channels * conv.output[0] * conv.output[1]);
-            let (mut dw, mut db, mut dx) =
-                (vec![0.0; w.len()], vec![0.0; b.len()], vec![Lane::splat(f64::NAN); x.len()]);
-            let gradients = Gradients { weight: &mut dw, bias: &mut db };
-            let mut scratch = vec![Lane::splat(f64::NAN); conv.scratch_len()];
-            conv.parameter_gradient(Float64, &x, &dz, gradients, &mut scratch);
-            conv.input_gradient(Float64, &w, &dz, &mut dx);
-            let loss = |x: &[Lane<f64>], w: &[f64], b: &[f64]| weighted_sum(&forward(&conv, x, w, b), &dz);
-            check(&format!("dw of {conv:?}"), &w, &dw, |w| loss(&x, w, &b));
-            check(&format!("db of {conv:?}"), &b, &db, |b| loss(&x, &w, b));
-            check(&format!("dx of {conv:?}"), &flat(&x), &flat(&dx), |x| loss(&lanes(x), &w, &b));
+            let input = conv.in_channels * conv.input[0] * conv.input[1];
+            let output = conv.out_channels * conv.output[0] * conv.output[1];
+            check_operation(&format!("{conv:?}"), &conv, input, conv.weights() + conv.out_channels, output);
         }
     }
 }

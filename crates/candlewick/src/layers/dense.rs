@@ -1,33 +1,149 @@
 //! A fully connected layer: `z[o] = b[o] + Σ w[o][i] x[i]`.
-//!
-//! ```
-//! use candlewick::layers::dense;
-//! use candlewick::simd::{Float64, Lane};
-//!
-//! let mut z = [Lane::zero()];
-//! dense::forward(Float64, &[Lane::splat(3.0), Lane::splat(5.0)], &[2.0, 1.0], &[0.5], &mut z);
-//! assert_eq!(z, [Lane::splat(11.5)]);
-//! ```
 
+use super::Operation;
+use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
+use super::plan::{Describe, Draw, ParameterPlan, Plan};
+use crate::activations::Activation;
+use crate::error::Result;
+use crate::network::shape::require_positive;
 use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// z = x wᵀ + b; x: `[I]`, w: `[O][I]`, b: `[O]`, z: `[O]`.
-pub fn forward<L: Lanes>(l: L, x: &[Lane<L::Real>], w: &[L::Real], b: &[L::Real], z: &mut [Lane<L::Real>]) {
-    l.run(
-        #[inline(always)]
-        || {
-            for (o, units) in cut(0..z.len(), most_sums(l)) {
-                match units {
-                    8 => forward_tile::<L, 8>(l, x, w, b, z, o),
-                    4 => forward_tile::<L, 4>(l, x, w, b, z, o),
-                    2 => forward_tile::<L, 2>(l, x, w, b, z, o),
-                    _ => forward_tile::<L, 1>(l, x, w, b, z, o),
-                }
-            }
-        },
-    );
+/// A fully connected layer as its user writes it. It flattens what reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dense {
+    /// Length of the output.
+    pub units: usize,
+    /// Applied to the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
 }
+
+impl Dense {
+    /// Units that fill register tiles and that leave some over.
+    pub(super) fn examples() -> impl Iterator<Item = Self> {
+        [(1, None), (7, Some(Activation::Relu)), (24, Some(Activation::Tanh))]
+            .into_iter()
+            .map(|(units, activation)| Self { units, activation })
+    }
+}
+
+impl Describe for Dense {
+    fn prefix(&self) -> &'static str {
+        "dense"
+    }
+
+    fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
+        let (units, inputs) = (self.units, input.iter().product());
+        require_positive(name, &[units], "units")?;
+        let draw = Draw::Weight { fan_in: inputs, fan_out: units };
+        Ok(Plan {
+            output: vec![units],
+            parameters: vec![
+                ParameterPlan { role: "weight", shape: vec![units, inputs], draw },
+                ParameterPlan { role: "bias", shape: vec![units], draw: Draw::Constant(0.0) },
+            ],
+            operation: Operation::Dense(Placed { inputs, units }),
+            activation: self.activation,
+        })
+    }
+}
+
+/// A dense layer in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed {
+    /// I
+    pub inputs: usize,
+    /// O
+    pub units: usize,
+}
+
+/// x: `[I]`, z: `[O]`; own: w, `[O][I]`, then b, `[O]`.
+impl LaneOperation for Placed {
+    fn needs(&self) -> Needs {
+        Needs { record: self.turned_len().saturating_add(self.units), ..Needs::default() }
+    }
+
+    /// z = x wᵀ + b
+    fn forward<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        x: &[Lane<L::Real>],
+        z: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
+        let (w, b) = own.split_at(self.weights());
+        l.run(
+            #[inline(always)]
+            || {
+                for (o, units) in cut(0..z.len(), most_sums(l)) {
+                    match units {
+                        8 => forward_tile::<L, 8>(l, x, w, b, z, o),
+                        4 => forward_tile::<L, 4>(l, x, w, b, z, o),
+                        2 => forward_tile::<L, 2>(l, x, w, b, z, o),
+                        _ => forward_tile::<L, 1>(l, x, w, b, z, o),
+                    }
+                }
+            },
+        );
+    }
+
+    /// Writes a record of x and dz. The gradient's sum runs over the images, so x is turned. Done for all tiles of a batch at
+    /// once, a weight's gradient stays in a register from the first image to the last.
+    fn leave<L: Lanes>(&self, _: L, seen: Seen<'_, L::Real>, into: Accumulators<'_, L::Real>, _: &mut [Lane<L::Real>]) {
+        let (turned, dz) = into.record.split_at_mut(self.turned_len());
+        turn(seen.x, turned);
+        dz.copy_from_slice(seen.dy);
+    }
+
+    /// `dx[i] = Σ w[o][i] dz[o]`
+    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+        let (w, dz) = (&own[..self.weights()], seen.dy);
+        l.run(
+            #[inline(always)]
+            || {
+                for (i, inputs) in cut(0..dx.len(), most_sums(l)) {
+                    match inputs {
+                        8 => input_gradient_tile::<L, 8>(l, w, dz, dx, i),
+                        4 => input_gradient_tile::<L, 4>(l, w, dz, dx, i),
+                        2 => input_gradient_tile::<L, 2>(l, w, dz, dx, i),
+                        _ => input_gradient_tile::<L, 1>(l, w, dz, dx, i),
+                    }
+                }
+            },
+        );
+    }
+
+    /// The weights of some units each, then all biases.
+    fn pieces(&self) -> Vec<Range<usize>> {
+        let count = self.weights().div_ceil(PIECE);
+        let units = self.units.div_ceil(count).next_multiple_of(WHOLE_TILES);
+        let weights = pieces(self.weights(), units * self.inputs);
+        weights.chain([self.weights()..self.weights() + self.units]).collect()
+    }
+
+    #[inline(always)]
+    fn gradient<'a, L: Lanes<Real: 'a>>(
+        &self,
+        l: L,
+        piece: Range<usize>,
+        left: Left<impl Iterator<Item = &'a [L::Real]>, impl Iterator<Item = &'a [Lane<L::Real>]> + Clone>,
+        gradient: &mut [L::Real],
+    ) {
+        if piece.start < self.weights() {
+            let units = piece.start / self.inputs..piece.end / self.inputs;
+            self.weight_gradient(l, left.records, units, gradient);
+        } else {
+            self.bias_gradient(l, left.records, gradient);
+        }
+    }
+}
+
+/// Units that leave no remainder of a register tile.
+const WHOLE_TILES: usize = 6;
 
 /// O units, from `o` on.
 #[inline(always)]
@@ -56,23 +172,6 @@ fn forward_tile<L: Lanes, const O: usize>(
     }
 }
 
-/// `dx[i] = Σ w[o][i] dz[o]`; w: `[O][I]`, dz: `[O]`, dx: `[I]`.
-pub fn input_gradient<L: Lanes>(l: L, w: &[L::Real], dz: &[Lane<L::Real>], dx: &mut [Lane<L::Real>]) {
-    l.run(
-        #[inline(always)]
-        || {
-            for (i, inputs) in cut(0..dx.len(), most_sums(l)) {
-                match inputs {
-                    8 => input_gradient_tile::<L, 8>(l, w, dz, dx, i),
-                    4 => input_gradient_tile::<L, 4>(l, w, dz, dx, i),
-                    2 => input_gradient_tile::<L, 2>(l, w, dz, dx, i),
-                    _ => input_gradient_tile::<L, 1>(l, w, dz, dx, i),
-                }
-            }
-        },
-    );
-}
-
 /// N inputs, from `i` on.
 #[inline(always)]
 fn input_gradient_tile<L: Lanes, const N: usize>(
@@ -99,27 +198,9 @@ fn input_gradient_tile<L: Lanes, const N: usize>(
 /// Records whose x, four lanes for each image, is 32 KiB: the smaller part of a core's nearest cache.
 const GROUP: usize = 8;
 
-/// What a whole batch's gradient of the parameters needs of each of its tiles, put aside in the backward pass. Done for all
-/// tiles at once, a weight's gradient stays in a register from the first image to the last.
-#[derive(Clone, Copy, Debug)]
-pub struct Record {
-    /// I
-    pub inputs: usize,
-    /// O
-    pub units: usize,
-}
-
-impl Record {
-    /// Lanes of memory.
-    pub fn lanes(&self) -> usize {
-        self.turned_len().saturating_add(self.units)
-    }
-
-    /// Writes x: `[I]` and dz: `[O]` of a tile. The gradient's sum runs over the images, so x is turned.
-    pub fn write<R: Real>(&self, x: &[Lane<R>], dz: &[Lane<R>], record: &mut [Lane<R>]) {
-        let (turned, rest) = record.split_at_mut(self.turned_len());
-        turn(x, turned);
-        rest.copy_from_slice(dz);
+impl Placed {
+    fn weights(&self) -> usize {
+        self.inputs * self.units
     }
 
     /// x: `[I / 16][image]` lanes of sixteen inputs, and dz: `[O]`.
@@ -137,7 +218,7 @@ impl Record {
     }
 
     /// `dw[o][i] += Σ dz[o] x[i]` over the images of `records`; dw: `[units.len()][I]`.
-    pub fn weight_gradient<'a, L: Lanes<Real: 'a>>(
+    fn weight_gradient<'a, L: Lanes<Real: 'a>>(
         &self,
         l: L,
         records: impl Iterator<Item = &'a [Lane<L::Real>]> + Clone,
@@ -161,7 +242,7 @@ impl Record {
     }
 
     /// `db[o] += Σ dz[o]` over the images of `records`; db: `[O]`.
-    pub fn bias_gradient<'a, L: Lanes<Real: 'a>>(
+    fn bias_gradient<'a, L: Lanes<Real: 'a>>(
         &self,
         l: L,
         records: impl Iterator<Item = &'a [Lane<L::Real>]> + Clone,
@@ -201,7 +282,7 @@ fn turn<R: Real>(x: &[Lane<R>], turned: &mut [Lane<R>]) {
 /// Units, counted from `first` on, by blocks of sixteen inputs.
 struct WeightGradient<'a, L: Lanes, I> {
     l: L,
-    layout: Record,
+    layout: Placed,
     records: I,
     first: usize,
     dw: &'a mut [L::Real],
@@ -265,45 +346,22 @@ fn most_sums<L: Lanes>(_: L) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::finite_differences::{Numbers, check, flat, lanes, weighted_sum};
-    use crate::simd::Float64;
+    use crate::layers::finite_differences::{check_operation, own_gradient};
 
     #[test]
     fn gradients_agree_with_finite_differences() {
-        for (inputs, units) in [(1, 1), (15, 3), (16, 8), (17, 10), (40, 21), (3, 16)] {
-            let mut numbers = Numbers::new();
-            let (x, w, b) = (numbers.lanes(inputs), numbers.vec(inputs * units), numbers.vec(units));
-            let dz = numbers.lanes(units);
-            let (mut dx, mut dw, mut db) = (x.clone(), vec![0.0; w.len()], vec![0.0; units]);
-            input_gradient(Float64, &w, &dz, &mut dx);
-            let layout = Record { inputs, units };
-            let mut record = vec![Lane::splat(f64::NAN); layout.lanes()];
-            layout.write(&x, &dz, &mut record);
-            layout.weight_gradient(Float64, [&record[..]].into_iter(), 0..units, &mut dw);
-            layout.bias_gradient(Float64, [&record[..]].into_iter(), &mut db);
-            let loss = |x: &[Lane<f64>], w: &[f64], b: &[f64]| {
-                let mut z = vec![Lane::zero(); units];
-                forward(Float64, x, w, b, &mut z);
-                weighted_sum(&z, &dz)
-            };
-            check(&format!("dx of {inputs} to {units}"), &flat(&x), &flat(&dx), |x| loss(&lanes(x), &w, &b));
-            check(&format!("dw of {inputs} to {units}"), &w, &dw, |w| loss(&x, w, &b));
-            check(&format!("db of {inputs} to {units}"), &b, &db, |b| loss(&x, &w, b));
+        for (inputs, units) in [(1, 1), (15, 3), (16, 8), (17, 10), (40, 21), (3, 16), (900, 13)] {
+            let own = (inputs + 1) * units;
+            check_operation(&format!("{inputs} to {units}"), &Placed { inputs, units }, inputs, own, units);
         }
     }
 
     #[test]
     fn parameter_gradients_add_up_over_records() {
-        let layout = Record { inputs: 1, units: 2 };
-        let record = |x, dz: [f64; 2]| {
-            let mut record = vec![Lane::splat(f64::NAN); layout.lanes()];
-            layout.write(&[Lane::splat(x)], &dz.map(Lane::splat), &mut record);
-            record
-        };
-        let records = [record(2.0, [9.0, 1.0]), record(3.0, [9.0, 2.0])];
-        let (mut dw, mut db) = ([1.0], [1.0; 2]);
-        layout.weight_gradient(Float64, records.iter().map(Vec::as_slice), 1..2, &mut dw);
-        layout.bias_gradient(Float64, records.iter().map(Vec::as_slice), &mut db);
-        assert_eq!((dw, db), ([1.0 + 16.0 * (2.0 + 6.0)], [1.0 + 16.0 * 18.0, 1.0 + 16.0 * 3.0]));
+        let tile = |x: f64, dz: [f64; 2]| ([Lane::splat(x)], dz.map(Lane::splat));
+        let tiles = [tile(2.0, [9.0, 1.0]), tile(3.0, [9.0, 2.0]), tile(5.0, [0.0, 1.0])];
+        let seen: Vec<_> = tiles.iter().map(|(x, dz)| Seen { x, y: &[], dy: dz }).collect();
+        let gradient = own_gradient(&Placed { inputs: 1, units: 2 }, 4, &seen);
+        assert_eq!(gradient, [16.0 * (18.0 + 27.0), 16.0 * (2.0 + 6.0 + 5.0), 16.0 * 18.0, 16.0 * 4.0]);
     }
 }

@@ -1,6 +1,7 @@
 //! An oracle for gradients: (f(p + h) - f(p - h)) / 2h in float64.
 
-use crate::simd::{LANES, Lane};
+use super::{Accumulators, LaneOperation, Left, Seen};
+use crate::simd::{Float64, LANES, Lane};
 
 /// Deterministic numbers in (-1, 1), none of them close to another's double.
 pub struct Numbers(u64);
@@ -60,4 +61,53 @@ pub fn check(what: &str, point: &[f64], gradient: &[f64], loss: impl Fn(&[f64]) 
             gradient[i]
         );
     }
+}
+
+/// A layer's forward pass, in memory that holds nothing.
+pub fn forward(operation: &impl LaneOperation, own: &[f64], x: &[Lane<f64>], output: usize) -> Vec<Lane<f64>> {
+    let mut y = vec![Lane::splat(f64::NAN); output];
+    let mut scratch = vec![Lane::splat(f64::NAN); operation.needs().scratch];
+    operation.forward(Float64, own, x, &mut y, &mut scratch);
+    y
+}
+
+/// The gradient by a layer's own parameters, of tiles of two chunks.
+pub fn own_gradient(operation: &impl LaneOperation, own: usize, tiles: &[Seen<'_, f64>]) -> Vec<f64> {
+    let needs = operation.needs();
+    let mut scratch = vec![Lane::splat(f64::NAN); needs.scratch];
+    let (mut chunks, mut records) = (vec![vec![0.0; needs.chunk]; 2], Vec::new());
+    for (i, seen) in tiles.iter().enumerate() {
+        let mut record = vec![Lane::splat(f64::NAN); needs.record];
+        let into = Accumulators { chunk: &mut chunks[i % 2], record: &mut record };
+        operation.leave(Float64, *seen, into, &mut scratch);
+        records.push(record);
+    }
+    let mut gradient = vec![0.0; own];
+    let mut done = 0;
+    for piece in operation.pieces() {
+        assert_eq!(piece.start, done, "pieces lie end to end");
+        done = piece.end;
+        let left = Left { chunks: chunks.iter().map(Vec::as_slice), records: records.iter().map(Vec::as_slice) };
+        operation.gradient(Float64, piece.clone(), left, &mut gradient[piece]);
+    }
+    assert_eq!(done, own, "and are all there is");
+    gradient
+}
+
+/// Holds a layer's gradients by its input and its own parameters against the differences of its forward pass.
+pub fn check_operation(what: &str, operation: &impl LaneOperation, input: usize, own: usize, output: usize) {
+    let mut numbers = Numbers::new();
+    let (x, own, dy) = (numbers.lanes(input), numbers.vec(own), numbers.lanes(output));
+    let y = forward(operation, &own, &x, output);
+    let seen = Seen { x: &x, y: &y, dy: &dy };
+    let mut dx = vec![Lane::splat(f64::NAN); input];
+    operation.input_gradient(Float64, &own, seen, &mut dx);
+    if operation.needs().in_place {
+        let mut in_place = x.clone();
+        operation.input_gradient_in_place(Float64, &mut in_place, &y, &dy);
+        assert_eq!(in_place, dx, "{what} in place");
+    }
+    let loss = |x: &[Lane<f64>], own: &[f64]| weighted_sum(&forward(operation, own, x, output), &dy);
+    check(&format!("dx of {what}"), &flat(&x), &flat(&dx), |x| loss(&lanes(x), &own));
+    check(&format!("d own of {what}"), &own, &own_gradient(operation, own.len(), &[seen]), |own| loss(&x, own));
 }

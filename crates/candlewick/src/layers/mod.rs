@@ -1,15 +1,188 @@
-//! The layers' arithmetic, sixteen images at a time: forward and backward of each, side by side with its tests.
+//! A layer is one file of this folder: what it is (its options, the shape it gives, its parameters and how they are drawn), and
+//! what it does on each engine, forward and backward, with its tests. Beyond that file, it is a line in each of the two lists
+//! here, one for the kernels of `kernels/layers.cuh`, and a function in TypeScript.
 //!
 //! Letters: C channels, H height, W width, K kernel; O stands for the output (OC, OH, OW). Every buffer is one tile, so
 //! `x: [C][H][W]` means lanes of sixteen images each. `d` before a name is the gradient of the loss by it: `dz`, `dw`.
 //! Backward passes add to the gradients of parameters and overwrite those of inputs.
+//!
+//! ```
+//! use candlewick::layers::{self, Dense, Layer};
+//!
+//! let layers = layers::from_json(r#"[{ "kind": "dense", "units": 10, "activation": "relu" }]"#)?;
+//! assert!(matches!(layers[0], Layer::Dense(Dense { units: 10, .. })));
+//! # Ok::<(), candlewick::Error>(())
+//! ```
 
 pub mod activation;
 pub mod avg_pool2d;
 pub mod conv2d;
 pub mod dense;
+mod json;
 pub mod max_pool2d;
+mod operation;
+mod plan;
 pub mod windows;
 
 #[cfg(test)]
 pub(crate) mod finite_differences;
+
+pub use avg_pool2d::AvgPool2d;
+pub use conv2d::Conv2d;
+pub use dense::Dense;
+pub use json::from_json;
+pub use max_pool2d::MaxPool2d;
+pub use operation::{Accumulators, LaneOperation, Left, Needs, Seen};
+pub use plan::{Describe, Draw, ParameterPlan, Plan};
+
+use crate::simd::{Lane, Lanes};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The first list: a layer as its user writes it, in Rust or as JSON, `{ "kind": "dense", "units": 10 }`. Pairs are
+/// (vertical, horizontal).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Layer {
+    /// Cross-correlation of images with kernels, plus a bias a channel.
+    Conv2d(Conv2d),
+    /// The largest value of each window.
+    MaxPool2d(MaxPool2d),
+    /// The mean of each window.
+    AvgPool2d(AvgPool2d),
+    /// x Wᵀ + b, after flattening the input.
+    Dense(Dense),
+}
+
+impl Layer {
+    /// What it says of itself.
+    pub fn describe(&self) -> &dyn Describe {
+        match self {
+            Self::Conv2d(layer) => layer,
+            Self::MaxPool2d(layer) => layer,
+            Self::AvgPool2d(layer) => layer,
+            Self::Dense(layer) => layer,
+        }
+    }
+
+    /// Some of each kind, for images of two channels or more and 6x6 pixels or more, which tests take in turn.
+    pub fn examples() -> Vec<Self> {
+        let mut examples = Vec::new();
+        examples.extend(Conv2d::examples().map(Self::Conv2d));
+        examples.extend(MaxPool2d::examples().map(Self::MaxPool2d));
+        examples.extend(AvgPool2d::examples().map(Self::AvgPool2d));
+        examples.extend(Dense::examples().map(Self::Dense));
+        examples
+    }
+}
+
+/// The second list: a layer in its place, as the engines compute it. What its user writes as an activation of a layer is an
+/// operation of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Convolution.
+    Conv2d(conv2d::Placed),
+    /// Max pooling.
+    MaxPool2d(max_pool2d::Placed),
+    /// Average pooling.
+    AvgPool2d(avg_pool2d::Placed),
+    /// Fully connected.
+    Dense(dense::Placed),
+    /// A function of each value.
+    Activation(activation::Placed),
+}
+
+/// Does the same with whatever operation it is: the one place that tells them apart, once for each layer of a tile.
+macro_rules! with_operation {
+    ($operation:expr, $placed:ident => $work:expr) => {
+        match $operation {
+            Operation::Conv2d($placed) => $work,
+            Operation::MaxPool2d($placed) => $work,
+            Operation::AvgPool2d($placed) => $work,
+            Operation::Dense($placed) => $work,
+            Operation::Activation($placed) => $work,
+        }
+    };
+}
+
+impl LaneOperation for Operation {
+    fn needs(&self) -> Needs {
+        with_operation!(self, placed => placed.needs())
+    }
+
+    fn forward<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        x: &[Lane<L::Real>],
+        y: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        with_operation!(self, placed => placed.forward(l, own, x, y, scratch));
+    }
+
+    fn leave<L: Lanes>(
+        &self,
+        l: L,
+        seen: Seen<'_, L::Real>,
+        into: Accumulators<'_, L::Real>,
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        with_operation!(self, placed => placed.leave(l, seen, into, scratch));
+    }
+
+    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+        with_operation!(self, placed => placed.input_gradient(l, own, seen, dx));
+    }
+
+    fn input_gradient_in_place<L: Lanes>(
+        &self,
+        l: L,
+        x: &mut [Lane<L::Real>],
+        y: &[Lane<L::Real>],
+        dy: &[Lane<L::Real>],
+    ) {
+        with_operation!(self, placed => placed.input_gradient_in_place(l, x, y, dy));
+    }
+
+    fn pieces(&self) -> Vec<Range<usize>> {
+        with_operation!(self, placed => placed.pieces())
+    }
+
+    #[inline(always)]
+    fn gradient<'a, L: Lanes<Real: 'a>>(
+        &self,
+        l: L,
+        piece: Range<usize>,
+        left: Left<impl Iterator<Item = &'a [L::Real]>, impl Iterator<Item = &'a [Lane<L::Real>]> + Clone>,
+        gradient: &mut [L::Real],
+    ) {
+        with_operation!(self, placed => placed.gradient(l, piece, left, gradient));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// serde names all kinds when it is given another.
+    #[test]
+    fn each_kind_has_examples() {
+        let error = serde_json::from_str::<Layer>(r#"{ "kind": "" }"#).unwrap_err().to_string();
+        let kinds: Vec<_> = error.split('`').skip(3).step_by(2).collect();
+        assert!(kinds.contains(&"conv2d") && kinds.contains(&"dense"), "{error}");
+        let examples: Vec<_> =
+            Layer::examples().iter().map(|layer| serde_json::to_value(layer).unwrap()["kind"].clone()).collect();
+        for kind in kinds {
+            assert!(examples.iter().any(|example| example == kind), "{kind} has no example");
+        }
+    }
+
+    #[test]
+    fn json_there_and_back_is_the_same() {
+        for layer in Layer::examples() {
+            let text = serde_json::to_string(&[layer]).unwrap();
+            assert_eq!(from_json(&text).unwrap(), [layer], "{text}");
+        }
+    }
+}

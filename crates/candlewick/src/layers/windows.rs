@@ -1,7 +1,25 @@
 //! The windows that max and average pooling move over their input.
 
+use crate::error::{Code, Error, Result};
+use crate::network::shape::{image, invalid_shape, require_positive};
+use serde::Deserialize;
+
+/// A pooling layer's options as JSON has them: without strides, windows lie side by side.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PoolOptions {
+    pub pool_size: [usize; 2],
+    strides: Option<[usize; 2]>,
+}
+
+impl PoolOptions {
+    pub fn strides(&self) -> [usize; 2] {
+        self.strides.unwrap_or(self.pool_size)
+    }
+}
+
 /// The sizes of a pooling layer's tile, for max and average pooling alike.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Windows {
     /// C, the same before and after.
     pub channels: usize,
@@ -16,13 +34,27 @@ pub struct Windows {
 }
 
 impl Windows {
+    /// Those of the pool of this name over what reaches it.
+    pub(super) fn over(name: &str, input: &[usize], pool_size: [usize; 2], strides: [usize; 2]) -> Result<Self> {
+        let [channels, h, w] = image(name, input)?;
+        require_positive(name, &strides, "strides")?;
+        let height = count(name, "height", h, pool_size[0], strides[0], 0)?;
+        let width = count(name, "width", w, pool_size[1], strides[1], 0)?;
+        Ok(Self { channels, input: [h, w], output: [height, width], pool_size, strides })
+    }
+
+    /// (C, OH, OW)
+    pub(super) fn output_shape(&self) -> Vec<usize> {
+        vec![self.channels, self.output[0], self.output[1]]
+    }
+
     /// Whether an input can be in two windows.
     pub(super) fn overlap(&self) -> bool {
         (0..2).any(|i| self.strides[i] < self.pool_size[i])
     }
 
     /// Whether each input is in one window.
-    pub(crate) fn cover_inputs_once(&self) -> bool {
+    pub(super) fn cover_inputs_once(&self) -> bool {
         (0..2).all(|i| self.strides[i] == self.pool_size[i] && self.output[i] * self.strides[i] == self.input[i])
     }
 
@@ -58,6 +90,28 @@ impl Windows {
     }
 }
 
+/// Number of windows along one side: ⌊(n + 2 padding - window) / stride⌋ + 1.
+pub(super) fn count(name: &str, side: &str, n: usize, window: usize, stride: usize, padding: usize) -> Result<usize> {
+    if window == 0 {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("{name} has a window of {side} 0; it must be at least 1"),
+        ));
+    }
+    let Some(padded) = padding.checked_mul(2).and_then(|both| both.checked_add(n)) else {
+        return Err(invalid_shape(format!(
+            "{name} has {padding} of padding on each side of its {side} {n}, more than can be counted; make it smaller"
+        )));
+    };
+    match padded.checked_sub(window) {
+        Some(room) => Ok(room / stride + 1),
+        None => Err(invalid_shape(format!(
+            "{name} has a window of {side} {window}, larger than its input of {side} {n} with {padding} of padding on each \
+             side; make the window smaller or the padding larger"
+        ))),
+    }
+}
+
 #[cfg(test)]
 pub(super) mod examples {
     use super::Windows;
@@ -79,5 +133,10 @@ pub(super) mod examples {
     pub fn windows((channels, input, pool_size, strides): Shape) -> Windows {
         let output = std::array::from_fn(|i| (input[i] - pool_size[i]) / strides[i] + 1);
         Windows { channels, input, output, pool_size, strides }
+    }
+
+    /// Values of the input and of the output.
+    pub fn sizes(windows: &Windows) -> [usize; 2] {
+        [windows.input, windows.output].map(|[height, width]| windows.channels * height * width)
     }
 }

@@ -1,9 +1,12 @@
 //! A network as the kernels see it: a list of operations with the places of all that they read and write. The structs are
 //! those of `kernels/program.cuh`, field by field.
 
+use crate::activations::Activation;
 use crate::engine::schedule::{Stage, schedule};
 use crate::error::{Code, Error, Result};
-use crate::network::{Activation, Layer, Network, PlacedLayer};
+use crate::layers::windows::Windows;
+use crate::layers::{Operation as Arithmetic, activation, avg_pool2d, conv2d, dense, max_pool2d};
+use crate::network::Network;
 use bytemuck::{Pod, Zeroable};
 
 const CONV2D: i32 = 0;
@@ -95,11 +98,10 @@ impl Layout {
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
         let mut layout = Builder { end: network.image_len(), longest: network.image_len(), ..Builder::default() };
+        let [c, h, w] = network.input_shape;
+        layout.shape = [c, h, w];
         for stage in schedule(network) {
-            match stage {
-                Stage::Layer(placed) => layout.place(network, placed)?,
-                Stage::Activation(function) => layout.activate(function)?,
-            }
+            layout.place(&stage)?;
         }
         let Builder { operations, end, longest, gradient_len, record_len, .. } = layout;
         let memory_len = end.saturating_add(longest.saturating_mul(2));
@@ -124,55 +126,59 @@ struct Builder {
 }
 
 impl Builder {
-    fn place(&mut self, network: &Network, placed: &PlacedLayer) -> Result<()> {
+    fn place(&mut self, stage: &Stage) -> Result<()> {
         let mut operation = Operation::default();
         let pair = |[a, b]: [usize; 2]| Ok::<_, Error>([number(a)?, number(b)?]);
-        match placed.layer {
-            Layer::Conv2d { kernel_size, strides, padding, .. } => {
+        self.parameter_end = stage.own.end;
+        operation.weight = number(stage.own.start)?;
+        let (input, output) = match &stage.operation {
+            Arithmetic::Conv2d(conv2d::Placed {
+                in_channels,
+                out_channels,
+                input,
+                output,
+                kernel_size,
+                strides,
+                padding,
+            }) => {
                 operation.kind = CONV2D;
-                (operation.kernel, operation.strides) = (pair(kernel_size)?, pair(strides)?);
-                operation.padding = pair(padding)?;
+                (operation.kernel, operation.strides) = (pair(*kernel_size)?, pair(*strides)?);
+                operation.padding = pair(*padding)?;
                 for side in 0..2 {
-                    number(placed.input_shape[1 + side] + 2 * padding[side])?; // a window's place among them
+                    number(input[side] + 2 * padding[side])?; // a window's place among them
                 }
+                operation.bias = number(stage.own.end - out_channels)?;
+                operation.gradient = number(self.gradient_len)?;
+                number(stage.own.len().saturating_mul(SPLITS))?; // items of conv2d_parameter_gradient
+                self.gradient_len = self.gradient_len.saturating_add(stage.own.len());
+                ([*in_channels, input[0], input[1]], [*out_channels, output[0], output[1]])
             }
-            Layer::MaxPool2d { pool_size, strides } => {
-                (operation.kind, operation.kernel, operation.strides) = (MAX_POOL2D, pair(pool_size)?, pair(strides)?);
+            Arithmetic::MaxPool2d(max_pool2d::Placed { windows })
+            | Arithmetic::AvgPool2d(avg_pool2d::Placed { windows }) => {
+                let Windows { channels, input, output, pool_size, strides } = *windows;
+                let is_max = matches!(stage.operation, Arithmetic::MaxPool2d(_));
+                operation.kind = if is_max { MAX_POOL2D } else { AVG_POOL2D };
+                (operation.kernel, operation.strides) = (pair(pool_size)?, pair(strides)?);
+                ([channels, input[0], input[1]], [channels, output[0], output[1]])
             }
-            Layer::AvgPool2d { pool_size, strides } => {
-                (operation.kind, operation.kernel, operation.strides) = (AVG_POOL2D, pair(pool_size)?, pair(strides)?);
+            Arithmetic::Dense(dense::Placed { inputs, units }) => {
+                operation.kind = DENSE;
+                operation.bias = number(stage.own.end - units)?;
+                operation.record = number(self.record_len)?;
+                self.record_len = self.record_len.saturating_add(*inputs).saturating_add(*units);
+                ([*inputs, 1, 1], [*units, 1, 1])
             }
-            Layer::Dense { .. } => operation.kind = DENSE,
-        }
-        let start = self.parameter_end;
-        if let [weight, bias] = &network.parameters[placed.parameters.clone()] {
-            (operation.weight, operation.bias) = (number(weight.range.start)?, number(bias.range.start)?);
-            self.parameter_end = bias.range.end;
-        } else {
-            operation.weight = number(start)?;
-        }
-        let inputs: usize = placed.input_shape.iter().product();
-        if operation.kind == CONV2D {
-            operation.gradient = number(self.gradient_len)?;
-            let parameters = self.parameter_end - start;
-            number(parameters.saturating_mul(SPLITS))?; // items of conv2d_parameter_gradient
-            self.gradient_len = self.gradient_len.saturating_add(parameters);
-        } else if operation.kind == DENSE {
-            operation.record = number(self.record_len)?;
-            self.record_len = self.record_len.saturating_add(inputs).saturating_add(placed.output_shape[0]);
-        }
-        self.push(operation, three(&placed.input_shape), three(&placed.output_shape))
-    }
-
-    fn activate(&mut self, activation: Activation) -> Result<()> {
-        let function = match activation {
-            Activation::None => 0,
-            Activation::Sigmoid => 1,
-            Activation::Relu => 2,
-            Activation::Tanh => 3,
+            Arithmetic::Activation(activation::Placed { function }) => {
+                operation.kind = ACTIVATION;
+                operation.function = match function {
+                    Activation::Sigmoid => 1,
+                    Activation::Relu => 2,
+                    Activation::Tanh => 3,
+                };
+                (self.shape, self.shape)
+            }
         };
-        let weight = number(self.parameter_end)?;
-        self.push(Operation { kind: ACTIVATION, function, weight, ..Operation::default() }, self.shape, self.shape)
+        self.push(operation, input, output)
     }
 
     fn push(&mut self, operation: Operation, input: [usize; 3], output: [usize; 3]) -> Result<()> {
@@ -186,11 +192,6 @@ impl Builder {
         self.longest = self.longest.max(len);
         Ok(())
     }
-}
-
-/// (C, H, W), or (units, 1, 1).
-fn three(shape: &[usize]) -> [usize; 3] {
-    std::array::from_fn(|i| shape.get(i).copied().unwrap_or(1))
 }
 
 /// `SPLITS` of kernels/conv2d.cuh.
@@ -215,6 +216,7 @@ fn number(n: usize) -> Result<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::{Conv2d, Dense, Layer, MaxPool2d};
 
     fn refused(layers: &[Layer], input_shape: [usize; 3]) -> String {
         let error = Layout::new(&Network::new(layers, input_shape).unwrap()).unwrap_err();
@@ -225,22 +227,26 @@ mod tests {
     /// Each is within what a network may have, and beyond what the kernels count to.
     #[test]
     fn what_the_kernels_cannot_count_is_refused() {
-        let conv = |channels, kernel_size, strides, padding| Layer::Conv2d {
-            channels,
-            kernel_size,
-            strides,
-            padding,
-            activation: Activation::None,
+        let conv = |channels, kernel_size, strides, padding| {
+            Layer::Conv2d(Conv2d { channels, kernel_size, strides, padding, activation: None })
         };
-        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        let dense = |units| Layer::Dense(Dense { units, activation: None });
         let thin = conv(1, [1, 1], [1 << 30, 1], [1 << 30, 0]);
         for (layers, input_shape, number) in [
             (&[dense((1 << 31) - 8)][..], [1, 1, 1], "2147483640 numbers"), // parameters; also those past 2³¹ - 2²⁰
             (&[dense((1 << 30) - 64), dense(1)], [1, 1, 1], "2147483520 numbers"), // parameters of two layers
             (&[conv(1 << 29, [1, 1], [1, 1], [0, 0])], [1, 1, 1], "4294967296 numbers"), // weights and biases, in four splits
             (&[thin, dense(1)], [1, 1, 1], "2147483649 numbers"),                        // rows of the padded image
-            (&[Layer::MaxPool2d { pool_size: [1, 1], strides: [1, 1] }], [1, 1 << 15, 1 << 15], "4294967296 numbers"), // memory
-            (&[Layer::MaxPool2d { pool_size: [1, 1], strides: [1 << 31, 1] }], [1, 1, 1], "2147483648 numbers"), // a stride
+            (
+                &[Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] })],
+                [1, 1 << 15, 1 << 15],
+                "4294967296 numbers",
+            ), // memory
+            (
+                &[Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1 << 31, 1] })],
+                [1, 1, 1],
+                "2147483648 numbers",
+            ), // a stride
         ] {
             let message = refused(layers, input_shape);
             assert!(
@@ -252,14 +258,16 @@ mod tests {
 
     #[test]
     fn records_of_dense_layers_and_gradients_of_convolutions_lie_end_to_end() {
-        let conv = |channels| Layer::Conv2d {
-            channels,
-            kernel_size: [3, 3],
-            strides: [1, 1],
-            padding: [1, 1],
-            activation: Activation::Relu,
+        let conv = |channels| {
+            Layer::Conv2d(Conv2d {
+                channels,
+                kernel_size: [3, 3],
+                strides: [1, 1],
+                padding: [1, 1],
+                activation: Some(Activation::Relu),
+            })
         };
-        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        let dense = |units| Layer::Dense(Dense { units, activation: None });
         let network = Network::new(&[conv(2), conv(3), dense(5), dense(4)], [1, 4, 4]).unwrap();
         let layout = Layout::new(&network).unwrap();
         let of = |kind| layout.operations.iter().filter(move |operation| operation.kind == kind);

@@ -489,16 +489,11 @@ fn pieces(n: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
 mod tests {
     use super::emulated::Emulated;
     use super::*;
-    use crate::network::{Activation, Layer};
+    use crate::layers::{Conv2d, Layer};
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
-        let conv = Layer::Conv2d {
-            channels,
-            kernel_size: [3, 3],
-            strides: [1, 1],
-            padding: [0, 0],
-            activation: Activation::None,
-        };
+        let conv =
+            Layer::Conv2d(Conv2d { channels, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation: None });
         let network = Network::new(&[conv], [channels, 3, 3]).unwrap();
         CudaEngine::new(Emulated::new(most_shared, 10), network).unwrap()
     }

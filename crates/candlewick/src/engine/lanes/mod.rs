@@ -129,11 +129,11 @@ impl LanesEngine {
 
     /// From the chunks to the gradient, and after a batch's last round to the parameters.
     fn update(&mut self, is_first: bool, sgd: Option<&Sgd>) {
-        let (set, record_len, chunks) = (self.set, self.program.record_len, self.threads.chunks());
+        let (set, program, chunks) = (self.set, &self.program, self.threads.chunks());
         let weights =
             Weights { parameters: &mut self.parameters, gradient: &mut self.gradient, velocity: &mut self.velocity };
         for_each_part(&self.parts, weights, &|part, weights| {
-            set.run(Update { part, chunks, record_len, is_first, sgd, weights });
+            set.run(Update { program, part, chunks, is_first, sgd, weights });
         });
     }
 }

@@ -1,9 +1,10 @@
 //! The cutting of a batch into work for threads, and the memory that they do it in.
 
 use super::pool::{self, Lease};
-use super::program::{Accumulators, Program};
+use super::program::Program;
 use super::tile::{Purpose, Scratch};
 use crate::error::{Code, Error, Result};
+use crate::layers::Accumulators;
 use crate::memory::{self, Buffer};
 use crate::metrics::Metrics;
 use crate::simd::{LANES, Lane};
@@ -24,8 +25,8 @@ pub const ROUND: usize = MOST_CHUNKS * MOST_TILES * LANES;
 
 /// What a chunk of a round adds up: one thread at a time works on it, tile by tile in order.
 pub struct Chunk {
-    /// Sums over the tiles: [`Program::gradient_len`].
-    pub gradient: Vec<f32>,
+    /// Sums over the tiles: [`Program::chunk_len`].
+    pub sums: Vec<f32>,
     /// [`Program::record_len`] lanes of each tile.
     records: Buffer<f32>,
     /// Tiles of the round that have been here.
@@ -37,19 +38,19 @@ pub struct Chunk {
 
 impl Chunk {
     fn new() -> Self {
-        Self { gradient: Vec::new(), records: Buffer::empty(), tiles: 0, written: 0, metrics: Metrics::default() }
+        Self { sums: Vec::new(), records: Buffer::empty(), tiles: 0, written: 0, metrics: Metrics::default() }
     }
 
     /// Takes what is missing to train on so many tiles.
     fn prepare(&mut self, program: &Program, tiles: usize) -> Result<()> {
-        if self.gradient.is_empty() {
-            self.gradient = memory::zeros(program.gradient_len)?;
+        if self.sums.is_empty() {
+            self.sums = memory::zeros(program.chunk_len)?;
         }
         self.records.grow(tiles.saturating_mul(program.record_len))
     }
 
     fn size(&self) -> usize {
-        size_of_val(&self.gradient[..]) + self.records.size()
+        size_of_val(&self.sums[..]) + self.records.size()
     }
 
     fn begin(&mut self) {
@@ -59,12 +60,12 @@ impl Chunk {
     /// Where a tile adds its gradients, those of the round's earlier tiles among them, and where it leaves its record.
     pub fn accumulators(&mut self, program: &Program) -> Accumulators<'_, f32> {
         if self.tiles == 0 {
-            self.gradient.fill(0.0);
+            self.sums.fill(0.0);
         }
         self.tiles += 1;
         let record = &mut self.records[self.written..][..program.record_len];
         self.written += program.record_len;
-        Accumulators { gradient: &mut self.gradient, record }
+        Accumulators { chunk: &mut self.sums, record }
     }
 
     /// The records of the last round's tiles, end to end.
@@ -186,11 +187,12 @@ fn lock(scratch: &Mutex<Scratch<f32>>) -> MutexGuard<'_, Scratch<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Activation, Layer, Network};
+    use crate::layers::{Dense, Layer};
+    use crate::network::Network;
 
     #[test]
     fn every_image_is_in_one_tile() {
-        let network = Network::new(&[Layer::Dense { units: 1, activation: Activation::None }], [1, 1, 1]).unwrap();
+        let network = Network::new(&[Layer::Dense(Dense { units: 1, activation: None })], [1, 1, 1]).unwrap();
         let mut threads = Threads::new(Some(3)).unwrap();
         for images in [0, 1, 15, 16, 17, 255, 256, 257, 1000, ROUND] {
             let seen = Mutex::new(vec![0; images]);
@@ -207,7 +209,7 @@ mod tests {
     }
 
     fn network() -> Network {
-        let dense = |units| Layer::Dense { units, activation: Activation::None };
+        let dense = |units| Layer::Dense(Dense { units, activation: None });
         Network::new(&[dense(10), dense(3)], [1, 1, 100]).unwrap()
     }
 

@@ -1,7 +1,8 @@
 //! Sixteen images on their way through the network, forward and backward, in the cache of one core.
 
-use super::program::{Accumulators, Program};
+use super::program::Program;
 use crate::error::Result;
+use crate::layers::{Accumulators, LaneOperation, Seen};
 use crate::loss::softmax_cross_entropy;
 use crate::memory::Buffer;
 use crate::metrics::Metrics;
@@ -74,20 +75,21 @@ impl<R: Real> Scratch<R> {
     ) -> (&[Lane<R>], &mut [Lane<R>]) {
         let [x, y] = &mut self.pair;
         let (mut x, mut y) = (&mut **x, &mut **y);
-        for (i, operation) in program.operations.iter().enumerate() {
+        for (i, step) in program.steps.iter().enumerate() {
             let (before, after) = (&x[..program.lengths[i]], &mut y[..program.lengths[i + 1]]);
-            operation.forward(l, parameters, before, after, &mut self.operation);
+            step.operation.forward(l, &parameters[step.own.clone()], before, after, &mut self.operation);
             std::mem::swap(&mut x, &mut y);
         }
-        let classes = program.lengths[program.operations.len()];
+        let classes = program.lengths[program.steps.len()];
         (&x[..classes], &mut y[..classes])
     }
 
     /// As [`Scratch::answer`], but all values are kept for [`Scratch::backward`].
     pub fn forward<L: Lanes<Real = R>>(&mut self, l: L, program: &Program, parameters: &[R]) {
-        for (i, operation) in program.operations.iter().enumerate() {
+        for (i, step) in program.steps.iter().enumerate() {
             let (before, after) = self.values.split_at_mut(i + 1);
-            operation.forward(l, parameters, &before[i], &mut after[0], &mut self.operation);
+            let own = &parameters[step.own.clone()];
+            step.operation.forward(l, own, &before[i], &mut after[0], &mut self.operation);
         }
     }
 
@@ -105,20 +107,24 @@ impl<R: Real> Scratch<R> {
         parameters: &[R],
         into: Accumulators<'_, R>,
     ) {
-        let Accumulators { gradient, record } = into;
+        let Accumulators { chunk, record } = into;
         let [dy, dx] = &mut self.pair;
         let mut is_in_place = false; // whether dy took the place of y
-        for (i, operation) in program.operations.iter().enumerate().rev() {
+        for (i, step) in program.steps.iter().enumerate().rev() {
             let (before, after) = self.values.split_at_mut(i + 1);
             let (x, y) = (&mut before[i][..], &after[0][..]);
             let dy_here = if is_in_place { y } else { &dy[..y.len()] };
-            is_in_place = i > 0 && !program.operations[i - 1].needs_output() && operation.works_in_place();
+            let own = &parameters[step.own.clone()];
+            let into = Accumulators { chunk: &mut chunk[step.chunk.clone()], record: &mut record[step.record.clone()] };
+            step.operation.leave(l, Seen { x, y, dy: dy_here }, into, &mut self.operation);
+            if i == 0 {
+                break; // nobody asks for the gradient by the image
+            }
+            is_in_place = step.needs.in_place && !program.steps[i - 1].needs.output;
             if is_in_place {
-                operation.backward_in_place(l, x, y, dy_here);
+                step.operation.input_gradient_in_place(l, x, y, dy_here);
             } else {
-                let dx_or_none = (i > 0).then(|| &mut dx[..x.len()]);
-                let into = Accumulators { gradient, record };
-                operation.backward(l, parameters, [x, y, dy_here], dx_or_none, into, &mut self.operation);
+                step.operation.input_gradient(l, own, Seen { x, y, dy: dy_here }, &mut dx[..x.len()]);
                 std::mem::swap(dy, dx);
             }
         }
@@ -178,28 +184,32 @@ impl<'a> Kernel for Predict<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activations::Activation;
     use crate::engine::lanes::update::parts;
     use crate::layers::finite_differences::{Numbers, check};
-    use crate::network::{Activation, Layer, Network};
+    use crate::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+    use crate::network::Network;
     use crate::simd::{Float64, LANES};
 
     /// Convolution, padding, stride, both pools, windows that overlap and that do not, every activation, and pools on either side of them.
     fn network() -> Network {
-        let conv = |channels, kernel, stride, padding, activation| Layer::Conv2d {
-            channels,
-            kernel_size: [kernel; 2],
-            strides: [stride; 2],
-            padding: [padding; 2],
-            activation,
+        let conv = |channels, kernel, stride, padding, activation| {
+            Layer::Conv2d(Conv2d {
+                channels,
+                kernel_size: [kernel; 2],
+                strides: [stride; 2],
+                padding: [padding; 2],
+                activation,
+            })
         };
         let layers = [
-            conv(3, 3, 1, 1, Activation::Sigmoid),
-            Layer::MaxPool2d { pool_size: [3, 3], strides: [2, 2] },
-            conv(5, 2, 2, 1, Activation::Tanh),
-            Layer::MaxPool2d { pool_size: [3, 1], strides: [3, 1] },
-            Layer::AvgPool2d { pool_size: [1, 2], strides: [1, 1] },
-            Layer::Dense { units: 7, activation: Activation::Relu },
-            Layer::Dense { units: 4, activation: Activation::None },
+            conv(3, 3, 1, 1, Some(Activation::Sigmoid)),
+            Layer::MaxPool2d(MaxPool2d { pool_size: [3, 3], strides: [2, 2] }),
+            conv(5, 2, 2, 1, Some(Activation::Tanh)),
+            Layer::MaxPool2d(MaxPool2d { pool_size: [3, 1], strides: [3, 1] }),
+            Layer::AvgPool2d(AvgPool2d { pool_size: [1, 2], strides: [1, 1] }),
+            Layer::Dense(Dense { units: 7, activation: Some(Activation::Relu) }),
+            Layer::Dense(Dense { units: 4, activation: None }),
         ];
         Network::new(&layers, [2, 10, 9]).unwrap()
     }
@@ -213,7 +223,7 @@ mod tests {
     ) -> (f64, Vec<f64>) {
         let mut scratch = Scratch::new();
         scratch.prepare(program, Purpose::Train).unwrap();
-        let (mut loss, mut chunk) = (0.0, vec![0.0; program.gradient_len]);
+        let (mut loss, mut chunk) = (0.0, vec![0.0; program.chunk_len]);
         let mut records = Vec::new();
         let scale = 1.0 / images.len() as f64;
         for (images, labels) in images.chunks(LANES).zip(labels.chunks(LANES)) {
@@ -226,7 +236,7 @@ mod tests {
             scratch.forward(Float64, program, parameters);
             loss += scratch.loss(Float64, labels, scale).loss;
             let mut record = vec![Lane::splat(f64::NAN); program.record_len];
-            let into = Accumulators { gradient: &mut chunk, record: &mut record };
+            let into = Accumulators { chunk: &mut chunk, record: &mut record };
             scratch.backward(Float64, program, parameters, into);
             records.push(record);
         }
@@ -234,7 +244,7 @@ mod tests {
         for part in parts(program) {
             let chunks = std::iter::once(&chunk[..]);
             let records = records.iter().map(Vec::as_slice);
-            part.gradient(Float64, true, chunks, records, &mut gradient[part.range.clone()]);
+            part.gradient(Float64, program, true, chunks, records, &mut gradient[part.range.clone()]);
         }
         (loss, gradient)
     }
@@ -242,15 +252,15 @@ mod tests {
     /// Max pools whose windows touch take the place of their input on the way back: not those of the image, and not one's
     /// that a pool before it still looks at.
     fn pools() -> Network {
-        let pool = Layer::MaxPool2d { pool_size: [2, 2], strides: [2, 2] };
-        let conv = Layer::Conv2d {
+        let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+        let conv = Layer::Conv2d(Conv2d {
             channels: 2,
             kernel_size: [1, 1],
             strides: [1, 1],
             padding: [0, 0],
-            activation: Activation::Tanh,
-        };
-        let dense = Layer::Dense { units: 3, activation: Activation::None };
+            activation: Some(Activation::Tanh),
+        });
+        let dense = Layer::Dense(Dense { units: 3, activation: None });
         Network::new(&[pool, conv, pool, pool, dense], [1, 16, 8]).unwrap()
     }
 

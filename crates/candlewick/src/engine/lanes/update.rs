@@ -1,66 +1,29 @@
 //! From a batch's chunks to its gradient, and from there to new parameters, in parts that threads take from each other.
 
-use super::program::{Operation, Program};
+use super::program::{Program, Step};
 use super::threads::Chunk;
-use crate::layers::dense::Record;
+use crate::layers::{LaneOperation, Left};
 use crate::optimizer::Sgd;
 use crate::simd::{Kernel, Lane, Lanes, Real};
 use std::ops::Range;
 
-/// Parameters of a part, about: a few microseconds' work.
-const PART: usize = 8192;
-
-/// Parameters whose gradient is made in one go.
+/// Parameters whose gradient is made in one go: a piece of a layer's.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Among all parameters.
     pub range: Range<usize>,
-    source: Source,
-}
-
-/// What a part's gradient is made of.
-#[derive(Clone, Debug)]
-enum Source {
-    /// Of the chunks' gradients, the numbers from here on.
-    Chunks(usize),
-    /// Of the tiles' records, those at `place`: the weights of some units.
-    Weight { layout: Record, place: Range<usize>, units: Range<usize> },
-    /// Of the tiles' records, those at `place`: all biases.
-    Bias { layout: Record, place: Range<usize> },
+    /// The layer, among the program's steps.
+    step: usize,
 }
 
 /// All parameters, end to end.
 pub fn parts(program: &Program) -> Vec<Part> {
-    let mut parts = Vec::new();
-    for operation in &program.operations {
-        match operation {
-            Operation::Conv2d { weight, bias, gradient, .. } => {
-                parts.extend(pieces(weight.start..bias.end, PART).map(|range| {
-                    let source = Source::Chunks(gradient.start + range.start - weight.start);
-                    Part { range, source }
-                }));
-            }
-            Operation::Dense { layout, weight, bias, place } => {
-                let count = weight.len().div_ceil(PART);
-                let units = layout.units.div_ceil(count).next_multiple_of(WHOLE_TILES);
-                parts.extend(pieces(0..layout.units, units).map(|units| {
-                    let range = weight.start + units.start * layout.inputs..weight.start + units.end * layout.inputs;
-                    Part { range, source: Source::Weight { layout: *layout, place: place.clone(), units } }
-                }));
-                let source = Source::Bias { layout: *layout, place: place.clone() };
-                parts.push(Part { range: bias.clone(), source });
-            }
-            _ => {}
-        }
-    }
-    parts
-}
-
-/// Units that leave no remainder of a register tile.
-const WHOLE_TILES: usize = 6;
-
-fn pieces(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
-    range.clone().step_by(len).map(move |start| start..(start + len).min(range.end))
+    let of = |(step, Step { operation, own, .. }): (usize, &Step)| {
+        let start = own.start;
+        let ranges = operation.pieces().into_iter().map(move |piece| start + piece.start..start + piece.end);
+        ranges.map(move |range| Part { range, step })
+    };
+    program.steps.iter().enumerate().flat_map(of).collect()
 }
 
 impl Part {
@@ -70,6 +33,7 @@ impl Part {
     pub fn gradient<'a, L: Lanes<Real: 'a>>(
         &self,
         l: L,
+        program: &Program,
         is_first: bool,
         chunks: impl Iterator<Item = &'a [L::Real]>,
         records: impl Iterator<Item = &'a [Lane<L::Real>]> + Clone,
@@ -78,22 +42,12 @@ impl Part {
         if is_first {
             gradient.fill(L::Real::ZERO);
         }
-        match &self.source {
-            Source::Chunks(start) => {
-                for chunk in chunks {
-                    for (sum, g) in gradient.iter_mut().zip(&chunk[*start..]) {
-                        *sum += *g;
-                    }
-                }
-            }
-            Source::Weight { layout, place, units } => {
-                let records = records.map(|record| &record[place.clone()]);
-                layout.weight_gradient(l, records, units.clone(), gradient);
-            }
-            Source::Bias { layout, place } => {
-                layout.bias_gradient(l, records.map(|record| &record[place.clone()]), gradient);
-            }
-        }
+        let Step { operation, own, chunk, record, .. } = &program.steps[self.step];
+        let left = Left {
+            chunks: chunks.map(|sums| &sums[chunk.clone()]),
+            records: records.map(|of_tile| &of_tile[record.clone()]),
+        };
+        operation.gradient(l, self.range.start - own.start..self.range.end - own.start, left, gradient);
     }
 }
 
@@ -129,9 +83,9 @@ pub fn for_each_part(parts: &[Part], weights: Weights<'_>, work: &(impl Fn(&Part
 
 /// A part's gradient of a round and, after a batch's last, the optimiser's step.
 pub struct Update<'a> {
+    pub program: &'a Program,
     pub part: &'a Part,
     pub chunks: &'a [Chunk],
-    pub record_len: usize,
     pub is_first: bool,
     pub sgd: Option<&'a Sgd>,
     pub weights: Weights<'a>,
@@ -140,13 +94,13 @@ pub struct Update<'a> {
 impl Kernel for Update<'_> {
     type Output = ();
     fn run<L: Lanes<Real = f32>>(self, l: L) {
-        let Self { part, chunks, record_len, is_first, sgd, weights } = self;
+        let Self { program, part, chunks, is_first, sgd, weights } = self;
         l.run(
             #[inline(always)]
             || {
-                let gradients = chunks.iter().map(|chunk| &chunk.gradient[..]);
-                let records = chunks.iter().flat_map(|chunk| chunk.records().chunks_exact(record_len));
-                part.gradient(l, is_first, gradients, records, weights.gradient);
+                let gradients = chunks.iter().map(|chunk| &chunk.sums[..]);
+                let records = chunks.iter().flat_map(|chunk| chunk.records().chunks_exact(program.record_len));
+                part.gradient(l, program, is_first, gradients, records, weights.gradient);
                 if let Some(sgd) = sgd {
                     sgd.step(weights.parameters, weights.gradient, weights.velocity);
                 }

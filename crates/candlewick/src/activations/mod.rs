@@ -1,0 +1,144 @@
+//! Functions of one number, which a layer applies to each value of its output. A function is one file of this folder: its value,
+//! its slope and what candle makes of it. Beyond that file, it is a line in each list here, one in `kernels/activations.cuh`,
+//! and an entry in TypeScript.
+//!
+//! ```
+//! use candlewick::activations::Activation;
+//! use candlewick::layers::{LaneOperation, activation::Placed};
+//! use candlewick::simd::{Float64, Lane};
+//!
+//! let mut y = [Lane::zero()];
+//! let sigmoid = Placed { function: Activation::Sigmoid };
+//! sigmoid.forward(Float64, &[], &[Lane::splat(0.0)], &mut y, &mut []);
+//! assert_eq!(y, [Lane::splat(0.5)]);
+//! ```
+
+mod json;
+mod relu;
+mod sigmoid;
+mod tanh;
+
+pub use relu::Relu;
+pub use sigmoid::Sigmoid;
+pub use tanh::Tanh;
+
+use crate::simd::Lanes;
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// The list of functions. As JSON, `"relu"`; one that has settings, `{ "kind": ..., ... }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
+pub enum Activation {
+    /// 1 / (1 + e⁻ˣ)
+    Sigmoid,
+    /// max(x, 0)
+    Relu,
+    /// (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)
+    Tanh,
+}
+
+/// Does the same with whichever function it is.
+macro_rules! with_function {
+    ($activation:expr, $function:ident => $work:expr) => {
+        match $activation {
+            $crate::activations::Activation::Sigmoid => {
+                let $function = $crate::activations::Sigmoid;
+                $work
+            }
+            $crate::activations::Activation::Relu => {
+                let $function = $crate::activations::Relu;
+                $work
+            }
+            $crate::activations::Activation::Tanh => {
+                let $function = $crate::activations::Tanh;
+                $work
+            }
+        }
+    };
+}
+pub(crate) use with_function;
+
+impl Activation {
+    /// Each of them, some with several settings, which tests take in turn.
+    pub const EXAMPLES: &[Self] = &[Self::Sigmoid, Self::Relu, Self::Tanh];
+
+    /// Whether f(a) ≤ f(b) for all a ≤ b. Then the largest of some values has the largest f, and max pooling may come first.
+    pub fn never_decreases(self) -> bool {
+        with_function!(self, function => function.never_decreases())
+    }
+
+    /// What candle makes of it.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn reference(self, x: &Tensor) -> candle_core::Result<Tensor> {
+        with_function!(self, function => function.reference(x))
+    }
+}
+
+/// What a function is to the engines.
+pub trait Function: Copy {
+    /// Whether f(a) ≤ f(b) for all a ≤ b.
+    fn never_decreases(&self) -> bool;
+
+    /// f(x)
+    fn value<L: Lanes>(&self, l: L, x: L::Vector) -> L::Vector;
+
+    /// f'(x), where y = f(x); most look at one of the two alone.
+    fn slope<L: Lanes>(&self, l: L, x: L::Vector, y: L::Vector) -> L::Vector;
+
+    /// f(x) as candle computes it, with a gradient.
+    ///
+    /// # Errors
+    /// candle's.
+    fn reference(&self, x: &Tensor) -> candle_core::Result<Tensor>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{InstructionSet, Kernel, LANES, Lane};
+    use candle_core::Device;
+
+    struct Value(Activation, [f32; LANES]);
+
+    impl Kernel for Value {
+        type Output = [f32; LANES];
+        fn run<L: Lanes<Real = f32>>(self, l: L) -> [f32; LANES] {
+            let mut y = Lane::zero();
+            with_function!(self.0, function => l.store(function.value(l, l.load(&Lane(self.1))), &mut y));
+            y.0
+        }
+    }
+
+    /// candle computes in float64, by the standard library.
+    #[test]
+    fn float32_agrees_with_candle() {
+        let points: Vec<f32> = (-3200..3200).map(|i| i as f32 / 200.0 + 0.001).collect();
+        for &activation in Activation::EXAMPLES {
+            for x in points.as_chunks::<LANES>().0 {
+                let wide = Tensor::new(&x.map(f64::from), &Device::Cpu).unwrap();
+                let expected: Vec<f64> = activation.reference(&wide).unwrap().to_vec1().unwrap();
+                let found = InstructionSet::chosen().unwrap().run(Value(activation, *x));
+                for ((x, y), expected) in x.iter().zip(found).zip(expected) {
+                    let error = (f64::from(y) - expected).abs();
+                    // tanh's 1 - 2 / (e²ˣ + 1) loses three bits at 0.1.
+                    assert!(error <= 2e-6 * expected.abs(), "{activation:?}({x}) = {y}, expected {expected}");
+                }
+            }
+        }
+    }
+
+    /// serde names all kinds when it is given another.
+    #[test]
+    fn each_kind_has_an_example() {
+        let error = serde_json::from_str::<Activation>("\"\"").unwrap_err().to_string();
+        let kinds: Vec<_> = error.split('`').skip(3).step_by(2).collect();
+        assert!(kinds.contains(&"sigmoid") && kinds.contains(&"tanh"), "{error}");
+        let examples: Vec<_> = Activation::EXAMPLES.iter().map(|f| serde_json::to_value(f).unwrap()).collect();
+        for kind in kinds {
+            assert!(examples.iter().any(|f| *f == kind || f["kind"] == kind), "{kind} has no example");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a layer says of itself when a network is made.
+
+use super::Operation;
+use crate::activations::Activation;
+use crate::error::Result;
+
+/// What follows from a layer's options.
+pub trait Describe {
+    /// `conv` of `conv0`.
+    fn prefix(&self) -> &'static str;
+
+    /// What follows from the options and the shape that reaches the layer, (C, H, W) or (units), when it is called `name`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for options that make no sense, `InvalidShape` where they do not fit the shape.
+    fn plan(&self, name: &str, input: &[usize]) -> Result<Plan>;
+}
+
+/// A layer in its place, before its parameters have theirs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Shape of one image's output.
+    pub output: Vec<usize>,
+    /// In the order in which they lie in memory.
+    pub parameters: Vec<ParameterPlan>,
+    /// Its arithmetic, without the activation.
+    pub operation: Operation,
+    /// Applied to the output.
+    pub activation: Option<Activation>,
+}
+
+/// A parameter to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterPlan {
+    /// `weight` of `conv0.weight`.
+    pub role: &'static str,
+    /// Weights are (out, in, kernel height, kernel width) or (out, in); biases are (out).
+    pub shape: Vec<usize>,
+    /// How it begins.
+    pub draw: Draw,
+}
+
+/// How a parameter begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Draw {
+    /// As the initialiser draws weights.
+    Weight {
+        /// Inputs of one output value.
+        fan_in: usize,
+        /// Outputs that one input value goes into, as if all kernels reached it.
+        fan_out: usize,
+    },
+    /// All values are this, whatever the initialiser.
+    Constant(f32),
+}

@@ -1,0 +1,33 @@
+import { type Options, parse, type Values } from './options.js'
+
+/** A command of candlewick's: `candlewick NAME ARGUMENT --options`. */
+export interface Command {
+  help: string
+  /** What stands for its argument in the help; none for a command that takes none. */
+  argument?: string
+  options: Options
+  /** Whether what these arguments ask for is to be done even where nobody reads on what it prints. */
+  finishesUnread(args: string[]): boolean
+  run(args: string[], signal: AbortSignal): Promise<void>
+}
+
+/** What makes a command, whose `run` is given values of its options' types. */
+export interface CommandOf<O extends Options> {
+  help: string
+  argument?: string
+  options: O
+  /** The option that asks for work which is to be done even where nobody reads on. */
+  finishedUnread?: keyof O & string
+  run(values: Values<O>, argument: string | undefined, signal: AbortSignal): Promise<void>
+}
+
+export function command<O extends Options>({ finishedUnread, run, ...rest }: CommandOf<O>): Command {
+  return {
+    ...rest,
+    finishesUnread: (args) => finishedUnread !== undefined && args.some((arg) => arg.startsWith(`--${finishedUnread}`)),
+    async run(args, signal) {
+      const { values, positionals } = parse(args, rest.options, rest.argument === undefined ? 0 : 1)
+      await run(values, positionals[0], signal)
+    },
+  }
+}

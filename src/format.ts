@@ -1,0 +1,22 @@
+/** How things are printed: as in d2l's text. */
+
+import type { Epoch } from './training/fit.js'
+
+/** `epoch 1, loss 2.3082, train acc 0.113, test acc 0.293, time 0.6 sec`; the time is training and evaluation together. */
+export function formatEpoch(epoch: Epoch): string {
+  const parts = [`epoch ${epoch.epoch}`, `loss ${epoch.loss.toFixed(4)}`, `train acc ${epoch.trainAcc.toFixed(3)}`]
+  if (epoch.testAcc !== undefined) parts.push(`test acc ${epoch.testAcc.toFixed(3)}`)
+  const seconds = epoch.trainSeconds + (epoch.evalSeconds ?? 0)
+  parts.push(`time ${seconds.toFixed(1)} sec`)
+  return parts.join(', ')
+}
+
+/** A shape as d2l prints it: `(1, 6, 24, 24)`. */
+export function formatShape(shape: readonly number[]): string {
+  return `(${shape.join(', ')})`
+}
+
+/** A device as d2l prints it: `cpu(0)`, `gpu(0)`. */
+export function formatDevice(device: string): string {
+  return device === 'cpu' ? 'cpu(0)' : device.replace(/^cuda:(\d+)$/, 'gpu($1)')
+}

@@ -1,0 +1,31 @@
+import { readOnce, show, unexpected } from '../expect.js'
+
+/** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
+export type Activation = 'sigmoid' | 'relu' | 'tanh'
+
+type Kind<A> = A extends { readonly kind: infer K extends string } ? K : A extends string ? A : never
+
+/** What checks an activation of each kind; the compiler sees that none is missing. */
+const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activation>> = {
+  sigmoid: named,
+  relu: named,
+  tanh: named,
+}
+
+/** One without settings is its name. */
+function named(given: unknown): Activation {
+  return given as Activation
+}
+
+/**
+ * An activation as it is now, checked as its function checks it.
+ * @internal
+ */
+export default function checkActivation(given: unknown): Activation {
+  const isName = typeof given === 'string'
+  const kind = isName ? given : readOnce<{ kind: string }>('activation', given, { kind: true }).kind
+  const check = Object.entries(activations).find(([known]) => known === kind)?.[1]
+  if (check && (check === named) === isName) return check(given)
+  const known = Object.entries(activations).map(([name, check]) => (check === named ? show(name) : `${name}(...)`))
+  throw unexpected('activation', `one of ${known.join(', ')}`, given)
+}

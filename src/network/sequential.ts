@@ -1,0 +1,273 @@
+import { setImmediate } from 'node:timers/promises'
+import { callAddonAsync, createEngine, type Engine } from '../addon.js'
+import { markClass } from '../copies.js'
+import { checkImages, type Images } from '../data/images.js'
+import { CandlewickError, messageOf } from '../errors.js'
+import { expectBoolean, expectInstance, expectOptions, expectPath, reading, unexpected } from '../expect.js'
+import { type Shuffler, shuffler } from '../random.js'
+import { describe, type LayerDescription, namesOf } from './description.js'
+import type { Device } from './devices.js'
+import checkLayer, { type Layer } from './layers.js'
+import { copyParameters, type Parameter } from './parameters.js'
+import { type Prediction, predict } from './prediction.js'
+import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
+
+/** Layers one after the other, with their parameters. */
+export class Sequential {
+  static {
+    markClass(Sequential, 'Sequential')
+  }
+
+  readonly #layers: readonly Layer[]
+  #settings: Settings | undefined
+  #inputShape: readonly number[] | undefined
+  #engine: Promise<Engine> | undefined
+  #shuffler: Shuffler | undefined
+  #busy = false
+  #disposed = false
+
+  /** Layers made by hand are checked, some microseconds each, while the event loop waits. */
+  constructor(layers: readonly Layer[]) {
+    this.#layers = reading('layers', () => {
+      if (Array.isArray(layers) && layers.length > 0) {
+        return Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
+      }
+      throw unexpected('layers', 'an array of at least one layer', layers)
+    })
+  }
+
+  /**
+   * Whether a network was made by the constructor.
+   * @internal
+   */
+  static isWhole(net: Sequential): boolean {
+    return #layers in net
+  }
+
+  /** The network of these layers, which {@link Sequential.toJSON} gave, as they are or as text; it has no parameters yet. */
+  static fromJSON(json: string | readonly Layer[]): Sequential {
+    return new Sequential(typeof json === 'string' ? parseLayers(json) : json)
+  }
+
+  /** The layers as plain data, the very JSON that the engine is told them in: `JSON.stringify(net)` is its text. */
+  toJSON(): Layer[] {
+    return [...expectNetwork(this).#layers]
+  }
+
+  /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
+  async initialize(options: InitializeOptions = {}): Promise<void> {
+    expectNetwork(this)
+    const { settings, inputShape, forceReinit } = checkSettings(options)
+    this.#requireLife()
+    if (this.#settings && !forceReinit) {
+      const message = 'The network is initialized already; pass forceReinit: true to replace its parameters.'
+      throw new CandlewickError('ALREADY_INITIALIZED', message)
+    }
+    const release = this.occupy()
+    try {
+      const engine = inputShape && this.#create(settings, inputShape)
+      await engine // a failure leaves the network as it was
+      if (this.#disposed) await letGo(engine, (made) => made.dispose())
+      this.#requireLife()
+      void letGo(this.#engine, (replaced) => replaced.retire())
+      this.#engine = engine
+      this.#inputShape = inputShape
+      this.#settings = settings
+      this.#shuffler = shuffler(settings.seed)
+    } finally {
+      release()
+    }
+  }
+
+  /** The layers in their order; takes microseconds a layer, while the event loop waits. */
+  get layers(): LayerDescription[] {
+    expectNetwork(this)
+    if (this.#inputShape) return this.describe(this.#inputShape)
+    return namesOf(this.#layers)
+  }
+
+  /**
+   * What the layers would be for images of (channels, height, width); needs no parameters. Takes microseconds a layer, while
+   * the event loop waits.
+   */
+  describe(inputShape: readonly number[]): LayerDescription[] {
+    expectNetwork(this)
+    return describe(this.#layers, checkInputShape(inputShape))
+  }
+
+  /** Where the network runs. */
+  get device(): Device {
+    return expectNetwork(this).#requireSettings().device
+  }
+
+  /** The seed that it was initialized with. */
+  get seed(): number {
+    return expectNetwork(this).#requireSettings().seed
+  }
+
+  /** Answers to images (n, channels, height, width). All come from the same parameters, those of the call's place in line. */
+  async predict(images: Images): Promise<Prediction> {
+    expectNetwork(this)
+    const checked = checkImages(images)
+    return predict(await this.engine(checked.shape.slice(1)), checked)
+  }
+
+  /** Copies of all parameters by name, `conv0.weight`, `conv0.bias`, ..., in the order of the layers. */
+  async parameters(): Promise<Record<string, Parameter>> {
+    return copyParameters(await expectNetwork(this).engine())
+  }
+
+  /**
+   * Replaces all parameters by those of a safetensors file. Nothing is replaced if one is missing or misshapen, or, unless
+   * `ignoreExtra`, if the file holds tensors of other names.
+   */
+  async loadParameters(path: string, options: { ignoreExtra?: boolean } = {}): Promise<void> {
+    expectNetwork(this)
+    const file = expectPath('path', path)
+    const given = expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
+    const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
+    this.requireIdle()
+    const engine = await this.engine()
+    await callAddonAsync(() => engine.loadParameters(file, ignoreExtra))
+  }
+
+  /**
+   * Writes all parameters to a safetensors file, all or nothing: a file that is there is replaced by a whole one, and keeps its
+   * rights. Only where that can't be (a mounted file, a folder that may not be written) is it written in place.
+   */
+  async saveParameters(path: string): Promise<void> {
+    expectNetwork(this)
+    const file = expectPath('path', path)
+    const engine = await this.engine()
+    await callAddonAsync(() => engine.saveParameters(file))
+  }
+
+  /**
+   * Gives memory back at once, instead of when the garbage collector finds that nobody needs the network. Calls that wait in
+   * line are answered first; a fit or an evaluation ends within a batch. They, and all later calls, fail with DISPOSED.
+   */
+  async dispose(): Promise<void> {
+    expectNetwork(this)
+    this.#disposed = true
+    await letGo(this.#engine, (engine) => engine.dispose())
+  }
+
+  /** As {@link Sequential.dispose}, without waiting for it. */
+  [Symbol.dispose](): void {
+    void expectNetwork(this).dispose()
+  }
+
+  /** {@link Sequential.dispose} */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  /**
+   * What runs the network; makes it, if only the shape of the images was missing.
+   * @internal
+   */
+  async engine(inputShape?: readonly number[]): Promise<Engine> {
+    for (;;) {
+      // Nothing is waited for between the look and the making, or two calls at once would make an engine each.
+      const settings = this.#requireSettings()
+      const isMine = !this.#engine
+      this.#engine ??= this.#make(settings, inputShape)
+      try {
+        return await this.#engine
+      } catch (error) {
+        if (isMine) throw error // what another call with other images failed to make is not this one's failure
+      }
+    }
+  }
+
+  /**
+   * What draws the network's random orders, one after the other.
+   * @internal
+   */
+  get shuffler(): Shuffler {
+    this.#requireSettings()
+    return this.#shuffler as Shuffler
+  }
+
+  /**
+   * Keeps others from training or replacing the parameters until the returned function is called.
+   * @internal
+   */
+  occupy(): () => void {
+    this.requireIdle()
+    this.#busy = true
+    return () => {
+      this.#busy = false
+    }
+  }
+
+  /**
+   * Throws while the network is occupied.
+   * @internal
+   */
+  requireIdle(): void {
+    if (!this.#busy) return
+    const message = 'The network is busy with a fit or an initialize that has not ended; wait for it, or abort it.'
+    throw new CandlewickError('BUSY', message)
+  }
+
+  /** An engine for the first images' shape; where they do not fit, the next may. */
+  #make(settings: Settings, inputShape: readonly number[] | undefined): Promise<Engine> {
+    if (!inputShape) {
+      const message =
+        'The network has no parameters yet, as it waits for the shape of its first images; pass inputShape to initialize, or train, evaluate or predict first.'
+      throw new CandlewickError('NOT_INITIALIZED', message)
+    }
+    const engine = this.#create(settings, inputShape)
+    this.#inputShape = [...inputShape]
+    engine.catch(() => {
+      if (this.#engine === engine) this.#engine = this.#inputShape = undefined
+    })
+    return engine
+  }
+
+  #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
+    const { init, seed, device, threads } = settings
+    const layers = JSON.stringify(this.#layers)
+    return callAddonAsync(() => createEngine(layers, [...inputShape], { ...init }, seed, device, threads))
+  }
+
+  #requireLife(): void {
+    if (!this.#disposed) return
+    const message = 'The network was disposed of; make a new one, or dispose of it later.'
+    throw new CandlewickError('DISPOSED', message)
+  }
+
+  #requireSettings(): Settings {
+    this.#requireLife()
+    if (this.#settings) return this.#settings
+    const message = 'The network is not initialized; call await net.initialize({ inputShape: [1, 28, 28] }) first.'
+    throw new CandlewickError('NOT_INITIALIZED', message)
+  }
+}
+
+/** Lets go of an engine, after the calls that were made before this one. */
+async function letGo(making: Promise<Engine> | undefined, how: (engine: Engine) => Promise<void>): Promise<void> {
+  const engine = await making?.catch(() => undefined)
+  await setImmediate() // those calls have reached its line by then
+  if (engine) await callAddonAsync(() => how(engine))
+}
+
+function parseLayers(json: string): readonly Layer[] {
+  try {
+    return JSON.parse(json)
+  } catch (cause) {
+    const message = `The text of a network is no JSON (${messageOf(cause)}); pass what JSON.stringify(net) made.`
+    throw new CandlewickError('INVALID_ARGUMENT', message, { cause })
+  }
+}
+
+/**
+ * A network of this copy of candlewick's, and no proxy of one.
+ * @internal
+ */
+export function expectNetwork(net: unknown): Sequential {
+  const found = expectInstance('net', 'a Sequential', net, Sequential)
+  if (!Sequential.isWhole(found)) throw unexpected('net', 'a Sequential, not what inherits from one,', net)
+  return found
+}

@@ -1,0 +1,126 @@
+import { performance } from 'node:perf_hooks'
+import { callAddonAsync } from '../addon.js'
+import { type Dataset, expectImages } from '../data/dataset.js'
+import { inOrder } from '../data/order.js'
+import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
+import { expectNetwork, type Sequential } from '../network/sequential.js'
+import { expectSeed, shuffler } from '../random.js'
+import { abortable, progressInterval } from './abortable.js'
+import { evaluate } from './evaluate.js'
+import optimizerForEngine, { type Optimizer } from './optimizers.js'
+
+/** One epoch's figures. */
+export interface Epoch {
+  /** Counts from 1. */
+  epoch: number
+  /** Mean training loss of an image, in nats, over the epoch, each batch before its step. */
+  loss: number
+  /** Share of training images answered correctly over the epoch. */
+  trainAcc: number
+  /** Share of test images answered correctly after the epoch; only with `test`. */
+  testAcc?: number
+  /** Seconds of training. */
+  trainSeconds: number
+  /** Seconds of evaluation; only with `test`. */
+  evalSeconds?: number
+}
+
+/** How far an epoch is. */
+export interface EpochProgress {
+  epoch: number
+  /** Training images done, and in all. */
+  images: number
+  total: number
+}
+
+export interface FitOptions {
+  epochs: number
+  /** Images of a step; the last step of an epoch may have fewer. */
+  batchSize: number
+  optimizer: Optimizer
+  /** Evaluated after each epoch. */
+  test?: Dataset
+  /** Whether each epoch takes the images in a new random order; true by default. */
+  shuffle?: boolean
+  /** 0 to 2³² - 1: decides the orders of this fit. By default they go on from the network's seed. */
+  seed?: number
+  /** Stops the training within a batch; the loop then throws the signal's reason. */
+  signal?: AbortSignal
+  /** Called about ten times a second; what it throws, or what its promise is rejected with, ends the training. */
+  onProgress?: (progress: EpochProgress) => void
+}
+
+/**
+ * Trains for some epochs and yields the figures of each: training takes place within `for await (const epoch of fit(...))`, off
+ * the event loop, but for the order of the images, which takes it some milliseconds for a million. Arguments are checked at the
+ * call. The network is busy until the loop has ended; who takes epochs by hand
+ * and stops early must call `return()`, as `for await` does.
+ */
+export function fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
+  return epochsOf(expectNetwork(net), expectImages('train', train), checkFit(options))
+}
+
+async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
+  const { epochs, batchSize, optimizer, test, shuffle, seed, signal, onProgress } = settings
+  const sgd = { ...optimizer.settings, id: optimizer.id }
+  const release = net.occupy()
+  try {
+    signal?.throwIfAborted()
+    const engine = await net.engine(train.imageShape)
+    if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length))
+    const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
+    let told = performance.now()
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      const order = await nextOrder(train.length, train.start)
+      const report = (images: number): unknown => {
+        told = performance.now()
+        return onProgress?.({ epoch, images, total: train.length })
+      }
+      const start = performance.now()
+      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, sgd, p))
+      const trainSeconds = secondsSince(start)
+      // An epoch of a few milliseconds ends before its timer strikes.
+      if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
+      const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
+      if (!test) {
+        yield { ...figures, trainSeconds }
+        continue
+      }
+      const evalStart = performance.now()
+      const { accuracy: testAcc } = await evaluate(net, test, signal ? { signal } : {})
+      yield { ...figures, testAcc, trainSeconds, evalSeconds: secondsSince(evalStart) }
+    }
+  } finally {
+    release()
+  }
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000
+}
+
+function checkFit(options: FitOptions) {
+  const given = expectOptions<FitOptions>('fit', options, {
+    epochs: true,
+    batchSize: true,
+    optimizer: true,
+    test: true,
+    shuffle: true,
+    seed: true,
+    signal: true,
+    onProgress: true,
+  })
+  const { test, shuffle, seed, onProgress } = given
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw unexpected('onProgress', 'a function', onProgress)
+  return {
+    epochs: expectInteger('epochs', given.epochs, 1),
+    batchSize: expectInteger('batchSize', given.batchSize, 1),
+    optimizer: optimizerForEngine(given.optimizer),
+    test: test === undefined ? undefined : expectImages('test', test),
+    shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
+    seed: seed === undefined ? undefined : expectSeed(seed),
+    signal: expectSignal(given.signal),
+    onProgress: onProgress as FitOptions['onProgress'],
+  }
+}

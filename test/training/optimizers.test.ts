@@ -1,0 +1,195 @@
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  avgPool2d,
+  conv2d,
+  dense,
+  fashionMnist,
+  fit,
+  maxPool2d,
+  type Optimizer,
+  type Parameter,
+  Sequential,
+  type SgdOptions,
+  sgd,
+  step,
+} from 'candlewick'
+import { readSafetensors } from '../safetensors.js'
+
+const fixture = join('crates', 'candlewick', 'tests', 'fixtures', 'relu.safetensors')
+
+/** The network of `relu.json` beside the fixture, with the parameters that PyTorch started from. */
+async function reluNetwork(): Promise<Sequential> {
+  const net = new Sequential([
+    conv2d({ channels: 8, kernelSize: 3, padding: 1, activation: 'relu' }),
+    maxPool2d({ poolSize: 2 }),
+    conv2d({ channels: 20, kernelSize: 5, strides: 2, padding: 2, activation: 'tanh' }),
+    avgPool2d({ poolSize: 3, strides: 2 }),
+    dense({ units: 50, activation: 'relu' }),
+    dense({ units: 10 }),
+  ])
+  await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
+  await net.loadParameters(fixture, { ignoreExtra: true })
+  return net
+}
+
+/** Greatest difference, relative to the greatest expected value. */
+function relativeError(actual: Float32Array, expected: ArrayLike<number>): number {
+  const largest = Array.from(expected).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  return actual.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] as number))), 0) / largest
+}
+
+test('momentum and weight decay follow what PyTorch computed, in steps and in fit', async (t) => {
+  const expected = await readSafetensors(fixture)
+  const tensor = (name: string) => expected.get(name) ?? new Float32Array()
+  const optimizer = sgd({ learningRate: 0.05, momentum: 0.9, weightDecay: 0.0005 })
+  const train = (await fashionMnist()).train.slice(0, 60 * 100)
+  const [stepwise, whole] = [await reluNetwork(), await reluNetwork()]
+  const losses: number[] = []
+  for (const { images, labels } of train.batches({ batchSize: 100 })) {
+    losses.push((await step(stepwise, images, labels, optimizer)).loss)
+  }
+  t.is(losses.length, 60)
+  t.is(tensor('losses').length, 60)
+  for (const [i, loss] of losses.entries()) {
+    const wanted = tensor('losses')[i] as number
+    t.true(Math.abs(loss - wanted) < 1e-4 * wanted, `loss ${i}: ${loss} for ${wanted}`)
+  }
+  const { value: epoch } = await fit(whole, train, { epochs: 1, batchSize: 100, optimizer, shuffle: false }).next()
+  const mean = losses.reduce((sum, loss) => sum + loss) / losses.length
+  t.true(epoch !== undefined && Math.abs(epoch.loss - mean) < 1e-4 * mean, `mean loss ${epoch?.loss} for ${mean}`)
+  for (const net of [stepwise, whole]) {
+    for (const [name, { data }] of Object.entries(await net.parameters())) {
+      const error = relativeError(data, tensor(`after.${name}`))
+      t.true(error < 1e-3, `${name} is off by ${error}`)
+    }
+  }
+})
+
+const images = { data: Uint8Array.from({ length: 40 }, (_, i) => (i * 37) % 256), shape: [10, 1, 2, 2] }
+const labels = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
+
+/** One dense layer, the same each time. */
+async function linear(): Promise<Sequential> {
+  const net = new Sequential([dense({ units: 3 })])
+  await net.initialize({ inputShape: [1, 2, 2], device: 'cpu', seed: 1 })
+  return net
+}
+
+/** Parameters after one step with each optimiser. */
+async function after(...optimizers: Optimizer[]): Promise<Record<string, Parameter>> {
+  const net = await linear()
+  for (const optimizer of optimizers) await step(net, images, labels, optimizer)
+  return net.parameters()
+}
+
+test('an optimiser keeps its velocity, and another starts without', async (t) => {
+  const withMomentum = () => sgd({ learningRate: 0.1, momentum: 0.9 })
+  const without = sgd({ learningRate: 0.1 })
+  const same = withMomentum()
+  t.deepEqual(await after(same), await after(without), 'the first step has no velocity')
+  t.deepEqual(await after(withMomentum(), withMomentum()), await after(without, without))
+  t.notDeepEqual(await after(same, same), await after(without, without))
+  t.deepEqual(await after(withMomentum(), withMomentum(), without), await after(without, without, without))
+})
+
+test('a velocity goes on from step to fit and from fit to fit', async (t) => {
+  const optimizer = sgd({ learningRate: 0.1, momentum: 0.9 })
+  const train = (await fashionMnist()).train.slice(0, 128)
+  const options = { batchSize: 64, shuffle: false, optimizer }
+  const initialized = async () => {
+    const net = new Sequential([dense({ units: 10 })])
+    await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
+    return net
+  }
+  const fitted = async (net: Sequential, epochs: number) => {
+    for await (const _ of fit(net, train, { ...options, epochs }));
+  }
+  const [once, twice, stepwise] = [await initialized(), await initialized(), await initialized()]
+  await fitted(once, 2)
+  await fitted(twice, 1)
+  await fitted(twice, 1)
+  for (const batch of train.batches({ batchSize: 64 })) await step(stepwise, batch.images, batch.labels, optimizer)
+  await fitted(stepwise, 1)
+  t.deepEqual(await twice.parameters(), await once.parameters())
+  t.deepEqual(await stepwise.parameters(), await once.parameters())
+})
+
+test('a network that is initialized again has no velocity', async (t) => {
+  const optimizer = sgd({ learningRate: 0.1, momentum: 0.9 })
+  const net = await linear()
+  await step(net, images, labels, optimizer)
+  await net.initialize({ inputShape: [1, 2, 2], device: 'cpu', seed: 1, forceReinit: true })
+  await step(net, images, labels, optimizer)
+  t.deepEqual(await net.parameters(), await after(optimizer))
+})
+
+test('weight decay draws weights to zero, by what it says', async (t) => {
+  const free = await after(sgd({ learningRate: 0.5 }))
+  const decayed = await after(sgd({ learningRate: 0.5, weightDecay: 0.1 }))
+  const start = await (await linear()).parameters()
+  const data = (parameters: Record<string, Parameter>) => parameters['dense0.weight']?.data ?? new Float32Array()
+  t.is(data(start).length, 12)
+  data(start).forEach((weight, i) => {
+    const wanted = (data(free)[i] as number) - 0.5 * 0.1 * weight
+    t.true(Math.abs((data(decayed)[i] as number) - wanted) < 1e-6)
+  })
+})
+
+test('a learning rate of 0 changes nothing', async (t) => {
+  t.deepEqual(await after(sgd({ learningRate: 0, momentum: 0.5 })), await (await linear()).parameters())
+})
+
+test('an optimiser holds what was said, and 0 for what was not', (t) => {
+  const { learningRate, momentum, weightDecay } = sgd({ learningRate: 0.5 })
+  t.deepEqual([learningRate, momentum, weightDecay], [0.5, 0, 0])
+  const all: SgdOptions = { learningRate: 0, momentum: 0.5, weightDecay: 0.25 }
+  t.like(sgd(all), all)
+})
+
+const refused: [options: object, message: RegExp][] = [
+  [{}, /learningRate.* undefined/],
+  [{ learningRate: -1 }, /at least 0 for learningRate.* -1/],
+  [{ learningRate: 1, momentum: 1 }, /from 0 to below 1 for momentum.* 1/],
+  [{ learningRate: 1, momentum: -0.1 }, /momentum.* -0\.1/],
+  [{ learningRate: 1, weightDecay: -0.1 }, /at least 0 for weightDecay.* -0\.1/],
+  [{ learningRate: 1, weight_decay: 0.1 }, /"weight_decay" for sgd; .*weightDecay/],
+]
+
+for (const [options, message] of refused) {
+  test(`sgd refuses ${JSON.stringify(options)}`, (t) => {
+    t.throws(() => sgd(options as SgdOptions), { code: 'INVALID_ARGUMENT', message })
+  })
+}
+
+const unfit: [optimizer: unknown, message: RegExp][] = [
+  [{ learningRate: -1, momentum: 0, weightDecay: 0 }, /at least 0 for learningRate, but received -1/],
+  [{ learningRate: 1, momentum: 1, weightDecay: 0 }, /below 1 for momentum, but received 1/],
+  [{ learningRate: 1, momentum: 0, weightDecay: '0' }, /for weightDecay, but received "0"/],
+  [{ learningrate: 1 }, /"learningrate"/],
+  [null, /for optimizer, but received null/],
+  [0.1, /for optimizer, but received 0\.1/],
+  [{ kind: 'adagrad', learningRate: 1 }, /an optimizer, such as .* for optimizer, .*adagrad/],
+  [{ kind: 'constructor' }, /an optimizer, such as .* for optimizer/],
+  [{ kind: 5 }, /an optimizer, such as .* for optimizer/],
+]
+
+test('an optimiser or an activation that cannot be read is refused by its name', async (t) => {
+  const unreadable = {
+    get kind(): never {
+      throw new Error('no')
+    },
+  }
+  const refused = (name: string) => ({ code: 'INVALID_ARGUMENT', message: `${name} cannot be read: no.` })
+  await t.throwsAsync(step(await linear(), images, labels, unreadable as never), refused('optimizer'))
+  t.throws(() => dense({ units: 1, activation: unreadable as never }), refused('activation'))
+})
+
+for (const [optimizer, message] of unfit) {
+  test(`${JSON.stringify(optimizer)} does not stand for an optimiser`, async (t) => {
+    const net = await linear()
+    const expected = { code: 'INVALID_ARGUMENT', message }
+    await t.throwsAsync(step(net, images, labels, optimizer as Optimizer), expected)
+    t.deepEqual(await net.parameters(), await (await linear()).parameters())
+  })
+}
