@@ -13,12 +13,12 @@ fn main() {
     cuda();
 }
 
-/// The kernels as host C++. `CANDLEWICK_SANITIZE` has a sanitizer watch them: `thread` or `address`. As Rust's linker puts its
-/// library behind libc, the test `any_number_of_threads` is to be run with `LD_PRELOAD=$(gcc -print-file-name=libtsan.so)`, or
-/// `libasan.so`. Of the test runner's own channel, which is not instrumented, a suppression of `race:CompletedTest` is silent.
+/// The kernels as host C++. `CANDLEWICK_SANITIZE` has a sanitizer watch them, as `scripts/sanitize.sh` does: `thread` or
+/// `address`.
 #[cfg(feature = "emulation")]
 fn emulation() {
     println!("cargo::rerun-if-env-changed=CANDLEWICK_SANITIZE");
+    println!("cargo::rustc-env=CANDLEWICK_KERNELS={KERNELS}"); // for the test that reads them
     let mut build = cc::Build::new();
     // A kind that a list forgets is an error.
     build.cpp(true).std("c++17").flag("-Werror=switch").opt_level(2).file(format!("{KERNELS}/emulation.cpp"));

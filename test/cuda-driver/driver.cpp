@@ -39,6 +39,11 @@ static bool capturing, has_unread_copy;
 static std::set<const Kernel *> loaded;  // which a driver may do at their first launch
 static std::vector<Launch> captured;
 
+static void emulate(const Launch &launch) {
+  static const Threads one_at_a_time = {1, 1, 0, 0, 0, nullptr};
+  candlewick_emulate(launch.kernel->name, launch.blocks, launch.shared, &one_at_a_time, &launch.arguments, nullptr, 0);
+}
+
 static bool is_lost() { return lost_at >= 0 && launches >= lost_at; }
 
 // Whether [address, address + bytes) is memory that was given out.
@@ -146,7 +151,7 @@ Result cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsign
   loaded.insert(launch.kernel);
   launches++;
   if (is_lost()) return LAUNCH_FAILED;
-  candlewick_emulate(launch.kernel->name, launch.blocks, launch.shared, 1, 1, &launch.arguments);
+  emulate(launch);
   return SUCCESS;
 }
 Result cuStreamBeginCapture_v2(void *, int) { capturing = true; captured.clear(); return SUCCESS; }
@@ -165,7 +170,7 @@ Result cuGraphLaunch(void *graph, void *) {
   for (const Launch &launch : *static_cast<std::vector<Launch> *>(graph)) {
     launches++;
     if (is_lost()) return LAUNCH_FAILED;
-    candlewick_emulate(launch.kernel->name, launch.blocks, launch.shared, 1, 1, &launch.arguments);
+    emulate(launch);
   }
   return SUCCESS;
 }

@@ -6,7 +6,7 @@
 //   BARRIER;
 //
 // Such code is right with any number of threads to a block. So a C++ compiler for the host, with the second half of this file,
-// makes of it what the tests run where there is no GPU.
+// makes of it what the tests run where there is no GPU, with threads that take turns.
 #pragma once
 #include <math.h>
 #include <stdint.h>
@@ -30,17 +30,31 @@ enum { THREADS = 256 };
 extern __shared__ __align__(16) float shared_memory[];  // float64 is in it too
 
 #else
+#include <atomic>
 
 #define KERNEL static void
 #define DEVICE inline
-#define FIRST_ITEM thread
-#define ITEMS_AT_ONCE threads
-#define BLOCK block
-#define BLOCKS blocks
-#define BARRIER meet(__LINE__)
+#define FIRST_ITEM here().thread
+#define ITEMS_AT_ONCE here().threads
+#define BLOCK here().block
+#define BLOCKS here().blocks
+#define BARRIER do { static constexpr Barrier its_place = {__FILE__, __LINE__}; meet(its_place); } while (0)
 #define UNREACHABLE fprintf(stderr, "%s:%d cannot be reached\n", __FILE__, __LINE__), abort()
-static thread_local int thread, threads, block, blocks;
-static thread_local float *shared_memory;
-static void meet(int line);  // emulation.cpp
+#define shared_memory here().memory
+
+struct Barrier {
+  const char *file;
+  int line;
+};
+static void meet(const Barrier &barrier);  // emulation.cpp
+
+// Which thread of which block it is that runs.
+struct Place {
+  int thread, threads, block, blocks;
+  float *memory;
+};
+// Relaxed: to ThreadSanitizer, this must not look as if the threads waited for each other here.
+static thread_local std::atomic<Place *> running;
+DEVICE Place &here() { return *running.load(std::memory_order_relaxed); }
 
 #endif
