@@ -2,7 +2,6 @@
 //! optimiser steps.
 
 pub mod candle;
-#[cfg(any(feature = "cuda", feature = "emulation"))]
 pub mod cuda;
 mod images;
 mod input;

@@ -1,11 +1,13 @@
 //! A fully connected layer: `z[o] = b[o] + Σ w[o][i] x[i]`.
 
 use super::Operation;
+use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
 use super::plan::{Describe, Draw, ParameterPlan, Plan};
 use super::reference::Reference;
 use crate::activations::Activation;
 use crate::error::Result;
+use crate::kernels::numbers;
 use crate::network::shape::require_positive;
 use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
 use candle_core::Tensor;
@@ -142,6 +144,20 @@ impl LaneOperation for Placed {
         } else {
             self.bias_gradient(l, left.records, gradient);
         }
+    }
+}
+
+/// `struct Dense`; a record is x, then dz.
+impl DeviceOperation for Placed {
+    const KIND: i32 = 3;
+    type Words = [i32; 2];
+
+    fn words(&self, _: usize) -> Result<[i32; 2]> {
+        numbers([self.inputs, self.units])
+    }
+
+    fn record_len(&self) -> usize {
+        self.inputs.saturating_add(self.units)
     }
 }
 
