@@ -20,7 +20,8 @@ fn emulation() {
     println!("cargo::rerun-if-env-changed=CANDLEWICK_SANITIZE");
     println!("cargo::rustc-env=CANDLEWICK_KERNELS={KERNELS}"); // for the test that reads them
     let mut build = cc::Build::new();
-    build.cpp(true).std("c++17").opt_level(2).file(format!("{KERNELS}/emulation.cpp"));
+    // A kind that a list forgets is an error.
+    build.cpp(true).std("c++17").flag("-Werror=switch").opt_level(2).file(format!("{KERNELS}/emulation.cpp"));
     if let Ok(sanitizer) = std::env::var("CANDLEWICK_SANITIZE") {
         build.flag(format!("-fsanitize={sanitizer}")).flag("-g").opt_level(1);
         println!("cargo::rustc-link-arg-tests=-l{}san", &sanitizer[..1]);

@@ -1,31 +1,48 @@
 // A fully connected layer: z[o] = b[o] + sum of w[o][i] x[i].
 #pragma once
-#include "program.cuh"
+#include "layer.cuh"
 
-// `turned` is w as [I][O]: threads beside each other read numbers beside each other.
-DEVICE void dense_forward(const Operation &op, const float *turned, const float *b, const float *x, float *z) {
-  const int inputs = input_len(op), units = op.out_channels;
-  for (int o = FIRST_ITEM; o < units; o += ITEMS_AT_ONCE) {
-    float sum = b[o];
-    for (int i = 0; i < inputs; i++) sum += turned[(size_t)i * units + o] * x[i];
-    z[o] = sum;
+struct Dense {
+  int inputs, units;
+
+  DEVICE int weights() const { return inputs * units; }
+
+  // `turned` is w as [I][O]: threads beside each other read numbers beside each other.
+  DEVICE void forward(const float *own, const float *turned, const float *x, float *z) const {
+    for (int o = FIRST_ITEM; o < units; o += ITEMS_AT_ONCE) {
+      float sum = own[weights() + o];
+      for (int i = 0; i < inputs; i++) sum += turned[(size_t)i * units + o] * x[i];
+      z[o] = sum;
+    }
   }
-}
 
-// dx[i], the sum of w[o][i] dz[o].
-DEVICE void dense_input_gradient(const Operation &op, const float *w, const float *dz, float *dx) {
-  const int inputs = input_len(op);
-  for (int i = FIRST_ITEM; i < inputs; i += ITEMS_AT_ONCE) {
+  // dx[i], the sum of w[o][i] dz[o].
+  DEVICE void input_gradient(const float *w, const Seen &seen, float *dx) const {
+    for (int i = FIRST_ITEM; i < inputs; i += ITEMS_AT_ONCE) {
+      float sum = 0;
+      for (int o = 0; o < units; o++) sum += w[(size_t)o * inputs + i] * seen.dy[o];
+      dx[i] = sum;
+    }
+  }
+
+  // The record: x, then dz.
+  DEVICE void leave(const Seen &seen, const Rows &, bool, float *record) const {
+    for (int i = FIRST_ITEM; i < inputs + units; i += ITEMS_AT_ONCE) record[i] = i < inputs ? seen.x[i] : seen.dy[i - inputs];
+  }
+
+  DEVICE float gradient(const Left &left, int i, int from, int stride) const {
+    // Where an image's two factors are, found once; a bias's second is 1.
+    const bool is_bias = i >= weights();
+    const int x = is_bias ? 0 : i % inputs, dz = inputs + (is_bias ? i - weights() : i / inputs);
     float sum = 0;
-    for (int o = 0; o < op.out_channels; o++) sum += w[(size_t)o * inputs + i] * dz[o];
-    dx[i] = sum;
+    for (int n = from; n < left.records.count; n += stride) {
+      const float *record = left.records[n];
+      sum += record[dz] * (is_bias ? 1.0f : record[x]);
+    }
+    return sum;
   }
-}
 
-// Puts aside what the batch's gradient of the parameters is made of: x, then dz.
-DEVICE void dense_record(const Operation &op, const float *x, const float *dz, float *record) {
-  const int inputs = input_len(op);
-  for (int i = FIRST_ITEM; i < inputs + op.out_channels; i += ITEMS_AT_ONCE) {
-    record[op.record + i] = i < inputs ? x[i] : dz[i - inputs];
+  DEVICE void turn(int i, float value, float *turned) const {
+    if (i < weights()) turned[(size_t)(i % inputs) * units + i / inputs] = value;
   }
-}
+};

@@ -34,22 +34,26 @@ const char *file_name(const char *path) {
 
 void fill_with_nan(float *numbers, size_t count) { std::fill_n(numbers, count, std::numeric_limits<float>::quiet_NaN()); }
 
-void run(int kernel, const Arguments &arguments) {
-  switch (kernel) {
-    case 0: train(arguments); break;
-    case 1: update(arguments); break;
-    case 2: score(arguments); break;
-    case 3: predict(arguments); break;
-    case 4: turn_all(arguments); break;
-    case 5: sum_metrics(arguments); break;
+struct Kernel {
+  const char *name;
+  void (*run)(Arguments);
+  bool takes_images;  // and so has the scratch for a block's memory, where shared memory is too small
+};
+
+constexpr Kernel kernels[] = {{"train", train, true},     {"update", update, false},     {"score", score, true},
+                              {"predict", predict, true}, {"turn_all", turn_all, false}, {"sum_metrics", sum_metrics, false}};
+
+// Null for a name that no kernel has.
+const Kernel *kernel_of(const char *name) {
+  for (const Kernel &kernel : kernels) {
+    if (!std::strcmp(kernel.name, name)) return &kernel;
   }
+  return nullptr;
 }
 
-// Those that have the scratch for their block's memory, where shared memory is too small.
-bool takes_images(int kernel) { return kernel == 0 || kernel == 2 || kernel == 3; }
-
 struct Work {
-  const int kernel, grid;
+  const Kernel &kernel;
+  const int grid;
   const size_t shared;
   const Threads &threads;
   const Arguments &arguments;
@@ -95,7 +99,7 @@ class Thread : public Place {
     for (; block < blocks; block += work.threads.blocks_at_once) {
       if (thread == 0) forget();
       wait(START);
-      run(work.kernel, work.arguments);
+      work.kernel.run(work.arguments);
       wait(END);
     }
     for (;;) wait(NO_BLOCK_LEFT);
@@ -105,7 +109,7 @@ class Thread : public Place {
   void forget() {
     const Arguments &a = work.arguments;
     fill_with_nan(memory, 2 * shared.memory.size());
-    if (takes_images(work.kernel) && a.scratch) fill_with_nan(a.scratch + (size_t)block * a.memory_len, a.memory_len);
+    if (work.kernel.takes_images && a.scratch) fill_with_nan(a.scratch + (size_t)block * a.memory_len, a.memory_len);
   }
 
   void wait(const Barrier &place) {
@@ -163,9 +167,14 @@ class Multiprocessor {
 static void meet(const Barrier &barrier) { static_cast<Thread &>(here()).meet(barrier); }
 
 // 0, or 1 and in `complaint`, which has `room` for it, where the threads of a block have parted.
-extern "C" int candlewick_emulate(int kernel, int grid, size_t shared, const Threads *threads, const Arguments *arguments,
+extern "C" int candlewick_emulate(const char *name, int grid, size_t shared, const Threads *threads, const Arguments *arguments,
                                   char *complaint, size_t room) {
-  const Work work = {kernel, grid, shared, *threads, *arguments};
+  const Kernel *kernel = kernel_of(name);
+  if (!kernel) {
+    std::snprintf(complaint, room, "there is no such kernel");
+    return 1;
+  }
+  const Work work = {*kernel, grid, shared, *threads, *arguments};
   std::deque<Multiprocessor> multiprocessors;
   for (int i = 0; i < threads->blocks_at_once; i++) {
     multiprocessors.emplace_back(work, threads->descending ? threads->blocks_at_once - 1 - i : i);
@@ -179,3 +188,5 @@ extern "C" int candlewick_emulate(int kernel, int grid, size_t shared, const Thr
   }
   return 0;
 }
+
+#include "facts.h"

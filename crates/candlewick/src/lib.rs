@@ -32,6 +32,7 @@ pub mod device;
 pub mod engine;
 pub mod error;
 pub mod init;
+mod kernels;
 pub mod layers;
 pub mod loss;
 pub mod memory;

@@ -9,6 +9,8 @@ use candle_core::Tensor;
 pub struct Relu;
 
 impl Function for Relu {
+    const NUMBER: i32 = 1;
+
     fn never_decreases(&self) -> bool {
         true
     }

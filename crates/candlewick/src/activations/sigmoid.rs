@@ -9,6 +9,8 @@ use candle_core::Tensor;
 pub struct Sigmoid;
 
 impl Function for Sigmoid {
+    const NUMBER: i32 = 0;
+
     fn never_decreases(&self) -> bool {
         true
     }

@@ -1,7 +1,9 @@
 //! A function of each value: y = f(x), and dx = dy f'(x).
 
-use super::{LaneOperation, Needs, Seen};
-use crate::activations::{Activation, Function, with_function};
+use super::{DeviceOperation, LaneOperation, Needs, Seen};
+use crate::activations::{Activation, Function, SETTINGS, with_function};
+use crate::error::Result;
+use crate::kernels::number;
 use crate::simd::{Lane, Lanes};
 
 /// A function in its place. x and y are of one length.
@@ -35,6 +37,18 @@ impl LaneOperation for Placed {
             #[inline(always)]
             || with_function!(self.function, function => slopes(l, function, seen, dx)),
         );
+    }
+}
+
+/// `struct Activation`
+impl DeviceOperation for Placed {
+    const KIND: i32 = 4;
+    type Words = [i32; 2 + SETTINGS];
+
+    fn words(&self, outputs: usize) -> Result<Self::Words> {
+        let (function, settings) = self.function.on_device();
+        let [a, b] = settings.map(|setting| setting.to_bits() as i32);
+        Ok([function, number(outputs)?, a, b])
     }
 }
 

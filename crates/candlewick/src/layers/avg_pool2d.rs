@@ -1,6 +1,7 @@
 //! Average pooling: `y[c][oy][ox]` = mean over the window of `x[c][oy·sy + ky][ox·sx + kx]`.
 
 use super::Operation;
+use super::device::DeviceOperation;
 use super::operation::{LaneOperation, Seen};
 use super::plan::{Describe, Plan};
 use super::windows::{PoolOptions, Windows};
@@ -105,6 +106,16 @@ impl LaneOperation for Placed {
                 );
             },
         );
+    }
+}
+
+/// `struct AvgPool2d`
+impl DeviceOperation for Placed {
+    const KIND: i32 = 2;
+    type Words = [i32; 9];
+
+    fn words(&self, _: usize) -> Result<[i32; 9]> {
+        self.windows.words()
     }
 }
 

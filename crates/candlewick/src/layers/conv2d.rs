@@ -7,11 +7,13 @@
 //! where p is x with rows and columns of zeros around it. Nothing is unfolded: a register tile of output channels by columns
 //! stays in registers while the taps of the kernel pass by.
 
+use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
 use super::plan::{Describe, Draw, ParameterPlan, Plan};
 use super::{Operation, windows};
 use crate::activations::Activation;
 use crate::error::Result;
+use crate::kernels::numbers;
 use crate::network::shape::{image, require_positive, require_room};
 use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
 use serde::{Deserialize, Serialize};
@@ -203,6 +205,23 @@ impl LaneOperation for Placed {
                 *sum += *g;
             }
         }
+    }
+}
+
+/// `struct Conv2d`; partial gradients are by own.
+impl DeviceOperation for Placed {
+    const KIND: i32 = 0;
+    type Words = [i32; 12];
+
+    fn words(&self, _: usize) -> Result<[i32; 12]> {
+        let Self { in_channels, out_channels, input: [h, w], output: [oh, ow], .. } = *self;
+        let ([kh, kw], [sy, sx], [py, px]) = (self.kernel_size, self.strides, self.padding);
+        numbers([h + 2 * py, w + 2 * px])?; // a window's place among them
+        numbers([in_channels, h, w, out_channels, oh, ow, kh, kw, sy, sx, py, px])
+    }
+
+    fn partial_len(&self) -> usize {
+        self.needs().chunk
     }
 }
 

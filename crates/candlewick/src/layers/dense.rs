@@ -1,10 +1,12 @@
 //! A fully connected layer: `z[o] = b[o] + Σ w[o][i] x[i]`.
 
 use super::Operation;
+use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
 use super::plan::{Describe, Draw, ParameterPlan, Plan};
 use crate::activations::Activation;
 use crate::error::Result;
+use crate::kernels::numbers;
 use crate::network::shape::require_positive;
 use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
 use serde::{Deserialize, Serialize};
@@ -139,6 +141,20 @@ impl LaneOperation for Placed {
         } else {
             self.bias_gradient(l, left.records, gradient);
         }
+    }
+}
+
+/// `struct Dense`; a record is x, then dz.
+impl DeviceOperation for Placed {
+    const KIND: i32 = 3;
+    type Words = [i32; 2];
+
+    fn words(&self, _: usize) -> Result<[i32; 2]> {
+        numbers([self.inputs, self.units])
+    }
+
+    fn record_len(&self) -> usize {
+        self.inputs.saturating_add(self.units)
     }
 }
 

@@ -4,6 +4,7 @@
 //! is kept. Where windows overlap, gradients add up.
 
 use super::Operation;
+use super::device::DeviceOperation;
 use super::operation::{LaneOperation, Needs, Seen};
 use super::plan::{Describe, Plan};
 use super::windows::{PoolOptions, Windows};
@@ -150,6 +151,16 @@ impl LaneOperation for Placed {
                 );
             },
         );
+    }
+}
+
+/// `struct MaxPool2d`
+impl DeviceOperation for Placed {
+    const KIND: i32 = 1;
+    type Words = [i32; 9];
+
+    fn words(&self, _: usize) -> Result<[i32; 9]> {
+        self.windows.words()
     }
 }
 

@@ -18,6 +18,7 @@ pub mod activation;
 pub mod avg_pool2d;
 pub mod conv2d;
 pub mod dense;
+mod device;
 mod json;
 pub mod max_pool2d;
 mod operation;
@@ -30,11 +31,13 @@ pub(crate) mod finite_differences;
 pub use avg_pool2d::AvgPool2d;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use device::{DeviceOperation, Encoded, WORDS};
 pub use json::from_json;
 pub use max_pool2d::MaxPool2d;
 pub use operation::{Accumulators, LaneOperation, Left, Needs, Seen};
 pub use plan::{Describe, Draw, ParameterPlan, Plan};
 
+use crate::error::Result;
 use crate::simd::{Lane, Lanes};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -158,6 +161,16 @@ impl LaneOperation for Operation {
         gradient: &mut [L::Real],
     ) {
         with_operation!(self, placed => placed.gradient(l, piece, left, gradient));
+    }
+}
+
+impl Operation {
+    /// What the kernels are told of it, where `outputs` values of an image come out.
+    ///
+    /// # Errors
+    /// `OutOfMemory` for sizes beyond what the kernels count to.
+    pub fn encode(&self, outputs: usize) -> Result<Encoded> {
+        with_operation!(self, placed => placed.encode(outputs))
     }
 }
 

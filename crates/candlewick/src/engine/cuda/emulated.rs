@@ -105,7 +105,7 @@ struct Threads {
 
 unsafe extern "C" {
     fn candlewick_emulate(
-        kernel: i32,
+        kernel: *const c_char,
         grid: i32,
         shared: usize,
         threads: *const Threads,
@@ -147,18 +147,19 @@ impl Gpu for Emulated {
             return Ok(());
         }
         self.loaded.set(self.loaded.get() | bit);
+        let name = CString::new(kernel.name()).expect("a function's name holds no zero");
         let mut complaint = [0; 256];
         // SAFETY: the arguments hold addresses of `Memory` that the engine keeps and sized for this network and batch, and what
         // the threads are told lives until the end of the launch.
         let status = unsafe {
-            let (kernel, blocks, room) = (kernel as i32, blocks as i32, complaint.len());
-            candlewick_emulate(kernel, blocks, shared, &self.how(), arguments, complaint.as_mut_ptr().cast(), room)
+            let (name, blocks, room) = (name.as_ptr(), blocks as i32, complaint.len());
+            candlewick_emulate(name, blocks, shared, &self.how(), arguments, complaint.as_mut_ptr().cast(), room)
         };
         if status == 0 {
             return Ok(());
         }
         let complaint = CStr::from_bytes_until_nul(&complaint).unwrap_or_default().to_string_lossy();
-        Err(Error::new(Code::DeviceLost, format!("{kernel:?} hangs: {complaint}")))
+        Err(Error::new(Code::DeviceLost, format!("{kernel:?} fails: {complaint}")))
     }
 
     fn capture(&self, queue: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Launch>> {

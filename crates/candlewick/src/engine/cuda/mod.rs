@@ -1,12 +1,13 @@
 //! The CUDA engine: an image to a block of threads, all its values in shared memory.
 //!
 //! ```text
-//!   order ──► train: a block takes an image through the network and back ──┬─► partial gradients of its block (conv2d)
-//!                                                                          └─► record of the image (dense)
+//!   order ──► train: a block takes an image through the network and back ──┬─► partial gradients of its block
+//!                                                                          └─► record of the image
 //!                                                                                      │
-//!   parameters ◄── update: gradient, and the SGD step, 32 parameters to a block ◄──────┘
+//!   parameters ◄── update: gradient, and the optimiser's step, 32 parameters to a block ◄┘
 //! ```
 //!
+//! A layer leaves what its parameters' gradient is made of in one of the two, as it likes.
 //! Datasets stay on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
 //! fixed order, so that a run repeats to the last bit; other GPUs, of other numbers of multiprocessors, may differ there.
 
@@ -17,6 +18,10 @@ pub mod emulated;
 pub mod gpu;
 mod growing;
 mod layout;
+pub mod optimizer;
+
+#[cfg(all(test, feature = "emulation"))]
+mod facts;
 
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_range, check_step, check_training};
@@ -24,6 +29,7 @@ use super::{Engine, Progress, VelocityOwner};
 use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
+use crate::kernels::MOST;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -32,16 +38,19 @@ use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
-use layout::{Layout, MOST, SPLITS};
+use layout::{Layout, SPLITS};
+use optimizer::DeviceOptimizer;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// `PARAMETERS` and `SHARERS` of kernels/step.cu, and the memory of their sums.
+/// As in kernels/arguments.cuh.
 const PARAMETERS: usize = 32;
-const UPDATE_SHARED: usize = PARAMETERS * 8 * size_of::<f32>();
+const SHARERS: usize = 8;
+const SUMS: usize = 256;
 
-/// `SUMS` of kernels/step.cu: loss and count of each, in float64.
-const METRICS_SHARED: usize = 256 * 2 * size_of::<f64>();
+/// Bytes of shared memory: a number of each sharer's for each parameter, and of each sum the loss and the count.
+const UPDATE_SHARED: usize = PARAMETERS * SHARERS * size_of::<f32>();
+const METRICS_SHARED: usize = SUMS * 2 * size_of::<f64>();
 
 /// Bytes of shared memory that the driver takes of each block's for itself.
 const RESERVED: usize = 1024;
@@ -77,6 +86,8 @@ pub struct CudaEngine<G: Gpu> {
     turned: G::Memory,
     gradient: G::Memory,
     velocity: G::Memory,
+    /// The rule of the steps and its settings, which captured launches have from here.
+    optimizer: G::Memory,
     scratch: Option<G::Memory>,
     sums: G::Memory,
     /// Those that grow with what they hold.
@@ -91,6 +102,8 @@ pub struct CudaEngine<G: Gpu> {
     /// The datasets that were used last, the latest first.
     datasets: Vec<Resident<G>>,
     is_moving: bool,
+    /// The optimiser's, whose kernels count on from here.
+    steps: u64,
     velocity_owner: VelocityOwner,
     gpu: G,
 }
@@ -115,7 +128,6 @@ struct Run {
     arguments: Arguments,
     images: usize,
     batch_size: usize,
-    sgd: Sgd,
 }
 
 impl Run {
@@ -148,6 +160,7 @@ impl<G: Gpu> CudaEngine<G> {
             turned: floats(count)?,
             gradient: floats(count)?,
             velocity: floats(count)?,
+            optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
             scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
             partials: Growing::new(),
@@ -161,6 +174,7 @@ impl<G: Gpu> CudaEngine<G> {
             epoch: None,
             datasets: Vec::new(),
             is_moving: false,
+            steps: 0,
             velocity_owner: VelocityOwner::default(),
             gpu,
             network,
@@ -187,7 +201,7 @@ impl<G: Gpu> CudaEngine<G> {
             parameters: at(&self.parameters),
             turned: at(&self.turned),
             gradient: at(&self.gradient),
-            velocity: at(&self.velocity),
+            optimizer: at(&self.optimizer),
             partials: self.partials.address(&self.gpu),
             records: self.records.address(&self.gpu),
             losses: self.losses.address(&self.gpu),
@@ -199,9 +213,9 @@ impl<G: Gpu> CudaEngine<G> {
             image_len: number(self.network.image_len()),
             classes: number(self.network.classes()),
             memory_len: number(self.layout.memory_len),
-            gradients: number(self.layout.gradients),
+            gradient_places: number(self.layout.gradient_places),
             longest: number(self.layout.longest),
-            gradient_len: number(self.layout.gradient_len),
+            partial_len: number(self.layout.partial_len),
             record_len: number(self.layout.record_len),
             parameter_count: number(self.network.parameter_count()),
             ..Arguments::default()
@@ -255,7 +269,7 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Bytes of a block's partial gradients.
     fn partial_bytes(&self) -> usize {
-        SPLITS * self.layout.gradient_len * size_of::<f32>()
+        SPLITS * self.layout.partial_len * size_of::<f32>()
     }
 
     /// Blocks that a batch is trained in.
@@ -264,27 +278,26 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.most_blocks).min(afforded)
     }
 
-    /// Forgets another optimiser's velocity before this one's first step.
-    fn own_velocity(&mut self, sgd: &Sgd) -> Result<()> {
+    /// Tells the kernels whose steps follow, after forgetting another optimiser's velocity.
+    fn begin(&mut self, sgd: &Sgd) -> Result<()> {
         if self.velocity_owner.is_another() {
             self.reset_optimizer()?;
             self.velocity_owner.hand_over();
         }
         self.is_moving |= sgd.momentum > 0.0;
-        Ok(())
+        let planes = [self.gpu.address(&self.velocity)];
+        let optimizer = DeviceOptimizer { steps: self.steps, planes, ..optimizer::encode(sgd) };
+        self.gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
     }
 
     /// Queues a batch's step.
-    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, sgd: &Sgd) -> Result<()> {
+    fn step_on(&self, arguments: &Arguments, batch: Range<usize>) -> Result<()> {
         let blocks = self.training_blocks(batch.len());
         let arguments = Arguments {
             first: batch.start as i32,
             images: batch.len() as i32,
             partial_count: (blocks * SPLITS) as i32,
             scale: 1.0 / batch.len() as f32,
-            learning_rate: sgd.learning_rate,
-            momentum: sgd.momentum,
-            weight_decay: sgd.weight_decay,
             ..*arguments
         };
         self.gpu.launch(Kernel::Train, blocks, self.shared, &arguments)?;
@@ -298,7 +311,7 @@ impl<G: Gpu> CudaEngine<G> {
     /// Queues the steps of a piece of a run.
     fn queue(&self, run: &Run, start: usize, images: usize) -> Result<()> {
         for (first, len) in pieces(images, run.batch_size) {
-            self.step_on(&run.arguments, start + first..start + first + len, &run.sgd)?;
+            self.step_on(&run.arguments, start + first..start + first + len)?;
         }
         Ok(())
     }
@@ -342,8 +355,9 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.make_room(labels.len(), labels.len())?;
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
-            self.own_velocity(&sgd)?;
-            self.step_on(&arguments, 0..labels.len(), &sgd)?;
+            self.begin(&sgd)?;
+            self.step_on(&arguments, 0..labels.len())?;
+            self.steps += 1;
             self.metrics(labels.len())
         })?
     }
@@ -364,12 +378,13 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
-        self.own_velocity(&sgd)?;
-        let run = Run { arguments, images: order.len(), batch_size, sgd };
+        self.begin(&sgd)?;
+        let run = Run { arguments, images: order.len(), batch_size };
         if order.len().div_ceil(batch_size) > MOST_CAPTURED {
             for (start, images) in run.pieces() {
                 self.queue(&run, start, images)?;
                 self.gpu.synchronize()?;
+                self.steps += images.div_ceil(batch_size) as u64;
                 progress.advance(images)?;
             }
         } else {
@@ -380,6 +395,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
                 self.gpu.replay(graph)?;
                 self.gpu.synchronize()?;
+                self.steps += images.div_ceil(batch_size) as u64;
                 progress.advance(*images)?;
             }
         }
@@ -462,6 +478,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.gpu.write(&mut self.velocity, bytemuck::cast_slice(&zeros))?;
             self.is_moving = false;
         }
+        self.steps = 0;
         Ok(())
     }
 
@@ -489,6 +506,7 @@ fn pieces(n: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
 mod tests {
     use super::emulated::Emulated;
     use super::*;
+    use crate::dataset::DatasetBuilder;
     use crate::layers::{Conv2d, Layer};
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
@@ -511,6 +529,52 @@ mod tests {
         assert_eq!(engine(2, 227 << 10).size(), vectors);
         let (vectors, values) = (4 * 4 * (60 * 60 * 9 + 60), 60 * 9 + 60 + 2 * 60 * 9);
         assert_eq!(engine(60, 4 << 10).size(), vectors + 4 * 20 * values);
+    }
+
+    fn ten_images() -> Dataset {
+        let mut builder = DatasetBuilder::new(10, [2, 3, 3]).unwrap();
+        builder.push_pixels(&(0..180).collect::<Vec<u8>>()).unwrap();
+        builder.push_labels(&[0, 1, 0, 1, 0, 1, 0, 1, 0, 1]).unwrap();
+        builder.finish().unwrap()
+    }
+
+    /// The parameters after three batches more.
+    fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, sgd: Sgd) -> Vec<f32> {
+        let order: Vec<u32> = (0..10).collect();
+        engine.train(dataset, &order, 4, &sgd, &Progress::default()).unwrap();
+        engine.read_floats(&engine.parameters, engine.network.parameter_count()).unwrap()
+    }
+
+    /// What is captured reads the settings from the GPU's memory. Without its graphs, a run that were captured anew would train.
+    #[test]
+    fn another_learning_rate_captures_nothing_anew() {
+        let (mut engine, dataset) = (engine(2, 227 << 10), ten_images());
+        let sgd = Sgd { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.01 };
+        let first = trained(&mut engine, &dataset, sgd);
+        let second = trained(&mut engine, &dataset, Sgd { learning_rate: 0.2, ..sgd });
+        assert_ne!(first, second);
+        engine.epoch.as_mut().unwrap().graphs.clear();
+        for sgd in [Sgd { learning_rate: 0.3, ..sgd }, Sgd { momentum: 0.0, weight_decay: 0.0, ..sgd }] {
+            assert_eq!(trained(&mut engine, &dataset, sgd), second);
+        }
+    }
+
+    #[test]
+    fn the_kernels_count_the_steps() {
+        let (mut engine, dataset) = (engine(2, 227 << 10), ten_images());
+        let count = |engine: &CudaEngine<Emulated>| {
+            let mut optimizer = DeviceOptimizer::default();
+            engine.gpu.read(&engine.optimizer, bytemuck::bytes_of_mut(&mut optimizer)).unwrap();
+            (optimizer.steps, engine.steps)
+        };
+        for expected in [3, 6] {
+            trained(&mut engine, &dataset, Sgd::new(0.1).unwrap());
+            assert_eq!(count(&engine), (expected, expected));
+        }
+        engine.reset_optimizer().unwrap();
+        let images = Tensor::zeros((1, 2, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+        engine.step(&images, &[1], &Sgd::new(0.1).unwrap()).unwrap();
+        assert_eq!(count(&engine), (1, 1));
     }
 
     #[test]
