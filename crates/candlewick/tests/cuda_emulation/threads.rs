@@ -107,7 +107,7 @@ fn barriers_in(path: &Path) -> Vec<Barrier> {
     let (mut function, mut ordinal, mut barriers) = ("", 0, Vec::new());
     let source = std::fs::read_to_string(path).unwrap();
     for (i, line) in source.lines().enumerate() {
-        let code = line.split("//").next().unwrap_or_default();
+        let code = line.split("//").next().unwrap_or_default().trim_start();
         if code.starts_with("KERNEL") || code.starts_with("DEVICE") {
             let head = code.split('(').next().unwrap_or_default();
             (function, ordinal) = (head.rsplit([' ', '*', '&']).next().unwrap_or_default(), 0);
