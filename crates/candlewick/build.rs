@@ -1,7 +1,7 @@
 //! Compiles the CUDA engine's kernels, where its features ask for them.
 
 #[cfg(any(feature = "cuda", feature = "emulation"))]
-const KERNELS: &str = "src/engine/cuda/kernels";
+const KERNELS: &str = "kernels";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -13,14 +13,15 @@ fn main() {
     cuda();
 }
 
-/// The kernels as host C++. `CANDLEWICK_SANITIZE` has a sanitizer watch them: `thread` or `address`. As Rust's linker puts its
-/// library behind libc, the test `any_number_of_threads` is to be run with `LD_PRELOAD=$(gcc -print-file-name=libtsan.so)`, or
-/// `libasan.so`. Of the test runner's own channel, which is not instrumented, a suppression of `race:CompletedTest` is silent.
+/// The kernels as host C++. `CANDLEWICK_SANITIZE` has a sanitizer watch them, as `scripts/sanitize.sh` does: `thread` or
+/// `address`.
 #[cfg(feature = "emulation")]
 fn emulation() {
     println!("cargo::rerun-if-env-changed=CANDLEWICK_SANITIZE");
+    println!("cargo::rustc-env=CANDLEWICK_KERNELS={KERNELS}"); // for the test that reads them
     let mut build = cc::Build::new();
-    build.cpp(true).std("c++17").opt_level(2).file(format!("{KERNELS}/emulation.cpp"));
+    // A kind that a list forgets is an error.
+    build.cpp(true).std("c++17").flag("-Werror=switch").opt_level(2).file(format!("{KERNELS}/emulation.cpp"));
     if let Ok(sanitizer) = std::env::var("CANDLEWICK_SANITIZE") {
         build.flag(format!("-fsanitize={sanitizer}")).flag("-g").opt_level(1);
         println!("cargo::rustc-link-arg-tests=-l{}san", &sanitizer[..1]);

@@ -8,10 +8,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "../../crates/candlewick/src/engine/cuda/kernels/emulation.cpp"
+#include "../../crates/candlewick/kernels/emulation.cpp"
 
 typedef int Result;
 enum {
@@ -22,7 +23,7 @@ enum { MAX_DYNAMIC_SHARED = 8, CARVEOUT = 9 };
 enum { MAX_SHARED_OPTIN = 97, MULTIPROCESSORS = 16, MAX_SHARED_MULTIPROCESSOR = 81, MAJOR = 75, MINOR = 76, MEMORY_POOLS = 115 };
 
 struct Launch {
-  int kernel;
+  const Kernel *kernel;
   unsigned blocks;
   size_t shared;
   Arguments arguments;
@@ -35,8 +36,13 @@ static size_t used;
 static long launches;
 static thread_local void *current;
 static bool capturing, has_unread_copy;
-static bool is_loaded[6];  // kernels, which a driver may load at their first launch
+static std::set<const Kernel *> loaded;  // which a driver may do at their first launch
 static std::vector<Launch> captured;
+
+static void emulate(const Launch &launch) {
+  static const Threads one_at_a_time = {1, 1, 0, 0, 0, nullptr};
+  candlewick_emulate(launch.kernel->name, launch.blocks, launch.shared, &one_at_a_time, &launch.arguments, nullptr, 0);
+}
 
 static bool is_lost() { return lost_at >= 0 && launches >= lost_at; }
 
@@ -126,11 +132,9 @@ Result cuModuleLoadData(void **module, const unsigned char *image) {
 }
 Result cuModuleUnload(void *) { return SUCCESS; }
 Result cuModuleGetFunction(void **function, void *, const char *name) {
-  static const char *const names[] = {"train", "update", "score", "predict", "turn_all", "sum_metrics"};
-  for (size_t i = 0; i < 6; i++) {
-    if (!strcmp(name, names[i])) return *function = reinterpret_cast<void *>(i + 1), SUCCESS;
-  }
-  return NOT_FOUND;
+  const Kernel *kernel = kernel_of(name);
+  *function = const_cast<Kernel *>(kernel);
+  return kernel ? SUCCESS : NOT_FOUND;
 }
 Result cuFuncSetAttribute(void *, int attribute, int value) {
   const bool is_known = (attribute == MAX_DYNAMIC_SHARED && value == 227 << 10) || (attribute == CARVEOUT && value == 100);
@@ -139,16 +143,15 @@ Result cuFuncSetAttribute(void *, int attribute, int value) {
 Result cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned, unsigned, unsigned shared,
                       void *, void **arguments, void **) {
   if (x == 0 || y != 1 || z != 1 || threads != 256 || shared > 227u << 10 || has_unread_copy) return INVALID_VALUE;
-  const Launch launch = {static_cast<int>(reinterpret_cast<uint64_t>(function)) - 1, x, shared,
-                         *static_cast<const Arguments *>(arguments[0])};
+  const Launch launch = {static_cast<const Kernel *>(function), x, shared, *static_cast<const Arguments *>(arguments[0])};
   if (capturing) {
-    if (!is_loaded[launch.kernel]) return CAPTURE_UNSUPPORTED;
+    if (!loaded.count(launch.kernel)) return CAPTURE_UNSUPPORTED;
     return captured.push_back(launch), SUCCESS;
   }
-  is_loaded[launch.kernel] = true;
+  loaded.insert(launch.kernel);
   launches++;
   if (is_lost()) return LAUNCH_FAILED;
-  candlewick_emulate(launch.kernel, launch.blocks, launch.shared, 1, 1, &launch.arguments);
+  emulate(launch);
   return SUCCESS;
 }
 Result cuStreamBeginCapture_v2(void *, int) { capturing = true; captured.clear(); return SUCCESS; }
@@ -167,7 +170,7 @@ Result cuGraphLaunch(void *graph, void *) {
   for (const Launch &launch : *static_cast<std::vector<Launch> *>(graph)) {
     launches++;
     if (is_lost()) return LAUNCH_FAILED;
-    candlewick_emulate(launch.kernel, launch.blocks, launch.shared, 1, 1, &launch.arguments);
+    emulate(launch);
   }
   return SUCCESS;
 }

@@ -81,12 +81,23 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// candle is only asked for what was checked before, so whatever it reports is a defect of ours. Its first line says what it
-/// is; with RUST_BACKTRACE, the way there follows.
+/// candle is only asked for what was checked before, so whatever it reports of a processor is a defect of ours. Its first line
+/// says what it is; with RUST_BACKTRACE, the way there follows.
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
         let text = error.to_string();
-        Self::new(Code::Internal, format!("candle failed: {}", text.lines().next().unwrap_or_default()))
+        let what = text.lines().next().unwrap_or_default();
+        if text.contains("CUDA_ERROR_OUT_OF_MEMORY") {
+            let message = "the GPU has no memory left for this; make the network or the batch smaller, or let go of other networks";
+            return Self::new(Code::OutOfMemory, message);
+        }
+        if text.contains("CUDA_ERROR_") {
+            let message = format!(
+                "the GPU failed: {what}; what was on it is lost, and this process must start anew to use it again"
+            );
+            return Self::new(Code::DeviceLost, message);
+        }
+        Self::new(Code::Internal, format!("candle failed: {what}"))
     }
 }
 
@@ -120,5 +131,11 @@ mod tests {
     fn what_candle_says_is_one_sentence() {
         let error = Error::from(candle_core::Error::Msg("shapes differ\n   0: somewhere\n   1: main".into()));
         assert_eq!((error.code, error.to_string().as_str()), (Code::Internal, "candle failed: shapes differ"));
+    }
+    #[test]
+    fn what_a_gpu_says_to_candle_is_told_apart() {
+        let code = |text: &str| Error::from(candle_core::Error::Msg(text.into())).code;
+        assert_eq!(code("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")"), Code::OutOfMemory);
+        assert_eq!(code("DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"an illegal memory access\")"), Code::DeviceLost);
     }
 }

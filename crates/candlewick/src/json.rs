@@ -27,12 +27,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        let sgd = r#"{"kind":"sgd","learningRate":0.1,"momentum":0}"#;
+        let sgd = r#"{"kind":"sgd","learningRate":0.05,"momentum":0}"#;
         let optimizer = |text: &str| read::<Optimizer>("the optimizer", "{ ... }", text);
         assert_eq!(optimizer(sgd), Ok(Optimizer::EXAMPLES[0]));
         for (text, expected) in [
             (sgd.replace("momentum", "momentun"), "unknown field `momentun`, expected one of `learningRate`, `mom"),
-            (sgd.replace("0.1", "null"), "invalid type: null, expected f32"),
+            (sgd.replace("0.05", "null"), "invalid type: null, expected f32"),
             (sgd.replace("sgd", "sgdd"), "unknown variant `sgdd`, expected `sgd`"),
             (r#"{"learningRate":1}"#.to_owned(), "missing field `kind`"),
             (sgd[..20].to_owned(), "EOF"),

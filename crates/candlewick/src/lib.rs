@@ -36,6 +36,7 @@ pub mod engine;
 pub mod error;
 pub mod initializers;
 pub mod json;
+mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod memory;

@@ -14,6 +14,9 @@ use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 
+#[path = "cuda_emulation/threads.rs"]
+mod threads;
+
 /// An H100's shared memory, with few enough multiprocessors that blocks take several images each.
 fn gpu() -> Emulated {
     Emulated::new(227 << 10, 3)
@@ -75,6 +78,14 @@ fn networks() -> Vec<Network> {
     let functions = Activation::EXAMPLES.iter().map(|f| vec![conv(3, [3, 3], [1, 1], [0, 0], *f), dense(3, None)]);
     let examples = examples.chain(functions).map(|layers| ([2, 6, 6], layers));
     table.into_iter().chain(examples).map(|(shape, layers)| Network::new(&layers, shape).unwrap()).collect()
+}
+
+fn lenet() -> Network {
+    use Activation::Sigmoid;
+    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+    let [c1, c2] = [6, 16].map(|channels| conv(channels, [5, 5], [1, 1], [0, 0], Sigmoid));
+    let layers = [c1, pool, c2, pool, dense(120, Sigmoid), dense(84, Sigmoid), dense(10, None)];
+    Network::new(&layers, [1, 28, 28]).unwrap()
 }
 
 fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
@@ -295,41 +306,6 @@ fn what_was_cancelled_or_refused_changes_nothing() {
     assert_eq!(cuda.evaluate(&dataset, 4..4, &progress).unwrap().count, 0);
     let none = Tensor::zeros((0, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
     assert_eq!(cuda.predict(&none).unwrap().dims(), [0, 3]);
-}
-
-/// Everything that an engine gives after a step, a training, an evaluation and a prediction, as bits.
-fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
-    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
-    let (_, mut cuda) = engines(network, gpu);
-    let [c, h, w] = network.input_shape;
-    let dataset = dataset(23, network.input_shape, network.classes());
-    let order: Vec<u32> = (0..23).map(|i| i * 5 % 23).collect();
-    let images = Tensor::from_slice(&dataset.pixels()[..7 * c * h * w], (7, c, h, w), &Device::Cpu).unwrap();
-    let labels: Vec<u32> = (0..7).map(|i| i % network.classes() as u32).collect();
-    let mut metrics = vec![cuda.step(&images, &labels, &momentum).unwrap()];
-    let mut values = flat(&cuda.gradients().unwrap());
-    metrics.push(cuda.train(&dataset, &order, 9, &momentum, &Progress::default()).unwrap());
-    metrics.push(cuda.evaluate(&dataset, 1..20, &Progress::default()).unwrap());
-    values.extend(flat(&cuda.parameters().unwrap()));
-    values.extend(flat(&[("logits".to_owned(), cuda.predict(&images).unwrap())]));
-    values.extend(metrics.iter().flat_map(|m| [m.loss as f32, m.correct as f32]));
-    values.into_iter().map(f32::to_bits).collect()
-}
-
-/// Blocks of several threads, two or three at once, compute what blocks of one thread do, to the last bit; and all threads of a
-/// block come to the same barriers. With a sanitizer (build.rs), it is also said where two threads meet in memory.
-#[test]
-fn any_number_of_threads_computes_the_same() {
-    for (i, network) in networks().iter().enumerate() {
-        for (gpu, name) in [(gpu as fn() -> Emulated, "shared memory"), (small_gpu, "global memory")] {
-            let expected = everything(network, gpu());
-            assert!(expected.iter().all(|bits| f32::from_bits(*bits).is_finite()), "network {i} in {name}");
-            for (threads, at_once) in [(3, 3), (8, 2)] {
-                let found = everything(network, gpu().with_threads(threads, at_once));
-                assert!(found == expected, "network {i} in {name}, {threads} threads");
-            }
-        }
-    }
 }
 
 /// Where a value is NaN, so is what is made of it, and of equal values in a window the first gets the gradient.

@@ -4,6 +4,7 @@ mod fashion_mnist;
 
 use candle_core::{DType, Device, Tensor};
 use candlewick::activations::Activation;
+use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
@@ -142,6 +143,42 @@ fn lenet_follows_pytorch() {
 #[test]
 fn other_layers_and_momentum_follow_pytorch() {
     hold(&relu(), relu().engine());
+}
+
+/// In float64, as PyTorch did. What is left is what was rounded to float32: the fixtures' gradients, and the settings.
+fn hold_closely(case: &Case) {
+    let engine = CandleEngine::new(case.network(), Device::Cpu, DType::F64, Some(1)).unwrap();
+    let (mut engine, n) = (case.with_parameters(engine), case.batch_size);
+    let dataset = fashion_mnist::train(20 * n);
+    let floats: Vec<f32> = dataset.pixels().iter().map(|p| f32::from(*p) / 255.0).collect();
+    let images = Tensor::from_vec(floats, (20 * n, 1, 28, 28), &Device::Cpu).unwrap();
+    let first = images.narrow(0, 0, n).unwrap().to_dtype(DType::F64).unwrap();
+    let logits = relative_error(&values(&engine.exact_logits(&first).unwrap()), &case.expect("logits"));
+    assert!(logits < 1e-13, "logits are off by {logits:e}");
+
+    for (step, expected) in case.expect("losses").into_iter().take(20).enumerate() {
+        let labels: Vec<u32> = dataset.labels()[step * n..][..n].iter().map(|l| u32::from(*l)).collect();
+        let metrics = engine.step(&images.narrow(0, step * n, n).unwrap(), &labels, &case.optimizer).unwrap();
+        let error = (metrics.mean_loss() - expected).abs() / expected;
+        assert!(error < 1e-7, "loss {step} is off by {error:e}");
+        if step == 0 {
+            assert!(error < 1e-13, "the first loss is off by {error:e}");
+            for (gradient, parameter) in engine.exact_gradients().iter().zip(&engine.network().parameters) {
+                let error = relative_error(&values(gradient), &case.expect(&format!("grad.{}", parameter.name)));
+                assert!(error < 1e-7, "the gradient of {} is off by {error:e}", parameter.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn lenet_follows_pytorch_closely_in_float64() {
+    hold_closely(&lenet());
+}
+
+#[test]
+fn other_layers_and_momentum_follow_pytorch_closely_in_float64() {
+    hold_closely(&relu());
 }
 
 #[cfg(feature = "emulation")]

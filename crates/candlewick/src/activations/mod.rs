@@ -68,6 +68,14 @@ impl Activation {
         with_function!(self, function => function.never_decreases())
     }
 
+    /// Its number among the kernels', and its settings.
+    pub fn on_device(self) -> (i32, [f32; SETTINGS]) {
+        fn told<F: Function>(function: F) -> (i32, [f32; SETTINGS]) {
+            (F::NUMBER, function.settings())
+        }
+        with_function!(self, function => told(function))
+    }
+
     /// What candle makes of it.
     ///
     /// # Errors
@@ -77,8 +85,19 @@ impl Activation {
     }
 }
 
+/// Settings of a function that there is room for: `settings` of `struct Activation` in kernels/activation.cuh.
+pub const SETTINGS: usize = 2;
+
 /// What a function is to the engines.
 pub trait Function: Copy {
+    /// Its number in `enum class Function` of kernels/activations.cuh, counted from 0.
+    const NUMBER: i32;
+
+    /// The fields of its struct there, in front.
+    fn settings(&self) -> [f32; SETTINGS] {
+        [0.0; SETTINGS]
+    }
+
     /// Whether f(a) ≤ f(b) for all a ≤ b.
     fn never_decreases(&self) -> bool;
 

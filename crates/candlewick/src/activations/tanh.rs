@@ -9,6 +9,8 @@ use candle_core::Tensor;
 pub struct Tanh;
 
 impl Function for Tanh {
+    const NUMBER: i32 = 2;
+
     fn never_decreases(&self) -> bool {
         true
     }

@@ -1,11 +1,12 @@
 //! An engine runs a network on one kind of device: it holds the parameters and does the forward passes, backward passes and
 //! optimiser steps.
 
-#[cfg(any(feature = "cuda", feature = "emulation"))]
+pub mod candle;
 pub mod cuda;
 mod images;
 mod input;
 pub mod lanes;
+mod pool;
 mod schedule;
 
 use crate::checkpoint;

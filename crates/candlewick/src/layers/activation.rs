@@ -1,8 +1,11 @@
 //! A function of each value: y = f(x), and dx = dy f'(x).
 
-use super::{LaneOperation, Needs, Seen};
-use crate::activations::{Activation, Function, with_function};
+use super::{DeviceOperation, LaneOperation, Needs, Reference, Seen};
+use crate::activations::{Activation, Function, SETTINGS, with_function};
+use crate::error::Result;
+use crate::kernels::number;
 use crate::simd::{Lane, Lanes};
+use candle_core::Tensor;
 
 /// A function in its place. x and y are of one length.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +41,18 @@ impl LaneOperation for Placed {
     }
 }
 
+/// `struct Activation`
+impl DeviceOperation for Placed {
+    const KIND: i32 = 4;
+    type Words = [i32; 2 + SETTINGS];
+
+    fn words(&self, outputs: usize) -> Result<Self::Words> {
+        let (function, settings) = self.function.on_device();
+        let [a, b] = settings.map(|setting| setting.to_bits() as i32);
+        Ok([function, number(outputs)?, a, b])
+    }
+}
+
 #[inline(always)]
 fn values<L: Lanes>(l: L, function: impl Function, x: &[Lane<L::Real>], y: &mut [Lane<L::Real>]) {
     for (x, y) in x.iter().zip(y) {
@@ -49,6 +64,12 @@ fn values<L: Lanes>(l: L, function: impl Function, x: &[Lane<L::Real>], y: &mut 
 fn slopes<L: Lanes>(l: L, function: impl Function, seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
     for (((x, y), dy), dx) in seen.x.iter().zip(seen.y).zip(seen.dy).zip(dx) {
         l.store(l.mul(l.load(dy), function.slope(l, l.load(x), l.load(y))), dx);
+    }
+}
+
+impl Reference for Placed {
+    fn reference(&self, x: &Tensor, _: &[Tensor]) -> candle_core::Result<Tensor> {
+        self.function.reference(x)
     }
 }
 

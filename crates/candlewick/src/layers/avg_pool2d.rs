@@ -1,11 +1,14 @@
 //! Average pooling: `y[c][oy][ox]` = mean over the window of `x[c][oy·sy + ky][ox·sx + kx]`.
 
 use super::Operation;
+use super::device::DeviceOperation;
 use super::operation::{LaneOperation, Seen};
 use super::plan::{Describe, Plan};
+use super::reference::{Reference, pairwise};
 use super::windows::{PoolOptions, Windows};
 use crate::error::Result;
 use crate::simd::{Lane, Lanes, Real};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The mean of each window of (C, H, W), as its user writes it.
@@ -108,11 +111,30 @@ impl LaneOperation for Placed {
     }
 }
 
+/// `struct AvgPool2d`
+impl DeviceOperation for Placed {
+    const KIND: i32 = 2;
+    type Words = [i32; 9];
+
+    fn words(&self, _: usize) -> Result<[i32; 9]> {
+        self.windows.words()
+    }
+}
+
 impl Placed {
     #[inline(always)]
     fn share<L: Lanes>(&self, l: L) -> L::Vector {
         let [height, width] = self.windows.pool_size;
         l.splat(L::Real::ONE / L::Real::from_f64((height * width) as f64))
+    }
+}
+
+/// candle's own has another gradient.
+impl Reference for Placed {
+    fn reference(&self, x: &Tensor, _: &[Tensor]) -> candle_core::Result<Tensor> {
+        let values = self.windows.values(x)?;
+        let count = values.len() as f64;
+        pairwise(values, |a, b| a + b)? / count
     }
 }
 

@@ -7,13 +7,18 @@
 //! where p is x with rows and columns of zeros around it. Nothing is unfolded: a register tile of output channels by columns
 //! stays in registers while the taps of the kernel pass by.
 
+use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
 use super::plan::{Describe, Draw, ParameterPlan, Plan};
+use super::reference::{Reference, every};
 use super::{Operation, windows};
 use crate::activations::Activation;
 use crate::error::Result;
+use crate::kernels::numbers;
 use crate::network::shape::{image, require_positive, require_room};
 use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
+use candle_core::Tensor;
+use candle_nn::{Conv2dConfig, Module};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -203,6 +208,23 @@ impl LaneOperation for Placed {
                 *sum += *g;
             }
         }
+    }
+}
+
+/// `struct Conv2d`; partial gradients are by own.
+impl DeviceOperation for Placed {
+    const KIND: i32 = 0;
+    type Words = [i32; 12];
+
+    fn words(&self, _: usize) -> Result<[i32; 12]> {
+        let Self { in_channels, out_channels, input: [h, w], output: [oh, ow], .. } = *self;
+        let ([kh, kw], [sy, sx], [py, px]) = (self.kernel_size, self.strides, self.padding);
+        numbers([h + 2 * py, w + 2 * px])?; // a window's place among them
+        numbers([in_channels, h, w, out_channels, oh, ow, kh, kw, sy, sx, py, px])
+    }
+
+    fn partial_len(&self) -> usize {
+        self.needs().chunk
     }
 }
 
@@ -458,6 +480,18 @@ impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
                 l.store(sums[i][j], &mut row[j * stride_x]);
             }
         }
+    }
+}
+
+/// Where windows lie apart, those between are computed and left out: candle's convolution has one stride for both sides, and no
+/// gradient where the sides leave unlike remainders.
+impl Reference for Placed {
+    fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
+        let [vertical, horizontal] = self.padding;
+        let x = x.pad_with_zeros(2, vertical, vertical)?.pad_with_zeros(3, horizontal, horizontal)?;
+        let conv = candle_nn::Conv2d::new(own[0].clone(), Some(own[1].clone()), Conv2dConfig::default());
+        let [down, across] = self.strides;
+        every(&every(&conv.forward(&x)?, 2, down)?, 3, across)
     }
 }
 

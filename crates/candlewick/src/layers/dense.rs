@@ -1,12 +1,17 @@
 //! A fully connected layer: `z[o] = b[o] + Σ w[o][i] x[i]`.
 
 use super::Operation;
+use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
 use super::plan::{Describe, Draw, ParameterPlan, Plan};
+use super::reference::Reference;
 use crate::activations::Activation;
 use crate::error::Result;
+use crate::kernels::numbers;
 use crate::network::shape::require_positive;
 use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
+use candle_core::Tensor;
+use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -122,7 +127,7 @@ impl LaneOperation for Placed {
         let count = self.weights().div_ceil(PIECE);
         let units = self.units.div_ceil(count).next_multiple_of(WHOLE_TILES);
         let weights = pieces(self.weights(), units * self.inputs);
-        weights.chain([self.weights()..self.weights() + self.units]).collect()
+        weights.chain(std::iter::once(self.weights()..self.weights() + self.units)).collect()
     }
 
     #[inline(always)]
@@ -139,6 +144,20 @@ impl LaneOperation for Placed {
         } else {
             self.bias_gradient(l, left.records, gradient);
         }
+    }
+}
+
+/// `struct Dense`; a record is x, then dz.
+impl DeviceOperation for Placed {
+    const KIND: i32 = 3;
+    type Words = [i32; 2];
+
+    fn words(&self, _: usize) -> Result<[i32; 2]> {
+        numbers([self.inputs, self.units])
+    }
+
+    fn record_len(&self) -> usize {
+        self.inputs.saturating_add(self.units)
     }
 }
 
@@ -341,6 +360,12 @@ fn add<L: Lanes>(l: L, sums: L::Vector, row: &mut [L::Real]) {
 #[inline(always)]
 fn most_sums<L: Lanes>(_: L) -> usize {
     if L::WIDE { 8 } else { 4 }
+}
+
+impl Reference for Placed {
+    fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
+        Linear::new(own[0].clone(), Some(own[1].clone())).forward(&x.flatten_from(1)?)
+    }
 }
 
 #[cfg(test)]

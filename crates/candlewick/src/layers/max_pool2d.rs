@@ -4,11 +4,14 @@
 //! is kept. Where windows overlap, gradients add up.
 
 use super::Operation;
+use super::device::DeviceOperation;
 use super::operation::{LaneOperation, Needs, Seen};
 use super::plan::{Describe, Plan};
+use super::reference::{Reference, pairwise};
 use super::windows::{PoolOptions, Windows};
 use crate::error::Result;
 use crate::simd::{Lane, Lanes, Real};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The largest value of each window of (C, H, W), as its user writes it.
@@ -153,6 +156,16 @@ impl LaneOperation for Placed {
     }
 }
 
+/// `struct MaxPool2d`
+impl DeviceOperation for Placed {
+    const KIND: i32 = 1;
+    type Words = [i32; 9];
+
+    fn words(&self, _: usize) -> Result<[i32; 9]> {
+        self.windows.words()
+    }
+}
+
 /// The gradient of a window's next value: all that remains, if it is the largest, after which nothing does.
 #[inline(always)]
 fn take_share<L: Lanes>(l: L, value: L::Vector, largest: L::Vector, remaining: &mut L::Vector) -> L::Vector {
@@ -160,6 +173,16 @@ fn take_share<L: Lanes>(l: L, value: L::Vector, largest: L::Vector, remaining: &
     let share = l.where_eq(value, largest, *remaining, zero);
     *remaining = l.where_eq(value, largest, zero, *remaining);
     share
+}
+
+/// candle's own has another gradient.
+impl Reference for Placed {
+    fn reference(&self, x: &Tensor, _: &[Tensor]) -> candle_core::Result<Tensor> {
+        pairwise(self.windows.values(x)?, |first, second| {
+            let is_larger = (second.gt(first)? + second.ne(second)?)?; // NaN differs from itself
+            is_larger.where_cond(second, first)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -18,10 +18,12 @@ pub mod activation;
 pub mod avg_pool2d;
 pub mod conv2d;
 pub mod dense;
+mod device;
 mod json;
 pub mod max_pool2d;
 mod operation;
 mod plan;
+mod reference;
 pub mod windows;
 
 #[cfg(test)]
@@ -30,12 +32,16 @@ pub(crate) mod finite_differences;
 pub use avg_pool2d::AvgPool2d;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use device::{DeviceOperation, Encoded, WORDS};
 pub use json::from_json;
 pub use max_pool2d::MaxPool2d;
 pub use operation::{Accumulators, LaneOperation, Left, Needs, Seen};
 pub use plan::{Describe, Draw, ParameterPlan, Plan};
+pub use reference::Reference;
 
+use crate::error::Result;
 use crate::simd::{Lane, Lanes};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -158,6 +164,22 @@ impl LaneOperation for Operation {
         gradient: &mut [L::Real],
     ) {
         with_operation!(self, placed => placed.gradient(l, piece, left, gradient));
+    }
+}
+
+impl Reference for Operation {
+    fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
+        with_operation!(self, placed => placed.reference(x, own))
+    }
+}
+
+impl Operation {
+    /// What the kernels are told of it, where `outputs` values of an image come out.
+    ///
+    /// # Errors
+    /// `OutOfMemory` for sizes beyond what the kernels count to.
+    pub fn encode(&self, outputs: usize) -> Result<Encoded> {
+        with_operation!(self, placed => placed.encode(outputs))
     }
 }
 

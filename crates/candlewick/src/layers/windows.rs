@@ -1,6 +1,7 @@
 //! The windows that max and average pooling move over their input.
 
 use crate::error::{Code, Error, Result};
+use crate::kernels::numbers;
 use crate::network::shape::{image, invalid_shape, require_positive};
 use serde::Deserialize;
 
@@ -58,6 +59,12 @@ impl Windows {
         (0..2).all(|i| self.strides[i] == self.pool_size[i] && self.output[i] * self.strides[i] == self.input[i])
     }
 
+    /// The fields of `struct Windows` of kernels/windows.cuh.
+    pub(super) fn words(&self) -> Result<[i32; 9]> {
+        let Self { channels, input: [h, w], output: [oh, ow], pool_size: [kh, kw], strides: [sy, sx] } = *self;
+        numbers([channels, h, w, oh, ow, kh, kw, sy, sx])
+    }
+
     /// Calls `f` with the index of each window's output and that of its upper left input.
     #[inline(always)]
     pub(super) fn for_each(&self, mut f: impl FnMut(usize, usize)) {
@@ -113,7 +120,7 @@ pub(super) fn count(name: &str, side: &str, n: usize, window: usize, stride: usi
 }
 
 #[cfg(test)]
-pub(super) mod examples {
+pub(crate) mod examples {
     use super::Windows;
 
     /// Channels, size of the input, size of a window, strides.

@@ -4,10 +4,13 @@
 //! Engines keep those numbers ([`State`]) and have the step applied ([`Optimizer::at`]); they know no optimiser by name. To
 //! add one is to write its file and to follow the compiler through this one.
 
+mod device;
 pub mod sgd;
 mod state;
 
 use crate::error::Result;
+use candle_core::Tensor;
+pub use device::{Encoded, SETTINGS};
 use serde::{Deserialize, Serialize};
 pub use sgd::Sgd;
 pub use state::State;
@@ -23,8 +26,8 @@ pub enum Optimizer {
 impl Optimizer {
     /// Each of them, some with several settings, which tests take in turn.
     pub const EXAMPLES: &[Self] = &[
-        Self::Sgd(Sgd { learning_rate: 0.1, momentum: 0.0, weight_decay: 0.0 }),
-        Self::Sgd(Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005 }),
+        Self::Sgd(Sgd { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 }),
+        Self::Sgd(Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.01 }),
     ];
 
     /// Its name in JSON.
@@ -48,6 +51,24 @@ impl Optimizer {
     pub fn state(&self) -> &'static [&'static str] {
         match self {
             Self::Sgd(sgd) => sgd.state(),
+        }
+    }
+
+    /// What the kernels are told of it.
+    pub fn encode(&self) -> Encoded {
+        match self {
+            Self::Sgd(sgd) => sgd.encode(),
+        }
+    }
+
+    /// Its `number`-th step in candle's words: a parameter after it. `state` is the parameter's, in the order of
+    /// [`Optimizer::state`].
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn reference(&self, _number: u64, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Sgd(sgd) => sgd.reference(w, g, state),
         }
     }
 
@@ -135,9 +156,9 @@ mod tests {
 
     #[test]
     fn json_is_what_javascript_writes() {
-        let text = r#"{"kind":"sgd","learningRate":0.05,"momentum":0.9,"weightDecay":0.0005}"#;
+        let text = r#"{"kind":"sgd","learningRate":0.05,"momentum":0.9,"weightDecay":0.01}"#;
         assert_eq!(serde_json::to_string(&Optimizer::EXAMPLES[1]).unwrap(), text);
-        let least = serde_json::from_str::<Optimizer>(r#"{"kind":"sgd","learningRate":0.1}"#).unwrap();
+        let least = serde_json::from_str::<Optimizer>(r#"{"kind":"sgd","learningRate":0.05}"#).unwrap();
         assert_eq!(least, Optimizer::EXAMPLES[0]);
     }
 
@@ -162,6 +183,27 @@ mod tests {
         ] {
             let error = serde_json::from_str::<Optimizer>(text).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    /// In float32 both, but candle rounds otherwise.
+    #[test]
+    fn each_follows_candle() {
+        let tensor = |x: &[f32]| Tensor::new(x, &candle_core::Device::Cpu).unwrap();
+        let gradients = [[0.5f32, -1.0, 0.0, 1e-3], [0.25, 1.0, 0.0, -2.0], [-0.125, 0.5, 3.0, 1.0]];
+        for optimizer in Optimizer::EXAMPLES {
+            let (mut w, mut planes) = ([1.0f32, -2.0, 0.0, 3.0], [[0.0f32; 4]; MOST_STATE]);
+            let (mut expected, mut state) = (tensor(&w), vec![tensor(&[0.0; 4]); optimizer.state().len()]);
+            for (number, g) in (1..).zip(gradients) {
+                optimizer.at(number).apply(&mut w, &g, planes.each_mut().map(|plane| &mut plane[..]));
+                expected = optimizer.reference(number, &expected, &tensor(&g), &mut state).unwrap();
+                let pairs = [(expected.clone(), w)].into_iter().chain(state.clone().into_iter().zip(planes));
+                for (expected, found) in pairs {
+                    for (e, f) in expected.to_vec1::<f32>().unwrap().iter().zip(found) {
+                        assert!((e - f).abs() <= 1e-6 * e.abs().max(1.0), "{optimizer:?}, step {number}: {f}, not {e}");
+                    }
+                }
+            }
         }
     }
 

@@ -4,8 +4,9 @@
 //!   g ← g + weight_decay · w        v ← momentum · v + g        w ← w - learning_rate · v
 //! ```
 
-use super::{Optimizer, Rule, Step};
+use super::{Encoded, Optimizer, Rule, Step};
 use crate::error::{Code, Error, Result};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The settings of the optimiser.
@@ -64,6 +65,33 @@ impl Sgd {
         } else {
             Step::Descent(Descent { learning_rate, weight_decay })
         }
+    }
+}
+
+impl Sgd {
+    /// As `struct Descent` or `struct Momentum` of kernels/optimizers.cuh.
+    pub fn encode(&self) -> Encoded {
+        let &Self { learning_rate, momentum, weight_decay } = self;
+        if momentum > 0.0 {
+            Encoded::new(1, [learning_rate, momentum, weight_decay])
+        } else {
+            Encoded::new(0, [learning_rate, weight_decay])
+        }
+    }
+
+    /// A step in candle's words: a parameter after it. candle-nn's SGD has neither momentum nor weight decay.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn reference(&self, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+        let [learning_rate, momentum, weight_decay] =
+            [self.learning_rate, self.momentum, self.weight_decay].map(f64::from);
+        let mut change = if weight_decay > 0.0 { (g + (w * weight_decay)?)? } else { g.clone() };
+        if let [velocity] = state {
+            *velocity = ((&*velocity * momentum)? + change)?;
+            change = velocity.clone();
+        }
+        w - (change * learning_rate)?
     }
 }
 
@@ -151,6 +179,19 @@ mod tests {
         let mut w = [f32::INFINITY];
         step(Sgd::new(0.5).unwrap(), &mut w, &[1.0], &mut []);
         assert_eq!(w, [f32::INFINITY], "0 times infinity is no number");
+    }
+
+    #[test]
+    fn two_steps_of_candle_by_hand() {
+        let sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.25 };
+        let tensor = |x: f64| Tensor::new(x, &candle_core::Device::Cpu).unwrap();
+        let (mut w, mut state) = (tensor(2.0), [tensor(0.0)]);
+        for expected in [[1.25, 1.5], [0.21875, 2.0625]] {
+            w = sgd.reference(&w, &tensor(1.0), &mut state).unwrap();
+            assert_eq!([&w, &state[0]].map(|t| t.to_scalar::<f64>().unwrap()), expected);
+        }
+        let lost = Sgd::new(0.5).unwrap().reference(&tensor(f64::INFINITY), &tensor(1.0), &mut []).unwrap();
+        assert_eq!(lost.to_scalar::<f64>().unwrap(), f64::INFINITY, "0 times infinity is no number");
     }
 
     #[test]

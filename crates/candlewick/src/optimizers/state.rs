@@ -69,9 +69,14 @@ impl<P> State<P> {
         Ok(())
     }
 
-    /// Counts a step; its number, from 1.
-    pub fn count_step(&mut self) -> u64 {
-        self.steps += 1;
+    /// Counts so many steps more; the number of the last of them, from 1.
+    pub fn count_steps(&mut self, steps: u64) -> u64 {
+        self.steps += steps;
+        self.steps
+    }
+
+    /// The steps that were counted.
+    pub fn steps(&self) -> u64 {
         self.steps
     }
 
@@ -120,7 +125,7 @@ mod tests {
     /// A step that leaves the number of all the optimiser's steps in each of its planes.
     fn step(state: &mut Tiny, kind: &'static str, planes: usize) -> u64 {
         state.hand_to(kind, planes, || Ok([0.0]), clear).unwrap();
-        let number = state.count_step();
+        let number = state.count_steps(1);
         for plane in &mut state.planes_mut()[..planes] {
             plane[0] += 1.0;
             assert_eq!(plane[0], number as f32, "planes and steps begin together");

@@ -1,7 +1,7 @@
 //! NVIDIA GPUs, through the driver that the machine has: it is opened at run time, so that one addon serves machines with and
 //! without.
 
-use super::gpu::{Gpu, Kernel};
+use super::gpu::{Gpu, Kernel, THREADS};
 use super::layout::Arguments;
 use crate::error::{Code, Error, Result};
 use crate::memory::show_bytes;
@@ -18,9 +18,6 @@ use std::sync::Arc;
 /// kernels/step.cu, compiled by the build script.
 const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/step.fatbin"));
 
-/// In the order of [`Kernel`].
-const NAMES: [&str; 6] = ["train", "update", "score", "predict", "turn_all", "sum_metrics"];
-
 /// CUDA 13.0, of drivers 580 and newer: older ones do not load what its compiler (scripts/cuda-toolkit.sh) makes.
 const OLDEST_DRIVER: i32 = 13_000;
 
@@ -30,16 +27,14 @@ const OLDEST_CAPABILITY: (i32, i32) = (8, 0);
 /// Of a multiprocessor's cache, what is wanted as shared memory; more than there can be is taken as that.
 const PERCENT_SHARED: i32 = 100;
 
-/// Threads of a block, as the kernels' `__launch_bounds__` has it.
-const THREADS: u32 = 256;
-
-// SAFETY: it is `struct Arguments` of the kernels, as both sides assert.
+// SAFETY: it is `struct Arguments` of the kernels, as a test of the emulation holds.
 unsafe impl DeviceRepr for Arguments {}
 
 /// A GPU with a stream of its own.
 pub struct CudaGpu {
     stream: Arc<CudaStream>,
-    functions: [CudaFunction; 6],
+    /// In the order of [`Kernel::ALL`].
+    functions: Vec<CudaFunction>,
     most_shared: usize,
     shared_of_multiprocessor: usize,
     multiprocessors: usize,
@@ -112,8 +107,8 @@ impl CudaGpu {
         let module = context.load_module(Ptx::from_binary(KERNELS.to_vec()))?;
         let attribute = |attribute| context.attribute(attribute).map(|n| n as usize);
         let most_shared = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
-        let load = |name| {
-            let function = module.load_function(name)?;
+        let load = |kernel: Kernel| {
+            let function = module.load_function(kernel.name())?;
             let most = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             function.set_attribute(most, most_shared as i32)?;
             // As much of the cache as can be, for all kernels alike: as many blocks run at once as the engine counts with, and
@@ -122,10 +117,9 @@ impl CudaGpu {
             function.set_attribute(carveout, PERCENT_SHARED)?;
             Ok::<_, DriverError>(function)
         };
-        let [a, b, c, d, e, f] = NAMES.map(load);
         Ok(Self {
             stream: context.new_stream()?,
-            functions: [a?, b?, c?, d?, e?, f?],
+            functions: Kernel::ALL.into_iter().map(load).collect::<std::result::Result<_, _>>()?,
             most_shared,
             shared_of_multiprocessor: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?,
             multiprocessors: attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,

@@ -4,22 +4,48 @@
 use super::layout::Arguments;
 use crate::error::Result;
 
+/// Threads of a block: `THREADS` of kernels/block.cuh.
+pub const THREADS: u32 = 256;
+
 /// The kernels of `kernels/step.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
 pub enum Kernel {
     /// Forward, loss and backward of a batch.
-    Train = 0,
+    Train,
     /// The gradient and the optimiser's step.
-    Update = 1,
+    Update,
     /// Forward and loss.
-    Score = 2,
+    Score,
     /// Forward.
-    Predict = 3,
-    /// Dense weights as the forward pass reads them.
-    TurnAll = 4,
+    Predict,
+    /// Parameters as the forward pass reads them.
+    TurnAll,
     /// Loss and correct answers of a run.
-    SumMetrics = 5,
+    SumMetrics,
+}
+
+impl Kernel {
+    /// Each of them, in order. The match makes the compiler ask for one that is added to the enum and not here.
+    pub const ALL: [Self; 6] = {
+        use Kernel::{Predict, Score, SumMetrics, Train, TurnAll, Update};
+        match Train {
+            Train | Update | Score | Predict | TurnAll | SumMetrics => {
+                [Train, Update, Score, Predict, TurnAll, SumMetrics]
+            }
+        }
+    };
+
+    /// Its function in `kernels/step.cu`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Update => "update",
+            Self::Score => "score",
+            Self::Predict => "predict",
+            Self::TurnAll => "turn_all",
+            Self::SumMetrics => "sum_metrics",
+        }
+    }
 }
 
 /// A GPU and its one queue of work: what is asked for first is done first.
@@ -82,4 +108,16 @@ pub trait Gpu: Send {
 
     /// Multiprocessors.
     fn multiprocessors(&self) -> usize;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_at_its_place_among_all() {
+        for (place, kernel) in Kernel::ALL.into_iter().enumerate() {
+            assert_eq!(kernel as usize, place);
+        }
+    }
 }

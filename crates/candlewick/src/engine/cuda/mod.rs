@@ -1,11 +1,13 @@
 //! The CUDA engine: an image to a block of threads, all its values in shared memory.
 //!
 //! ```text
-//!   order ──► train: a block takes an image through the network and back ──┬─► partial gradients of its block (conv2d)
-//!                                                                          └─► record of the image (dense)
+//!   order ──► train: a block takes an image through the network and back ──┬─► partial gradients of its block
+//!                                                                          └─► record of the image
 //!                                                                                      │
-//!   parameters ◄── update: gradient, and the SGD step, 32 parameters to a block ◄──────┘
+//!   parameters ◄── update: gradient, and the optimiser's step, 32 parameters to a block ◄┘
 //! ```
+//!
+//! Partial gradients or a record: where a layer leaves what its parameters' gradient is made of is its own affair.
 //!
 //! Datasets stay on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
 //! fixed order, so that a run repeats to the last bit; other GPUs, of other numbers of multiprocessors, may differ there.
@@ -17,30 +19,38 @@ pub mod emulated;
 pub mod gpu;
 mod growing;
 mod layout;
+pub mod optimizer;
+
+#[cfg(all(test, feature = "emulation"))]
+mod facts;
 
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_step, check_training};
 use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
+use crate::kernels::MOST;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimizers::{Optimizer, State};
+use crate::optimizers::{Encoded, MOST_STATE, Optimizer, State};
 use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
-use layout::{Layout, MOST, SPLITS};
+use layout::{Layout, SPLITS};
+use optimizer::DeviceOptimizer;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// `PARAMETERS` and `SHARERS` of kernels/step.cu, and the memory of their sums.
+/// As in kernels/arguments.cuh.
 const PARAMETERS: usize = 32;
-const UPDATE_SHARED: usize = PARAMETERS * 8 * size_of::<f32>();
+const SHARERS: usize = 8;
+const SUMS: usize = 256;
 
-/// `SUMS` of kernels/step.cu: loss and count of each, in float64.
-const METRICS_SHARED: usize = 256 * 2 * size_of::<f64>();
+/// Bytes of shared memory: a number of each sharer's for each parameter, and of each sum the loss and the count.
+const UPDATE_SHARED: usize = PARAMETERS * SHARERS * size_of::<f32>();
+const METRICS_SHARED: usize = SUMS * 2 * size_of::<f64>();
 
 /// Bytes of shared memory that the driver takes of each block's for itself.
 const RESERVED: usize = 1024;
@@ -75,6 +85,8 @@ pub struct CudaEngine<G: Gpu> {
     parameters: G::Memory,
     turned: G::Memory,
     gradient: G::Memory,
+    /// The rule of the steps and its settings, which captured launches have from here.
+    optimizer: G::Memory,
     scratch: Option<G::Memory>,
     sums: G::Memory,
     /// Those that grow with what they hold.
@@ -88,7 +100,7 @@ pub struct CudaEngine<G: Gpu> {
     labels: Growing<G>,
     /// The datasets that were used last, the latest first.
     datasets: Vec<Resident<G>>,
-    /// Of one plane from the start, as kernels are told its address.
+    /// Of one plane from the start: what most optimisers need is there before there is work. The kernels count its steps on.
     state: State<G::Memory>,
     gpu: G,
 }
@@ -113,7 +125,6 @@ struct Run {
     arguments: Arguments,
     images: usize,
     batch_size: usize,
-    optimizer: Optimizer,
 }
 
 impl Run {
@@ -147,6 +158,7 @@ impl<G: Gpu> CudaEngine<G> {
             parameters: floats(count)?,
             turned: floats(count)?,
             gradient: floats(count)?,
+            optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
             scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
             partials: Growing::new(),
@@ -185,7 +197,7 @@ impl<G: Gpu> CudaEngine<G> {
             parameters: at(&self.parameters),
             turned: at(&self.turned),
             gradient: at(&self.gradient),
-            velocity: self.state.planes().first().map_or(0, at),
+            optimizer: at(&self.optimizer),
             partials: self.partials.address(&self.gpu),
             records: self.records.address(&self.gpu),
             losses: self.losses.address(&self.gpu),
@@ -197,9 +209,9 @@ impl<G: Gpu> CudaEngine<G> {
             image_len: number(self.network.image_len()),
             classes: number(self.network.classes()),
             memory_len: number(self.layout.memory_len),
-            gradients: number(self.layout.gradients),
+            gradient_places: number(self.layout.gradient_places),
             longest: number(self.layout.longest),
-            gradient_len: number(self.layout.gradient_len),
+            partial_len: number(self.layout.partial_len),
             record_len: number(self.layout.record_len),
             parameter_count: number(self.network.parameter_count()),
             ..Arguments::default()
@@ -253,7 +265,7 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Bytes of a block's partial gradients.
     fn partial_bytes(&self) -> usize {
-        SPLITS * self.layout.gradient_len * size_of::<f32>()
+        SPLITS * self.layout.partial_len * size_of::<f32>()
     }
 
     /// Blocks that a batch is trained in.
@@ -262,25 +274,28 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.most_blocks).min(afforded)
     }
 
-    /// Hands the state to the optimiser whose steps follow.
-    fn hand_over(&mut self, optimizer: &Optimizer) -> Result<()> {
+    /// Hands the state to the optimiser whose steps follow, and tells the kernels.
+    fn begin(&mut self, optimizer: &Optimizer) -> Result<()> {
         let (gpu, count) = (&self.gpu, self.network.parameter_count());
         let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
-        self.state.hand_over(optimizer, zeros, |plane| clear(gpu, plane, count))
+        self.state.hand_over(optimizer, zeros, |plane| clear(gpu, plane, count))?;
+        let mut planes = [0; MOST_STATE];
+        for (address, plane) in planes.iter_mut().zip(self.state.planes()) {
+            *address = gpu.address(plane);
+        }
+        let Encoded { rule, settings } = optimizer.encode();
+        let optimizer = DeviceOptimizer { steps: self.state.steps(), planes, rule, settings };
+        gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
     }
 
     /// Queues a batch's step.
-    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, optimizer: &Optimizer) -> Result<()> {
-        let Optimizer::Sgd(sgd) = optimizer;
+    fn step_on(&self, arguments: &Arguments, batch: Range<usize>) -> Result<()> {
         let blocks = self.training_blocks(batch.len());
         let arguments = Arguments {
             first: batch.start as i32,
             images: batch.len() as i32,
             partial_count: (blocks * SPLITS) as i32,
             scale: 1.0 / batch.len() as f32,
-            learning_rate: sgd.learning_rate,
-            momentum: sgd.momentum,
-            weight_decay: sgd.weight_decay,
             ..*arguments
         };
         self.gpu.launch(Kernel::Train, blocks, self.shared, &arguments)?;
@@ -294,7 +309,7 @@ impl<G: Gpu> CudaEngine<G> {
     /// Queues the steps of a piece of a run.
     fn queue(&self, run: &Run, start: usize, images: usize) -> Result<()> {
         for (first, len) in pieces(images, run.batch_size) {
-            self.step_on(&run.arguments, start + first..start + first + len, &run.optimizer)?;
+            self.step_on(&run.arguments, start + first..start + first + len)?;
         }
         Ok(())
     }
@@ -338,8 +353,9 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.make_room(labels.len(), labels.len())?;
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
-            self.hand_over(&optimizer)?;
-            self.step_on(&arguments, 0..labels.len(), &optimizer)?;
+            self.begin(&optimizer)?;
+            self.step_on(&arguments, 0..labels.len())?;
+            self.state.count_steps(1);
             self.metrics(labels.len())
         })?
     }
@@ -360,12 +376,13 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
-        self.hand_over(&optimizer)?;
-        let run = Run { arguments, images: order.len(), batch_size, optimizer };
+        self.begin(&optimizer)?;
+        let run = Run { arguments, images: order.len(), batch_size };
         if order.len().div_ceil(batch_size) > MOST_CAPTURED {
             for (start, images) in run.pieces() {
                 self.queue(&run, start, images)?;
                 self.gpu.synchronize()?;
+                self.state.count_steps(images.div_ceil(batch_size) as u64);
                 progress.advance(images)?;
             }
         } else {
@@ -376,6 +393,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
                 self.gpu.replay(graph)?;
                 self.gpu.synchronize()?;
+                self.state.count_steps(images.div_ceil(batch_size) as u64);
                 progress.advance(*images)?;
             }
         }
@@ -478,7 +496,9 @@ fn pieces(n: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
 mod tests {
     use super::emulated::Emulated;
     use super::*;
+    use crate::dataset::DatasetBuilder;
     use crate::layers::{Conv2d, Layer};
+    use crate::optimizers::Sgd;
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
         let conv =
@@ -500,6 +520,52 @@ mod tests {
         assert_eq!(engine(2, 227 << 10).size(), vectors);
         let (vectors, values) = (4 * 4 * (60 * 60 * 9 + 60), 60 * 9 + 60 + 2 * 60 * 9);
         assert_eq!(engine(60, 4 << 10).size(), vectors + 4 * 20 * values);
+    }
+
+    fn ten_images() -> Dataset {
+        let mut builder = DatasetBuilder::new(10, [2, 3, 3]).unwrap();
+        builder.push_pixels(&(0..180).collect::<Vec<u8>>()).unwrap();
+        builder.push_labels(&[0, 1, 0, 1, 0, 1, 0, 1, 0, 1]).unwrap();
+        builder.finish().unwrap()
+    }
+
+    /// The parameters after three batches more.
+    fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, sgd: Sgd) -> Vec<f32> {
+        let order: Vec<u32> = (0..10).collect();
+        engine.train(dataset, &order, 4, &sgd.into(), &Progress::default()).unwrap();
+        engine.read_floats(&engine.parameters, engine.network.parameter_count()).unwrap()
+    }
+
+    /// What is captured reads the settings from the GPU's memory. Without its graphs, a run that were captured anew would train.
+    #[test]
+    fn another_learning_rate_captures_nothing_anew() {
+        let (mut engine, dataset) = (engine(2, 227 << 10), ten_images());
+        let sgd = Sgd { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.01 };
+        let first = trained(&mut engine, &dataset, sgd);
+        let second = trained(&mut engine, &dataset, Sgd { learning_rate: 0.2, ..sgd });
+        assert_ne!(first, second);
+        engine.epoch.as_mut().unwrap().graphs.clear();
+        for sgd in [Sgd { learning_rate: 0.3, ..sgd }, Sgd { momentum: 0.0, weight_decay: 0.0, ..sgd }] {
+            assert_eq!(trained(&mut engine, &dataset, sgd), second);
+        }
+    }
+
+    #[test]
+    fn the_kernels_count_the_steps() {
+        let (mut engine, dataset) = (engine(2, 227 << 10), ten_images());
+        let count = |engine: &CudaEngine<Emulated>| {
+            let mut optimizer = DeviceOptimizer::default();
+            engine.gpu.read(&engine.optimizer, bytemuck::bytes_of_mut(&mut optimizer)).unwrap();
+            (optimizer.steps, engine.state.steps())
+        };
+        for expected in [3, 6] {
+            trained(&mut engine, &dataset, Sgd::new(0.1).unwrap());
+            assert_eq!(count(&engine), (expected, expected));
+        }
+        engine.reset_optimizer().unwrap();
+        let images = Tensor::zeros((1, 2, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+        engine.step(&images, &[1], &Sgd::new(0.1).unwrap().into()).unwrap();
+        assert_eq!(count(&engine), (1, 1));
     }
 
     #[test]

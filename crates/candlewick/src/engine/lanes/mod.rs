@@ -11,7 +11,6 @@
 //! on the batch alone, so the number of threads changes nothing in the result, not even the last bit.
 
 mod pack;
-mod pool;
 mod program;
 mod threads;
 mod tile;
@@ -94,7 +93,7 @@ impl LanesEngine {
 
     /// A step, within the leased threads.
     fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Metrics {
-        let (step, mut metrics) = (optimizer.at(self.state.count_step()), Metrics::default());
+        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1)), Metrics::default());
         for round in rounds(labels.len()) {
             let (is_first, is_last) = (round.start == 0, round.end == labels.len());
             metrics += self.backward(images, labels, round);

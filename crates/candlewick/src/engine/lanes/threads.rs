@@ -1,9 +1,9 @@
 //! The cutting of a batch into work for threads, and the memory that they do it in.
 
-use super::pool::{self, Lease};
 use super::program::Program;
 use super::tile::{Purpose, Scratch};
-use crate::error::{Code, Error, Result};
+use crate::engine::pool::{self, Lease};
+use crate::error::Result;
 use crate::layers::Accumulators;
 use crate::memory::{self, Buffer};
 use crate::metrics::Metrics;
@@ -91,11 +91,7 @@ impl Threads {
     /// # Errors
     /// `InvalidArgument` for no threads.
     pub fn new(count: Option<usize>) -> Result<Self> {
-        let all = || std::thread::available_parallelism().map_or(1, usize::from);
-        let count = count.unwrap_or_else(all).min(MOST_CHUNKS);
-        if count == 0 {
-            return Err(Error::new(Code::InvalidArgument, "threads is 0; it must be at least 1"));
-        }
+        let count = pool::check(count)?.min(MOST_CHUNKS);
         Ok(Self { count, scratch: Vec::new(), chunks: Vec::new(), used: 0 })
     }
 
@@ -187,6 +183,7 @@ fn lock(scratch: &Mutex<Scratch<f32>>) -> MutexGuard<'_, Scratch<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use crate::layers::{Dense, Layer};
     use crate::network::Network;
 

@@ -1,7 +1,7 @@
 // Softmax cross-entropy of logits z and a label y, and its gradient softmax(z) - onehot(y), in the terms of the crate's loss.rs:
 // with m the largest logit, the log of 1 plus the sum of the other classes' e^(z - m), plus m - z[y]. Nothing cancels in it.
 #pragma once
-#include "program.cuh"
+#include "block.cuh"
 
 // The class of the largest logit. As in PyTorch, NaN is larger than any number, and of equals the first counts.
 DEVICE int label_of(int classes, const float *z) {

@@ -1,11 +1,9 @@
 // The kernels. A training step is two of them: `train` takes each image of a batch through the network and back, in one
 // block, with every value in between in shared memory where it fits; `update` adds up what the blocks left, in a fixed order,
 // and moves the parameters.
-#include "activation.cuh"
-#include "conv2d.cuh"
-#include "dense.cuh"
+#include "layers.cuh"
 #include "loss.cuh"
-#include "pool2d.cuh"
+#include "optimizers.cuh"
 
 DEVICE float *block_memory(const Arguments &a) {
   return a.scratch ? a.scratch + (size_t)BLOCK * a.memory_len : shared_memory;
@@ -29,34 +27,24 @@ DEVICE float *forward(const Arguments &a, float *memory) {
     const float *x = memory + op.x;
     y = memory + op.y;
     BARRIER;
-    switch (op.kind) {
-      case CONV2D: conv2d_forward(op, a.parameters + op.weight, a.parameters + op.bias, x, y); break;
-      case MAX_POOL2D: max_pool2d_forward(op, x, y); break;
-      case AVG_POOL2D: avg_pool2d_forward(op, x, y); break;
-      case DENSE: dense_forward(op, a.turned + op.weight, a.parameters + op.bias, x, y); break;
-      case ACTIVATION: activation_forward(op, x, y); break;
-    }
+    with_layer(op, [&](const auto &layer) { layer.forward(a.parameters + op.own, a.turned + op.own, x, y); });
   }
   BARRIER;
   return y;
 }
 
 // From the gradient by the logits, in the first of the two, back to the first operation.
-DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *partial, float *record) {
-  float *dy = memory + a.gradients, *dx = dy + a.longest;
+DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *partials, float *record) {
+  float *dy = memory + a.gradient_places, *dx = dy + a.longest;
   for (int i = a.operation_count - 1; i >= 0; i--) {
     const Operation &op = a.operations[i];
-    const float *x = memory + op.x, *y = memory + op.y;
     BARRIER;
-    if (op.kind == CONV2D) conv2d_parameter_gradient(op, x, dy, is_first, partial, a.gradient_len);
-    if (op.kind == DENSE) dense_record(op, x, dy, record);
-    if (i == 0) break;  // nobody asks for the gradient by the image
-    switch (op.kind) {
-      case CONV2D: conv2d_input_gradient(op, a.parameters + op.weight, dy, dx); break;
-      case DENSE: dense_input_gradient(op, a.parameters + op.weight, dy, dx); break;
-      case ACTIVATION: activation_backward(op, y, dy, dx); break;
-      default: pool2d_backward(op, x, y, dy, dx);
-    }
+    with_layer(op, [&](const auto &layer) {
+      const Seen seen = {memory + op.x, memory + op.y, dy};
+      layer.leave(seen, {partials + op.partial, a.partial_len, SPLITS}, is_first, record + op.record);
+      // Nobody asks for the gradient by the image.
+      if (i > 0) layer.input_gradient(a.parameters + op.own, seen, dx);
+    });
     float *swap = dy;
     dy = dx, dx = swap;
   }
@@ -64,16 +52,17 @@ DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *pa
 
 // Forward, loss and backward of a batch.
 KERNEL train(Arguments a) {
+  if (BLOCK == 0 && FIRST_ITEM == 0 && a.images > 0) count_step(*a.optimizer);  // `update` reads it
   float *memory = block_memory(a);
-  float *partial = a.partials + (size_t)BLOCK * SPLITS * a.gradient_len;
+  float *partials = a.partials + (size_t)BLOCK * SPLITS * a.partial_len;
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     const uint32_t image = image_index(a, n);
     BARRIER;
     load_image(a, image, memory);
     const float *logits = forward(a, memory);
-    softmax_cross_entropy(a.classes, logits, a.labels[image], a.scale, memory + a.gradients, a.losses + a.first + n,
+    softmax_cross_entropy(a.classes, logits, a.labels[image], a.scale, memory + a.gradient_places, a.losses + a.first + n,
                           a.correct + a.first + n);
-    backward(a, memory, n == BLOCK, partial, a.records + (size_t)n * a.record_len);
+    backward(a, memory, n == BLOCK, partials, a.records + (size_t)n * a.record_len);
   }
 }
 
@@ -102,43 +91,28 @@ KERNEL predict(Arguments a) {
   }
 }
 
+// The operation that a parameter is of.
 DEVICE const Operation &owner(const Arguments &a, int parameter) {
   int i = 0;
-  while (parameter >= a.operations[i].parameter_end) i++;
+  while (parameter >= a.operations[i].own_end) i++;
   return a.operations[i];
 }
 
-// Every `stride`-th part, from `from` on, of the gradient of a parameter.
-DEVICE float sum_parts(const Arguments &a, const Operation &op, int parameter, int from, int stride) {
-  float sum = 0;
-  if (op.kind == DENSE) {
-    // Where an image's two factors are, found once; a bias's second is 1.
-    const int inputs = input_len(op), weights = inputs * op.out_channels, i = parameter - op.weight;
-    const bool is_bias = i >= weights;
-    const float *x = a.records + op.record + (is_bias ? 0 : i % inputs);
-    const float *dz = a.records + op.record + inputs + (is_bias ? i - weights : i / inputs);
-    for (int n = from; n < a.images; n += stride) {
-      const size_t at = (size_t)n * a.record_len;
-      sum += dz[at] * (is_bias ? 1.0f : x[at]);
-    }
-  } else {
-    const float *partials = a.partials + op.gradient + parameter - op.weight;
-    for (int n = from; n < a.partial_count; n += stride) sum += partials[(size_t)n * a.gradient_len];
-  }
-  return sum;
+// Every SHARERS-th part, from `from` on, of the gradient by a parameter.
+DEVICE float sum_parts(const Arguments &a, int parameter, int from) {
+  const Operation &op = owner(a, parameter);
+  const Rows partials = {a.partials + op.partial, a.partial_len, a.partial_count};
+  const Rows records = {a.records + op.record, a.record_len, a.images};
+  return with_layer(op, [&](const auto &layer) { return layer.gradient({partials, records}, parameter - op.own, from, SHARERS); });
 }
 
-// Dense weights as [I][O], for the forward pass.
-DEVICE void turn(const Arguments &a, const Operation &op, int parameter, float value) {
-  const int inputs = input_len(op), i = parameter - op.weight;
-  if (op.kind == DENSE && parameter < op.bias) a.turned[op.weight + (size_t)(i % inputs) * op.out_channels + i / inputs] = value;
+// Keeps a parameter where the forward pass will read it.
+DEVICE void turn(const Arguments &a, int parameter, float value) {
+  const Operation &op = owner(a, parameter);
+  with_layer(op, [&](const auto &layer) { layer.turn(parameter - op.own, value, a.turned + op.own); });
 }
 
-// Parameters of a block at a time, beside each other in memory, and threads that share each one's sum.
-enum { PARAMETERS = 32, SHARERS = 8 };
-
-// The gradient, from what `train` left, and the optimiser's step, in PyTorch's definition:
-// g <- g + weight_decay w, v <- momentum v + g, w <- w - learning_rate v.
+// The gradient, from what `train` left, and the optimiser's step.
 KERNEL update(Arguments a) {
   const int groups = (a.parameter_count + PARAMETERS - 1) / PARAMETERS;
   for (int group = BLOCK; group < groups; group += BLOCKS) {
@@ -146,7 +120,7 @@ KERNEL update(Arguments a) {
     for (int item = FIRST_ITEM; item < PARAMETERS * SHARERS; item += ITEMS_AT_ONCE) {
       const int parameter = group * PARAMETERS + item % PARAMETERS;
       if (parameter < a.parameter_count) {
-        shared_memory[item] = sum_parts(a, owner(a, parameter), parameter, item / PARAMETERS, SHARERS);
+        shared_memory[item] = sum_parts(a, parameter, item / PARAMETERS);
       }
     }
     BARRIER;
@@ -156,26 +130,22 @@ KERNEL update(Arguments a) {
       float g = 0;
       for (int sharer = 0; sharer < SHARERS; sharer++) g += shared_memory[sharer * PARAMETERS + item];
       a.gradient[parameter] = g;
-      float w = a.parameters[parameter];
-      if (a.weight_decay > 0) g += a.weight_decay * w;
-      if (a.momentum > 0) a.velocity[parameter] = g = a.momentum * a.velocity[parameter] + g;
-      w -= a.learning_rate * g;
+      const float w = step(*a.optimizer, parameter, a.parameters[parameter], g);
       a.parameters[parameter] = w;
-      turn(a, owner(a, parameter), parameter, w);
+      turn(a, parameter, w);
     }
   }
 }
 
-// Turns all dense weights, after new parameters have come.
+// Turns all parameters, after new ones have come.
 KERNEL turn_all(Arguments a) {
   for (int parameter = BLOCK * ITEMS_AT_ONCE + FIRST_ITEM; parameter < a.parameter_count; parameter += BLOCKS * ITEMS_AT_ONCE) {
-    turn(a, owner(a, parameter), parameter, a.parameters[parameter]);
+    turn(a, parameter, a.parameters[parameter]);
   }
 }
 
-// Loss and correct answers of the `images` of a run, in one block of 256 threads' worth of sums.
+// Loss and correct answers of the `images` of a run, in one block.
 KERNEL sum_metrics(Arguments a) {
-  enum { SUMS = 256 };
   double *sums = (double *)shared_memory;
   for (int item = FIRST_ITEM; item < SUMS; item += ITEMS_AT_ONCE) {
     double loss = 0, correct = 0;

@@ -1,7 +1,7 @@
 //! Threads for the time of a job. A network has none of its own: hundreds of them may wait for work, and a few pools serve all
 //! that have some.
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::memory::no_thread;
 use rayon::ThreadPool;
 use std::ops::Deref;
@@ -26,6 +26,17 @@ struct Pools {
 
 /// A pool that is nobody else's until this is dropped: two networks that run at once do not wait for each other's work.
 pub struct Lease(Arc<ThreadPool>);
+
+/// The number of threads that an engine is asked to use; all processors' for `None`.
+///
+/// # Errors
+/// `InvalidArgument` for none.
+pub fn check(count: Option<usize>) -> Result<usize> {
+    match count.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)) {
+        0 => Err(Error::new(Code::InvalidArgument, "threads is 0; it must be at least 1")),
+        count => Ok(count),
+    }
+}
 
 /// A pool of `count` threads, or of fewer where many work already or the system gives no more: the result does not depend on it.
 ///

@@ -1,0 +1,90 @@
+// What engine/cuda knows as well: its facts.rs asks for all of this, and says what differs.
+#include <cstddef>
+#include <typeinfo>
+
+namespace {
+
+struct Fact {
+  const char *name;
+  size_t value;
+};
+
+#define NUMBER(name) {#name, name}
+#define SIZE(type) {#type, sizeof(type)}
+#define PLACE(type, field) {#type "." #field, offsetof(type, field)}
+
+constexpr Fact facts[] = {
+    NUMBER(THREADS),
+    NUMBER(SPLITS),
+    NUMBER(PARAMETERS),
+    NUMBER(SHARERS),
+    NUMBER(SUMS),
+    NUMBER(MOST_STATE),
+    SIZE(Operation),
+    PLACE(Operation, kind),
+    PLACE(Operation, x),
+    PLACE(Operation, y),
+    PLACE(Operation, own),
+    PLACE(Operation, own_end),
+    PLACE(Operation, partial),
+    PLACE(Operation, record),
+    PLACE(Operation, words),
+    SIZE(Optimizer),
+    PLACE(Optimizer, steps),
+    PLACE(Optimizer, planes),
+    PLACE(Optimizer, rule),
+    PLACE(Optimizer, settings),
+    SIZE(Arguments),
+    PLACE(Arguments, operations),
+    PLACE(Arguments, bytes),
+    PLACE(Arguments, floats),
+    PLACE(Arguments, order),
+    PLACE(Arguments, labels),
+    PLACE(Arguments, parameters),
+    PLACE(Arguments, turned),
+    PLACE(Arguments, gradient),
+    PLACE(Arguments, optimizer),
+    PLACE(Arguments, partials),
+    PLACE(Arguments, records),
+    PLACE(Arguments, losses),
+    PLACE(Arguments, correct),
+    PLACE(Arguments, logits),
+    PLACE(Arguments, scratch),
+    PLACE(Arguments, sums),
+    PLACE(Arguments, operation_count),
+    PLACE(Arguments, image_len),
+    PLACE(Arguments, classes),
+    PLACE(Arguments, first),
+    PLACE(Arguments, images),
+    PLACE(Arguments, memory_len),
+    PLACE(Arguments, gradient_places),
+    PLACE(Arguments, longest),
+    PLACE(Arguments, partial_len),
+    PLACE(Arguments, record_len),
+    PLACE(Arguments, partial_count),
+    PLACE(Arguments, parameter_count),
+    PLACE(Arguments, scale),
+};
+
+}  // namespace
+
+// -1 for what is not known here.
+extern "C" int64_t candlewick_fact(const char *name) {
+  for (const Fact &fact : facts) {
+    if (!std::strcmp(fact.name, name)) return fact.value;
+  }
+  return -1;
+}
+
+extern "C" bool candlewick_has_kernel(const char *name) { return kernel_of(name); }
+
+// The structs that the numbers of layers, functions and rules stand for: `Conv2d`, after digits.
+extern "C" const char *candlewick_layer(int kind) {
+  return with_layer({static_cast<Kind>(kind), 0, 0, 0, 0, 0, 0, {}}, [](const auto &layer) { return typeid(layer).name(); });
+}
+extern "C" const char *candlewick_function(int function) {
+  return with_function(static_cast<Function>(function), {0.0f}, [](const auto &f) { return typeid(f).name(); });
+}
+extern "C" const char *candlewick_rule(int rule) {
+  return with_rule({0, {}, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });
+}

@@ -1,0 +1,32 @@
+// The list of layers: a kind, and a case of `with_layer`. Nothing else in the kernels knows a layer by name.
+#pragma once
+#include "activation.cuh"
+#include "avg_pool2d.cuh"
+#include "conv2d.cuh"
+#include "dense.cuh"
+#include "max_pool2d.cuh"
+
+// Their numbers, as in src/layers/.
+enum class Kind : int { CONV2D, MAX_POOL2D, AVG_POOL2D, DENSE, ACTIVATION };
+
+// A layer in its place.
+struct Operation {
+  Kind kind;
+  int x, y;          // in a block's memory
+  int own, own_end;  // among all parameters; equal where there are none
+  int partial;       // in a partial gradient
+  int record;        // in an image's record
+  int words[12];     // the layer's struct
+};
+
+// Calls `work` with the layer that an operation is.
+template <class Work> DEVICE auto with_layer(const Operation &op, Work work) {
+  switch (op.kind) {
+    case Kind::CONV2D: return work(as<Conv2d>(op.words));
+    case Kind::MAX_POOL2D: return work(as<MaxPool2d>(op.words));
+    case Kind::AVG_POOL2D: return work(as<AvgPool2d>(op.words));
+    case Kind::DENSE: return work(as<Dense>(op.words));
+    case Kind::ACTIVATION: return work(as<Activation>(op.words));
+  }
+  UNREACHABLE;
+}

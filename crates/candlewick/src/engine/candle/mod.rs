@@ -1,0 +1,338 @@
+//! The reference engine: any network in candle's operations and candle-nn's layers, with candle's gradients, on any device of
+//! candle's. It is slow and plainly right, and shares no arithmetic with the other engines.
+//!
+//! ```text
+//!   images ──► forward, layer by layer ──► logits ──► cross entropy ──► backward, layer by layer ──► gradients ──► optimiser
+//! ```
+//!
+//! What a layer, an activation or an optimiser is in candle's words, each says itself.
+
+use super::images::{Images, with_images};
+use super::input::{check_images, check_parameters, check_step, check_training};
+use super::pool::{self, Lease};
+use super::{Engine, Progress};
+use crate::dataset::Dataset;
+use crate::error::{Code, Error, Result};
+use crate::layers::Reference;
+use crate::losses::label_rows;
+use crate::memory::{self, check_room};
+use crate::metrics::Metrics;
+use crate::network::{Network, Parameter, PlacedLayer};
+use crate::optimizers::{Optimizer, State};
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::loss::cross_entropy;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Images of an evaluation or a prediction that are answered at once.
+const ANSWERED_AT_ONCE: usize = 256;
+
+/// The reference engine.
+pub struct CandleEngine {
+    network: Network,
+    device: Device,
+    dtype: DType,
+    threads: usize,
+    parameters: Vec<Var>,
+    /// Of the last step; empty before the first.
+    gradients: Vec<Tensor>,
+    /// A plane is a tensor for each parameter.
+    state: State<Vec<Tensor>>,
+}
+
+impl CandleEngine {
+    /// Runs `network` on a device of candle's, in float32, or in float64 for a closer look; on the CPU with `threads` threads,
+    /// all processors' for `None`. All parameters are zero until they are set.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for another type or no threads, `OutOfMemory`.
+    pub fn new(network: Network, device: Device, dtype: DType, threads: Option<usize>) -> Result<Self> {
+        if !matches!(dtype, DType::F32 | DType::F64) {
+            let message = format!("the type is {}; it must be f32 or f64", dtype.as_str());
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        let threads = pool::check(threads)?;
+        let mut engine = Self {
+            network,
+            device,
+            dtype,
+            threads,
+            parameters: Vec::new(),
+            gradients: Vec::new(),
+            state: State::new(),
+        };
+        engine.require_room_to_answer(1)?;
+        let zeros = |p: &Parameter| Var::zeros(p.shape.as_slice(), dtype, &engine.device);
+        engine.parameters = engine.network.parameters.iter().map(zeros).collect::<candle_core::Result<_>>()?;
+        Ok(engine)
+    }
+
+    /// The parameters themselves, in the network's order, which can be set: [`Engine::parameters`] gives float32.
+    pub fn variables(&self) -> &[Var] {
+        &self.parameters
+    }
+
+    /// The gradients of the last step as they are, in the network's order; none before the first.
+    pub fn exact_gradients(&self) -> &[Tensor] {
+        &self.gradients
+    }
+
+    /// Logits (N, classes) of images of the engine's own type, on its device.
+    ///
+    /// # Errors
+    /// `InvalidShape`, `Internal`.
+    pub fn exact_logits(&self, images: &Tensor) -> Result<Tensor> {
+        check_images(&self.network, images)?;
+        let mut x = images.clone();
+        for placed in &self.network.layers {
+            let own = &self.parameters[placed.parameters.clone()];
+            x = forward(placed, &x, &own.iter().map(Var::as_detached_tensor).collect::<Vec<_>>())?;
+        }
+        Ok(x.flatten_from(1)?)
+    }
+
+    fn lease(&self) -> Result<Lease> {
+        pool::lease(self.threads)
+    }
+
+    /// Memory for a step on so many images, roughly: of each layer's values candle keeps those on the way, and a gradient of each.
+    fn require_room_to_step(&self, images: usize) -> Result<()> {
+        self.require_room(6 * self.values().sum::<usize>(), images)
+    }
+
+    /// Memory for the answers to as many of these images as are answered at once.
+    fn require_room_to_answer(&self, images: usize) -> Result<()> {
+        self.require_room(2 * self.values().max().unwrap_or(0), images.min(ANSWERED_AT_ONCE))
+    }
+
+    /// What goes into each layer and comes out, of one image.
+    fn values(&self) -> impl Iterator<Item = usize> {
+        let len = |shape: &[usize]| shape.iter().product::<usize>();
+        self.network.layers.iter().map(move |placed| len(&placed.input_shape) + len(&placed.output_shape))
+    }
+
+    /// Where the processor has no memory for what candle asks for, the process ends.
+    fn require_room(&self, of_an_image: usize, images: usize) -> Result<()> {
+        let numbers = of_an_image.saturating_mul(images).saturating_add(self.network.parameter_count());
+        match self.device {
+            Device::Cpu => check_room(numbers.saturating_mul(self.dtype.size_in_bytes())),
+            Device::Cuda(_) | Device::Metal(_) => Ok(()),
+        }
+    }
+
+    /// The images of a range, as numbers of the engine's type on its device.
+    fn images(&self, images: &Images<'_>, range: Range<usize>) -> Result<Tensor> {
+        let (count, len) = (range.len(), self.network.image_len());
+        let values = range.start * len..range.end * len;
+        let [c, h, w] = self.network.input_shape;
+        let of_bytes =
+            |bytes: &[u8]| Tensor::from_slice(bytes, (count, c, h, w), &self.device)?.to_dtype(self.dtype)? / 255.0;
+        Ok(match images {
+            Images::Bytes(bytes) => of_bytes(&bytes[values])?,
+            Images::Floats(floats) => {
+                Tensor::from_slice(&floats[values], (count, c, h, w), &self.device)?.to_dtype(self.dtype)?
+            }
+            Images::Indexed(pixels, indices) => {
+                let mut bytes = memory::room(values.len())?;
+                for index in &indices[range] {
+                    bytes.extend_from_slice(&pixels[*index as usize * len..][..len]);
+                }
+                of_bytes(&bytes)?
+            }
+        })
+    }
+
+    /// The mean loss of a batch, to go back from, and its metrics.
+    fn score(&self, logits: &Tensor, labels: &[u32]) -> Result<(Tensor, Metrics)> {
+        let loss = cross_entropy(logits, &Tensor::from_slice(labels, labels.len(), &self.device)?)?;
+        let mut answers = memory::zeros(labels.len())?;
+        label_rows(&to_host(logits)?, self.network.classes(), &mut answers);
+        let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
+        let mean = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        Ok((loss, Metrics { loss: mean * labels.len() as f64, correct: correct as u64, count: labels.len() as u64 }))
+    }
+
+    /// candle goes back by recursion. So each layer's graph is one of its own, and a deep network needs no deep stack: its input is
+    /// a variable, and its output goes on as a plain tensor.
+    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+        let mut passed = Vec::new();
+        let mut x = self.images(images, 0..labels.len())?;
+        for placed in &self.network.layers {
+            let own = &self.parameters[placed.parameters.clone()];
+            let input = Var::from_tensor(&x)?;
+            let output = forward(placed, &input, &own.iter().map(|p| p.as_tensor().clone()).collect::<Vec<_>>())?;
+            x = output.detach();
+            passed.push((placed, own, input, output));
+        }
+        let logits = Var::from_tensor(&x.flatten_from(1)?)?;
+        let (loss, metrics) = self.score(&logits, labels)?;
+        let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
+        let mut gradients = Vec::new();
+        while let Some((_, own, input, output)) = passed.pop() {
+            let found = (output * gradient)?.sum_all()?.backward()?;
+            gradient = gradient_by(&found, &input)?;
+            for parameter in own.iter().rev() {
+                gradients.push(gradient_by(&found, parameter)?);
+            }
+        }
+        gradients.reverse();
+        self.gradients = gradients;
+        self.update(optimizer)?;
+        Ok(metrics)
+    }
+
+    fn update(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let zeros = || Ok(self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?);
+        self.state.hand_over(optimizer, zeros, |plane| clear(plane))?;
+        let number = self.state.count_steps(1);
+        let planes = &mut self.state.planes_mut()[..optimizer.state().len()];
+        for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
+            let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
+            parameter.set(&optimizer.reference(number, &parameter.as_detached_tensor(), gradient, &mut state)?)?;
+            for (plane, state) in planes.iter_mut().zip(state) {
+                plane[i] = state;
+            }
+        }
+        Ok(())
+    }
+
+    /// All numbers of some tensors, one for each parameter, end to end.
+    fn flat<'a>(&self, tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> {
+        let mut all = memory::room(self.network.parameter_count())?;
+        for tensor in tensors {
+            all.extend(to_host(tensor)?);
+        }
+        Ok(all)
+    }
+}
+
+impl Engine for CandleEngine {
+    fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn size(&self) -> usize {
+        let parameters = self.parameters.iter().map(Var::as_tensor);
+        let tensors = parameters.chain(&self.gradients).chain(self.state.planes().iter().flatten());
+        tensors.map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
+    }
+
+    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+        let optimizer = check_step(&self.network, images, labels, optimizer)?;
+        self.require_room_to_step(labels.len())?;
+        let threads = self.lease()?;
+        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &optimizer)))?
+    }
+
+    fn train(
+        &mut self,
+        dataset: &Dataset,
+        order: &[u32],
+        batch_size: usize,
+        optimizer: &Optimizer,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        let largest = batch_size.min(order.len());
+        self.require_room_to_step(largest)?;
+        let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
+        self.lease()?.install(|| {
+            for indices in order.chunks(batch_size) {
+                labels.clear();
+                labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &optimizer)?;
+                progress.advance(indices.len())?;
+            }
+            Ok(metrics)
+        })
+    }
+
+    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
+        let indices = self.check(dataset, range)?;
+        progress.check()?;
+        self.require_room_to_answer(indices.len())?;
+        let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
+        let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
+        self.lease()?.install(|| {
+            for batch in batches(indices.len()) {
+                let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
+                metrics += self.score(&logits, &labels[batch.clone()])?.1;
+                progress.advance(batch.len())?;
+            }
+            Ok(metrics)
+        })
+    }
+
+    fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
+        let n = check_images(&self.network, images)?;
+        self.require_room_to_answer(n)?;
+        let classes = self.network.classes();
+        let mut logits = memory::room(n.saturating_mul(classes))?;
+        let threads = self.lease()?;
+        with_images(images, |images| {
+            threads.install(|| {
+                for batch in batches(n) {
+                    logits.extend(to_host(&self.exact_logits(&self.images(&images, batch)?)?)?);
+                }
+                Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?)
+            })
+        })?
+    }
+
+    fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
+        self.flat(self.parameters.iter().map(Var::as_tensor)).map(Cow::Owned)
+    }
+
+    fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {
+        if self.gradients.is_empty() {
+            return memory::zeros(self.network.parameter_count()).map(Cow::Owned);
+        }
+        self.flat(self.gradients.iter()).map(Cow::Owned)
+    }
+
+    fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
+        check_parameters(&self.network, &parameters)?;
+        for (place, variable) in self.network.parameters.iter().zip(&self.parameters) {
+            let values = Tensor::from_slice(&parameters[place.range.clone()], place.shape.as_slice(), &self.device)?;
+            variable.set(&values.to_dtype(self.dtype)?)?;
+        }
+        self.reset_optimizer()
+    }
+
+    fn reset_optimizer(&mut self) -> Result<()> {
+        self.state.reset(|plane| clear(plane))
+    }
+
+    fn announce_optimizer(&mut self, id: u64) {
+        self.state.announce(id);
+    }
+}
+
+fn clear(plane: &mut [Tensor]) -> Result<()> {
+    for tensor in plane {
+        *tensor = tensor.zeros_like()?;
+    }
+    Ok(())
+}
+
+/// A layer and its activation.
+fn forward(placed: &PlacedLayer, x: &Tensor, own: &[Tensor]) -> Result<Tensor> {
+    let y = placed.operation.reference(x, own)?;
+    Ok(placed.activation.map_or(Ok(y.clone()), |function| function.reference(&y))?)
+}
+
+/// Detached: a gradient that remembers where it comes from keeps all the values of the batch.
+fn gradient_by(found: &GradStore, variable: &Var) -> Result<Tensor> {
+    Ok(found.get(variable).map_or_else(|| variable.zeros_like(), |gradient| Ok(gradient.detach()))?)
+}
+
+/// The images of an evaluation, as many at a time as are answered at once.
+fn batches(images: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..images).step_by(ANSWERED_AT_ONCE).map(move |start| start..(start + ANSWERED_AT_ONCE).min(images))
+}
+
+/// All numbers of a tensor, row by row.
+fn to_host(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+}
