@@ -51,13 +51,10 @@ export declare class DatasetBuilder {
 
 /** A network's parameters and the line for what runs it. */
 export declare class Engine {
-  /**
-   * One optimiser step on a batch. The optimiser's settings go as JSON, with its own number, above 0: what it keeps from step
-   * to step belongs to the one that made it.
-   */
-  step(images: ImageFeed, labels: Uint32Array, optimizer: string, optimizerId: number): Promise<MetricsReport>
-  /** Steps over the images of `dataset` that `order` names, with an optimiser as for `step`. */
-  train(dataset: Dataset, order: Uint32Array, batchSize: number, optimizer: string, optimizerId: number, progress: Progress): Promise<MetricsReport>
+  /** One optimiser step on a batch. */
+  step(images: ImageFeed, labels: Uint32Array, optimizer: OptimizerOptions): Promise<MetricsReport>
+  /** Steps over the images of `dataset` that `order` names. */
+  train(dataset: Dataset, order: Uint32Array, batchSize: number, optimizer: OptimizerOptions, progress: Progress): Promise<MetricsReport>
   /** Loss and correct answers over the images `start` to `end` (excluded) of `dataset`. */
   evaluate(dataset: Dataset, start: number, end: number, progress: Progress): Promise<MetricsReport>
   /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network. */
@@ -158,4 +155,12 @@ export interface MetricsReport {
   correct: number
   /** Images counted. */
   count: number
+}
+
+/** An optimiser. */
+export interface OptimizerOptions {
+  /** Its settings, as JSON. */
+  settings: string
+  /** Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it. */
+  id: number
 }

@@ -17,6 +17,15 @@ use napi_derive::napi;
 use std::path::Path;
 use std::sync::Arc;
 
+/// An optimiser.
+#[napi(object)]
+pub struct OptimizerOptions {
+    /// Its settings, as JSON.
+    pub settings: String,
+    /// Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it.
+    pub id: f64,
+}
+
 /// Sums over images.
 #[napi(object)]
 pub struct MetricsReport {
@@ -90,27 +99,25 @@ pub fn create_engine<'env>(
 
 #[napi]
 impl Engine {
-    /// One optimiser step on a batch. The optimiser's settings go as JSON, with its own number, above 0: what it keeps from step
-    /// to step belongs to the one that made it.
+    /// One optimiser step on a batch.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     pub fn step<'env>(
         &self,
         env: &'env Env,
         images: &ImageFeed,
         labels: &[u32],
-        optimizer: String,
-        optimizer_id: f64,
+        optimizer: OptimizerOptions,
     ) -> napi::Result<Object<'env>> {
         let (images, labels) = (images.shared(), memory::copy(labels).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let images = images.tensor()?;
-            let optimizer = begin(engine, &optimizer, optimizer_id)?;
+            let optimizer = begin(engine, &optimizer)?;
             engine.step(&images, &labels, &optimizer)
         };
         self.0.submit(env, job, report)
     }
 
-    /// Steps over the images of `dataset` that `order` names, with an optimiser as for `step`.
+    /// Steps over the images of `dataset` that `order` names.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     pub fn train<'env>(
         &self,
@@ -118,13 +125,12 @@ impl Engine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: u32,
-        optimizer: String,
-        optimizer_id: f64,
+        optimizer: OptimizerOptions,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
         let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            let optimizer = begin(engine, &optimizer, optimizer_id)?;
+            let optimizer = begin(engine, &optimizer)?;
             engine.train(&dataset, &order, batch_size as usize, &optimizer, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
@@ -202,9 +208,9 @@ impl Engine {
 }
 
 /// The optimiser's settings, after its announcement; the engine checks them.
-fn begin(engine: &mut dyn candlewick::engine::Engine, optimizer: &str, id: f64) -> Result<Optimizer> {
-    engine.announce_optimizer(id as u64);
-    json::read("the optimizer", r#"{ "kind": "sgd", "learningRate": 0.1 }"#, optimizer)
+fn begin(engine: &mut dyn candlewick::engine::Engine, options: &OptimizerOptions) -> Result<Optimizer> {
+    engine.announce_optimizer(options.id as u64);
+    json::read("the optimizer", r#"{ "kind": "sgd", "learningRate": 0.1 }"#, &options.settings)
 }
 
 fn report(metrics: Metrics) -> MetricsReport {
