@@ -110,8 +110,8 @@ export declare class Progress {
   cancel(): void
 }
 
-/** Fails if a network cannot run on the device of this name. */
-export declare function checkDevice(name: string): void
+/** Fails if a network cannot run on the device of this name, on the engine of that. */
+export declare function checkDevice(name: string, engine: string): void
 
 /**
  * Fails where a network whose parameters take `bytes` bytes could not be saved to `path`. Changes nothing there. Blocks as
@@ -119,8 +119,8 @@ export declare function checkDevice(name: string): void
  */
 export declare function checkSavePath(path: string, bytes: number): void
 
-/** Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. */
-export declare function createEngine(layers: string, inputShape: Array<number>, init: InitOptions, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
+/** Makes an engine with freshly drawn parameters. */
+export declare function createEngine(layers: string, inputShape: Array<number>, init: InitOptions, seed: number, placement: Placement): Promise<Engine>
 
 /**
  * Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
@@ -138,8 +138,8 @@ export interface DeviceReport {
   available: boolean
 }
 
-/** The processor and every other kind of device that candlewick knows. */
-export declare function devices(): Array<DeviceReport>
+/** The processor and every other kind of device that an engine knows, `fused` by default. */
+export declare function devices(engine?: string | undefined | null): Array<DeviceReport>
 
 /** How weights are drawn: xavier, uniform (±scale), normal (deviation scale) or zeros. */
 export interface InitOptions {
@@ -160,6 +160,16 @@ export interface MetricsReport {
   correct: number
   /** Images counted. */
   count: number
+}
+
+/** What runs a network, and where. */
+export interface Placement {
+  /** fused or candle. */
+  engine: string
+  /** `cpu`, `cuda:0` or `metal`. */
+  device: string
+  /** Those of the CPU; all processors' by default. */
+  threads?: number
 }
 
 /** Settings of stochastic gradient descent. */

@@ -7,6 +7,7 @@
 //!
 //! What a layer, an activation or an optimiser is in candle's words, each says itself.
 
+mod devices;
 mod optimizers;
 
 use super::images::{Images, with_images};
@@ -25,6 +26,7 @@ use crate::optimizer::Sgd;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
+pub(super) use devices::{check, create, devices};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -154,7 +156,8 @@ impl CandleEngine {
         let mut answers = memory::zeros(labels.len())?;
         label_rows(&to_host(logits)?, self.network.classes(), &mut answers);
         let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
-        let mean = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        // Metal has no float64.
+        let mean = loss.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         Ok((loss, Metrics { loss: mean * labels.len() as f64, correct: correct as u64, count: labels.len() as u64 }))
     }
 
