@@ -52,9 +52,9 @@ export declare class DatasetBuilder {
 /** A network's parameters and the line for what runs it. */
 export declare class Engine {
   /** One optimiser step on a batch. */
-  step(images: ImageFeed, labels: Uint32Array, sgd: SgdOptions): Promise<MetricsReport>
+  step(images: ImageFeed, labels: Uint32Array, optimizer: OptimizerOptions): Promise<MetricsReport>
   /** Steps over the images of `dataset` that `order` names. */
-  train(dataset: Dataset, order: Uint32Array, batchSize: number, sgd: SgdOptions, progress: Progress): Promise<MetricsReport>
+  train(dataset: Dataset, order: Uint32Array, batchSize: number, optimizer: OptimizerOptions, progress: Progress): Promise<MetricsReport>
   /** Loss and correct answers over the images `start` to `end` (excluded) of `dataset`. */
   evaluate(dataset: Dataset, start: number, end: number, progress: Progress): Promise<MetricsReport>
   /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network. */
@@ -119,8 +119,8 @@ export declare function checkDevice(name: string, engine: string): void
  */
 export declare function checkSavePath(path: string, bytes: number): void
 
-/** Makes an engine with freshly drawn parameters. */
-export declare function createEngine(layers: string, inputShape: Array<number>, init: InitOptions, seed: number, placement: Placement): Promise<Engine>
+/** Makes an engine with freshly drawn parameters. Layers and initialiser go as JSON. */
+export declare function createEngine(layers: string, inputShape: Array<number>, init: string, seed: number, placement: Placement): Promise<Engine>
 
 /**
  * Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
@@ -141,14 +141,6 @@ export interface DeviceReport {
 /** The processor and every other kind of device that an engine knows, `fused` by default. */
 export declare function devices(engine?: string | undefined | null): Array<DeviceReport>
 
-/** How weights are drawn: xavier, uniform (±scale), normal (deviation scale) or zeros. */
-export interface InitOptions {
-  /** xavier, uniform, normal or zeros. */
-  kind: string
-  /** uniform and normal */
-  scale?: number
-}
-
 /** The names of layers, which need no shape. */
 export declare function layerNames(layers: string): Array<string>
 
@@ -162,6 +154,14 @@ export interface MetricsReport {
   count: number
 }
 
+/** An optimiser. */
+export interface OptimizerOptions {
+  /** Its settings, as JSON. */
+  settings: string
+  /** Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it. */
+  id: number
+}
+
 /** What runs a network, and where. */
 export interface Placement {
   /** fused or candle. */
@@ -170,16 +170,4 @@ export interface Placement {
   device: string
   /** Those of the CPU; all processors' by default. */
   threads?: number
-}
-
-/** Settings of stochastic gradient descent. */
-export interface SgdOptions {
-  /** At least 0. */
-  learningRate: number
-  /** 0 to below 1. */
-  momentum: number
-  /** At least 0. */
-  weightDecay: number
-  /** The optimiser's own number, above 0; velocity belongs to the one that made it. */
-  id: number
 }

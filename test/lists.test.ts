@@ -2,13 +2,15 @@
 
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { CandlewickError, conv2d, Sequential } from 'candlewick'
-import { callAddon, describeLayers } from '#dist/addon.js'
+import { CandlewickError, conv2d, dense, Sequential, step } from 'candlewick'
+import { callAddon, callAddonAsync, createEngine, describeLayers } from '#dist/addon.js'
+import type { CheckedImages } from '#dist/data/images.js'
+import { fed } from '#dist/feed.js'
 
-/** The message of what `call` throws. */
-function refusal(call: () => unknown): string {
+/** The message of what `call` throws, or its promise is rejected with. */
+async function refusal(call: () => unknown): Promise<string> {
   try {
-    call()
+    await call()
   } catch (error) {
     if (error instanceof CandlewickError) return error.message
     throw error
@@ -17,31 +19,60 @@ function refusal(call: () => unknown): string {
 }
 
 /** Kinds that Rust knows where it is given another. */
-function known(layers: unknown): string[] {
-  const message = refusal(() => callAddon(() => describeLayers(JSON.stringify(layers), [1, 8, 8])))
-  const [, list] = /unknown variant `\?`, expected (?:one of )?(.*)/.exec(message) ?? []
+async function known(call: () => unknown): Promise<string[]> {
+  const [, list] = /unknown variant `\?`, expected (?:one of )?(.*)/.exec(await refusal(call)) ?? []
   return Array.from(list?.matchAll(/`(\w+)`/g) ?? [], ([, kind]) => kind as string)
 }
 
-const layers = known([{ kind: '?' }])
-const activations = known([{ kind: 'dense', units: 1, activation: '?' }])
+const describing = (layers: unknown) => callAddon(() => describeLayers(JSON.stringify(layers), [1, 8, 8]))
+const layers = await known(() => describing([{ kind: '?' }]))
+const activations = await known(() => describing([{ kind: 'dense', units: 1, activation: '?' }]))
 
-test('activations are the same in TypeScript and in Rust', (t) => {
-  const message = refusal(() => conv2d({ channels: 1, kernelSize: 1, activation: '?' as never }))
+const unknown = '{"kind":"?"}'
+const engine = (init: string, name = 'fused') =>
+  createEngine('[{"kind":"dense","units":2}]', [1, 1, 1], init, 1, { engine: name, device: 'cpu' })
+const initializers = await known(() => callAddonAsync(() => engine(unknown)))
+const pixel: CheckedImages = { data: Uint8Array.of(1), shape: [1, 1, 1, 1] }
+const optimizers = await known(async () => {
+  const made = await engine('{"kind":"zeros"}')
+  await fed(pixel, (feed) => made.step(feed, Uint32Array.of(0), { settings: unknown, id: 1 }))
+})
+
+test('activations are the same in TypeScript and in Rust', async (t) => {
+  const message = await refusal(() => conv2d({ channels: 1, kernelSize: 1, activation: '?' as never }))
   const listed = Array.from(message.matchAll(/"(\w+)"|(\w+)\(\.\.\.\)/g), ([, name, called]) => name ?? called)
   t.deepEqual(new Set(listed.filter((name) => name !== undefined)), new Set(activations))
   t.true(activations.includes('relu'))
 })
 
-test('layers that Rust knows are known to TypeScript', (t) => {
+test('engines are the same in TypeScript and in Rust', async (t) => {
+  const rust = await refusal(() => callAddonAsync(() => engine(unknown, '?')))
+  const typescript = await refusal(() => new Sequential([dense({ units: 2 })]).initialize({ engine: '?' as never }))
+  const names = (message: string) => new Set(message.match(/"\w+"/g))
+  t.deepEqual(names(typescript), names(rust))
+  t.true(names(rust).has('"candle"'))
+})
+
+test('layers that Rust knows are known to TypeScript', async (t) => {
   t.true(layers.includes('dense'))
   for (const kind of layers) {
-    const message = refusal(() => Sequential.fromJSON([{ kind }] as never))
+    const message = await refusal(() => Sequential.fromJSON([{ kind }] as never))
     t.notRegex(message, /a layer, such as/, kind)
+  }
+})
+
+test('initializers and optimizers that Rust knows are known to TypeScript', async (t) => {
+  t.true(initializers.includes('xavier') && optimizers.includes('sgd'))
+  const net = new Sequential([dense({ units: 2 })])
+  for (const kind of initializers) await net.initialize({ init: { kind } as never, device: 'cpu', forceReinit: true })
+  for (const kind of optimizers) {
+    const message = await refusal(() => step(net, pixel, [0], { kind } as never))
+    t.notRegex(message, /an optimizer, such as/, kind)
   }
 })
 
 test('the README names them all', async (t) => {
   const readme = await readFile('README.md', 'utf8')
-  for (const kind of [...layers, ...activations]) t.true(readme.includes(`\`${kind}`), kind)
+  for (const kind of [...layers, ...activations, ...initializers, ...optimizers])
+    t.true(readme.includes(`\`${kind}`), kind)
 })

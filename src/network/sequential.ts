@@ -230,7 +230,7 @@ export class Sequential {
     const { init, seed, engine, device, threads } = settings
     const placement = { engine, device, ...(threads === undefined ? {} : { threads }) }
     const layers = JSON.stringify(this.#layers)
-    return callAddonAsync(() => createEngine(layers, [...inputShape], { ...init }, seed, placement))
+    return callAddonAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, placement))
   }
 
   #requireLife(): void {

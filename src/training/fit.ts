@@ -62,7 +62,6 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
 
 async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
   const { epochs, batchSize, optimizer, test, shuffle, seed, signal, onProgress } = settings
-  const sgd = { ...optimizer.settings, id: optimizer.id }
   const release = net.occupy()
   try {
     signal?.throwIfAborted()
@@ -77,7 +76,7 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
         return onProgress?.({ epoch, images, total: train.length })
       }
       const start = performance.now()
-      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, sgd, p))
+      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
       if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)

@@ -34,19 +34,16 @@ const optimizers = {
 type Kind = keyof typeof optimizers
 
 /**
- * What an engine is told of an optimiser that may be made by hand: its settings as they are now, checked and completed, and its
- * number, by which the engine knows whose velocity it holds.
+ * What an engine is told of an optimiser that may be made by hand: its settings as they are now, checked and completed, as JSON,
+ * and its number, by which the engine knows whose velocity it holds.
  * @internal
  */
-export default function optimizerForEngine(optimizer: unknown): {
-  settings: { kind: Kind } & ReturnType<(typeof optimizers)[Kind]>
-  id: number
-} {
+export default function optimizerForEngine(optimizer: unknown): { settings: string; id: number } {
   const { kind = 'sgd' } = readOnce<{ kind: string }>('optimizer', optimizer, { kind: true })
   if (typeof kind !== 'string' || !Object.hasOwn(optimizers, kind)) {
     throw unexpected('optimizer', 'an optimizer, such as sgd({ learningRate: 0.1 }),', optimizer)
   }
-  const settings = { kind: kind as Kind, ...optimizers[kind as Kind](optimizer) }
+  const settings = JSON.stringify({ kind, ...optimizers[kind as Kind](optimizer) })
   return { settings, id: identify(optimizer as Optimizer) }
 }
 

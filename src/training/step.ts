@@ -16,9 +16,9 @@ export async function step(
   expectNetwork(net)
   const checked = checkImages(images)
   const checkedLabels = checkLabels(labels, checked.shape[0])
-  const { settings, id } = optimizerForEngine(optimizer)
+  const settings = optimizerForEngine(optimizer)
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
-  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, { ...settings, id }))
+  const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, settings))
   return { loss, correct }
 }

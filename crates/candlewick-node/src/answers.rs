@@ -4,7 +4,7 @@
 use crate::errors::{internal, to_js};
 use crate::runners;
 use candle_core::{CpuStorage, Storage, Tensor};
-use candlewick::{Result, loss, memory};
+use candlewick::{Result, losses, memory};
 use napi_derive::napi;
 use serde::Serialize;
 
@@ -27,8 +27,8 @@ impl Answers {
         let (n, classes) = logits.dims2()?;
         let (mut probabilities, mut labels) = (memory::zeros(n * classes)?, memory::zeros(n)?);
         with_values(&logits, |logits| {
-            loss::softmax_rows(logits, classes, &mut probabilities);
-            loss::label_rows(logits, classes, &mut labels);
+            losses::softmax_rows(logits, classes, &mut probabilities);
+            losses::label_rows(logits, classes, &mut labels);
         })?;
         Ok(Self { logits: Some(logits), probabilities, labels, classes: classes as u32 })
     }

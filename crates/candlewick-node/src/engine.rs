@@ -6,36 +6,23 @@ use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::metrics::Metrics;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Optimizer;
 use candlewick::simd::InstructionSet;
-use candlewick::{Code, Error, Result, checkpoint, memory};
+use candlewick::{Result, checkpoint, json, memory};
 use napi::Env;
 use napi::bindgen_prelude::{Object, ObjectFinalize};
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How weights are drawn: xavier, uniform (±scale), normal (deviation scale) or zeros.
+/// An optimiser.
 #[napi(object)]
-pub struct InitOptions {
-    /// xavier, uniform, normal or zeros.
-    pub kind: String,
-    /// uniform and normal
-    pub scale: Option<f64>,
-}
-
-/// Settings of stochastic gradient descent.
-#[napi(object)]
-pub struct SgdOptions {
-    /// At least 0.
-    pub learning_rate: f64,
-    /// 0 to below 1.
-    pub momentum: f64,
-    /// At least 0.
-    pub weight_decay: f64,
-    /// The optimiser's own number, above 0; velocity belongs to the one that made it.
+pub struct OptimizerOptions {
+    /// Its settings, as JSON.
+    pub settings: String,
+    /// Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it.
     pub id: f64,
 }
 
@@ -97,13 +84,13 @@ pub struct Placement {
     pub threads: Option<u32>,
 }
 
-/// Makes an engine with freshly drawn parameters.
+/// Makes an engine with freshly drawn parameters. Layers and initialiser go as JSON.
 #[napi(ts_return_type = "Promise<Engine>")]
 pub fn create_engine<'env>(
     env: &'env Env,
     layers: String,
     input_shape: Vec<u32>,
-    init: InitOptions,
+    init: String,
     seed: f64,
     placement: Placement,
 ) -> napi::Result<Object<'env>> {
@@ -113,7 +100,8 @@ pub fn create_engine<'env>(
         let network = network(&layers, &input_shape)?;
         let Placement { engine, device, threads } = placement;
         let mut engine = candlewick::engine::create(&engine, &device, network, threads.map(|t| t as usize), set)?;
-        engine.set_flat_parameters(initializer(&init)?.parameters(engine.network(), seed as u64)?)?;
+        let init: Initializer = json::read("the initializer", r#"{ "kind": "xavier" }"#, &init)?;
+        engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
     Line::start(env, make, Engine)
@@ -128,13 +116,13 @@ impl Engine {
         env: &'env Env,
         images: &ImageFeed,
         labels: &[u32],
-        sgd: SgdOptions,
+        optimizer: OptimizerOptions,
     ) -> napi::Result<Object<'env>> {
         let (images, labels) = (images.shared(), memory::copy(labels).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let images = images.tensor()?;
-            let settings = begin(engine, &sgd);
-            engine.step(&images, &labels, &settings)
+            let optimizer = begin(engine, &optimizer)?;
+            engine.step(&images, &labels, &optimizer)
         };
         self.0.submit(env, job, report)
     }
@@ -147,13 +135,13 @@ impl Engine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: u32,
-        sgd: SgdOptions,
+        optimizer: OptimizerOptions,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
         let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            let settings = begin(engine, &sgd);
-            engine.train(&dataset, &order, batch_size as usize, &settings, progress)
+            let optimizer = begin(engine, &optimizer)?;
+            engine.train(&dataset, &order, batch_size as usize, &optimizer, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
     }
@@ -229,23 +217,10 @@ impl Engine {
     }
 }
 
-fn initializer(options: &InitOptions) -> Result<Init> {
-    let scale = options.scale.unwrap_or(f64::NAN);
-    match options.kind.as_str() {
-        "xavier" => Ok(Init::Xavier),
-        "uniform" => Ok(Init::Uniform(scale)),
-        "normal" => Ok(Init::Normal(scale)),
-        "zeros" => Ok(Init::Zeros),
-        kind => Err(Error::new(Code::InvalidArgument, format!("there is no initialiser \"{kind}\""))),
-    }
-}
-
 /// The optimiser's settings, after its announcement; the engine checks them.
-fn begin(engine: &mut dyn candlewick::engine::Engine, options: &SgdOptions) -> Sgd {
+fn begin(engine: &mut dyn candlewick::engine::Engine, options: &OptimizerOptions) -> Result<Optimizer> {
     engine.announce_optimizer(options.id as u64);
-    let SgdOptions { learning_rate, momentum, weight_decay, .. } = options;
-    let [learning_rate, momentum, weight_decay] = [learning_rate, momentum, weight_decay].map(|x| *x as f32);
-    Sgd { learning_rate, momentum, weight_decay }
+    json::read("the optimizer", r#"{ "kind": "sgd", "learningRate": 0.1 }"#, &options.settings)
 }
 
 fn report(metrics: Metrics) -> MetricsReport {

@@ -11,8 +11,8 @@ mod fma_peak;
 use candlewick::activations::Activation;
 use candlewick::layers::windows::Windows;
 use candlewick::layers::{Accumulators, LaneOperation, Left, Seen, activation, conv2d, dense, max_pool2d};
-use candlewick::loss::softmax_cross_entropy;
-use candlewick::optimizer::Sgd;
+use candlewick::losses::softmax_cross_entropy;
+use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
@@ -234,9 +234,10 @@ impl Kernel for Momentum<'_> {
     type Output = ();
     fn run<L: Lanes<Real = f32>>(self, l: L) {
         let Self { w, g, v } = self;
+        let step = Optimizer::from(Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }).at(1);
         l.run(
             #[inline(always)]
-            || Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }.step(w, g, v),
+            || step.apply(w, g, [v]),
         );
     }
 }

@@ -36,7 +36,7 @@ struct Momentum : Steady {
   }
 };
 
-// As in engine/cuda/optimizer.rs.
+// In the order of the numbers that src/optimizers/ has.
 enum class Rule : int { DESCENT, MOMENTUM };
 
 // It lies in the GPU's memory, as the arguments of a captured launch stay what they were.

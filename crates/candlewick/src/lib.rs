@@ -5,18 +5,21 @@
 //!
 //! ```
 //! use candle_core::{Device, Tensor};
+//! use candlewick::activations::Activation;
 //! use candlewick::engine::{Engine, lanes::LanesEngine};
-//! use candlewick::{init::Init, network::{Activation, Layer, Network}, optimizer::Sgd};
+//! use candlewick::layers::{Conv2d, Dense, Layer};
+//! use candlewick::{initializers::Initializer, network::Network, optimizers::Sgd};
 //!
+//! let activation = Some(Activation::Relu);
 //! let layers = [
-//!     Layer::Conv2d { channels: 4, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation: Activation::Relu },
-//!     Layer::Dense { units: 2, activation: Activation::None },
+//!     Layer::Conv2d(Conv2d { channels: 4, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation }),
+//!     Layer::Dense(Dense { units: 2, activation: None }),
 //! ];
 //! let network = Network::new(&layers, [1, 6, 6])?;
 //! let mut engine = LanesEngine::new(network, None)?;
-//! engine.set_flat_parameters(Init::Xavier.parameters(engine.network(), 1)?)?;
+//! engine.set_flat_parameters(Initializer::xavier().parameters(engine.network(), 1)?)?;
 //! let images = Tensor::rand(0f32, 1.0, (2, 1, 6, 6), &Device::Cpu)?;
-//! let sgd = Sgd::new(0.1)?;
+//! let sgd = Sgd::new(0.1)?.into();
 //! let first = engine.step(&images, &[0, 1], &sgd)?;
 //! for _ in 0..20 {
 //!     engine.step(&images, &[0, 1], &sgd)?;
@@ -37,14 +40,15 @@ pub mod dataset;
 pub mod device;
 pub mod engine;
 pub mod error;
-pub mod init;
+pub mod initializers;
+pub mod json;
 mod kernels;
 pub mod layers;
-pub mod loss;
+pub mod losses;
 pub mod memory;
 pub mod metrics;
 pub mod network;
-pub mod optimizer;
+pub mod optimizers;
 pub mod simd;
 
 pub use error::{Code, Error, Result};

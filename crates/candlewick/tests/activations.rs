@@ -4,11 +4,11 @@ use candle_core::{Device, Tensor};
 use candlewick::activations::Activation;
 use candlewick::engine::Engine;
 use candlewick::engine::lanes::LanesEngine;
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::activation;
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, LaneOperation, Layer, MaxPool2d};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
 
 struct Forward<'a>(Activation, &'a [Lane<f32>], &'a mut [Lane<f32>]);
@@ -91,11 +91,11 @@ fn networks(activation: Activation) -> [Network; 2] {
 
 /// What a network answers, and the gradients of a step.
 fn answers(mut engine: impl Engine) -> Vec<f32> {
-    engine.set_flat_parameters(Init::Uniform(0.5).parameters(engine.network(), 1).unwrap()).unwrap();
+    engine.set_flat_parameters(Initializer::uniform(0.5).parameters(engine.network(), 1).unwrap()).unwrap();
     let pixels: Vec<f32> = (0..3 * 64).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
     let images = Tensor::from_vec(pixels, (3, 1, 8, 8), &Device::Cpu).unwrap();
     let mut answers = vec![engine.predict(&images).unwrap()];
-    engine.step(&images, &[0, 1, 0], &Sgd::new(0.1).unwrap()).unwrap();
+    engine.step(&images, &[0, 1, 0], &Sgd::new(0.1).unwrap().into()).unwrap();
     answers.extend(engine.gradients().unwrap().into_iter().map(|(_, gradient)| gradient));
     answers.iter().flat_map(|tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
 }

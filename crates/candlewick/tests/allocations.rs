@@ -4,10 +4,10 @@ use candlewick::activations::Activation;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -53,9 +53,9 @@ fn dataset(count: usize) -> Dataset {
 #[test]
 fn a_step_allocates_nothing() {
     let dataset = dataset(64 * 100);
-    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
     let mut engine = LanesEngine::new(network(), Some(2)).unwrap();
-    engine.set_flat_parameters(Init::Xavier.parameters(&network(), 1).unwrap()).unwrap();
+    engine.set_flat_parameters(Initializer::xavier().parameters(&network(), 1).unwrap()).unwrap();
     let mut calls = |steps: u32| {
         let order: Vec<u32> = (0..64 * steps).collect();
         let before = CALLS.load(Ordering::Relaxed);

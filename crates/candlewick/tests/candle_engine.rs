@@ -5,10 +5,10 @@ use candlewick::activations::Activation;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::{Code, Result};
 
 fn network() -> Network {
@@ -29,7 +29,7 @@ fn network() -> Network {
 
 fn engine() -> CandleEngine {
     let mut engine = CandleEngine::new(network(), Device::Cpu, DType::F32, Some(1)).unwrap();
-    engine.set_flat_parameters(Init::Xavier.parameters(&network(), 1).unwrap()).unwrap();
+    engine.set_flat_parameters(Initializer::xavier().parameters(&network(), 1).unwrap()).unwrap();
     engine
 }
 
@@ -44,8 +44,10 @@ fn images(dataset: &Dataset) -> Tensor {
     Tensor::from_slice(dataset.pixels(), (dataset.len(), 1, 6, 6), &Device::Cpu).unwrap()
 }
 
-fn sgd() -> Sgd {
-    Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 }
+const SGD: Sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 };
+
+fn sgd() -> Optimizer {
+    SGD.into()
 }
 
 fn flat(tensors: Vec<(String, Tensor)>) -> Vec<f32> {
@@ -89,7 +91,7 @@ fn bad_input_is_refused_and_changes_nothing() {
     let (mut engine, dataset) = (engine(), dataset(20));
     let before = flat(engine.parameters().unwrap());
     let (progress, one) = (Progress::default(), images(&dataset).narrow(0, 0, 1).unwrap());
-    let nan = Sgd { learning_rate: f32::NAN, ..sgd() };
+    let nan = Sgd { learning_rate: f32::NAN, ..SGD }.into();
     let doubles = one.to_dtype(DType::F64).unwrap();
     assert_eq!(code(engine.step(&one, &[4], &sgd())), Code::LabelOutOfRange);
     assert_eq!(code(engine.step(&one, &[0, 1], &sgd())), Code::DataMismatch);
@@ -205,7 +207,7 @@ fn memory_is_what_was_asked_for() {
     let after = |momentum| {
         let mut engine = engine();
         assert_eq!(engine.size(), bytes, "the parameters");
-        engine.train(&dataset(8), &[0, 1], 2, &Sgd { momentum, ..sgd() }, &Progress::default()).unwrap();
+        engine.train(&dataset(8), &[0, 1], 2, &Sgd { momentum, ..SGD }.into(), &Progress::default()).unwrap();
         engine.size()
     };
     assert_eq!((after(0.0), after(0.5)), (2 * bytes, 3 * bytes), "and gradients, and velocity");
@@ -228,7 +230,7 @@ fn huge_logits_have_a_loss() {
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     engine.set_flat_parameters(vec![1e8, 0.0, 0.0, 0.0]).unwrap();
     let one = Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
-    assert_eq!(engine.step(&one, &[1], &Sgd::new(0.0).unwrap()).unwrap().loss, 1e8);
+    assert_eq!(engine.step(&one, &[1], &Sgd::new(0.0).unwrap().into()).unwrap().loss, 1e8);
     assert_eq!(flat(engine.gradients().unwrap()), [1.0, -1.0, 1.0, -1.0]);
-    assert_eq!(engine.step(&one, &[0], &Sgd::new(0.0).unwrap()).unwrap().loss, 0.0);
+    assert_eq!(engine.step(&one, &[0], &Sgd::new(0.0).unwrap().into()).unwrap().loss, 0.0);
 }

@@ -9,10 +9,10 @@ use candlewick::engine::cuda::CudaEngine;
 use candlewick::engine::cuda::emulated::Emulated;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 
 #[path = "cuda_emulation/threads.rs"]
 mod threads;
@@ -97,7 +97,7 @@ fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
 }
 
 fn engines(network: &Network, gpu: Emulated) -> (LanesEngine, CudaEngine<Emulated>) {
-    let parameters = Init::Uniform(0.5).parameters(network, 7).unwrap();
+    let parameters = Initializer::uniform(0.5).parameters(network, 7).unwrap();
     let mut lanes = LanesEngine::new(network.clone(), Some(2)).unwrap();
     let mut cuda = CudaEngine::new(gpu, network.clone()).unwrap();
     lanes.set_flat_parameters(parameters.clone()).unwrap();
@@ -127,7 +127,7 @@ fn each(mut check: impl FnMut(&str, &Network, LanesEngine, CudaEngine<Emulated>)
 
 #[test]
 fn a_step_has_the_gradients_of_the_lanes_engine() {
-    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
     each(|what, network, mut lanes, mut cuda| {
         for (seed, batch) in [1usize, 15, 33].into_iter().enumerate() {
             let [c, h, w] = network.input_shape;
@@ -147,7 +147,7 @@ fn a_step_has_the_gradients_of_the_lanes_engine() {
 
 #[test]
 fn training_evaluation_and_prediction_agree_with_the_lanes_engine() {
-    let sgd = Sgd { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 };
+    let sgd = Sgd { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 }.into();
     each(|what, network, mut lanes, mut cuda| {
         let dataset = dataset(70, network.input_shape, network.classes());
         let order: Vec<u32> = (0..70).map(|i| i * 29 % 70).collect();
@@ -177,7 +177,7 @@ fn a_run_repeats_to_the_last_bit() {
     let order: Vec<u32> = (0..40).collect();
     let run = || {
         let (_, mut cuda) = engines(network, gpu());
-        let metrics = cuda.train(&dataset, &order, 16, &Sgd::new(0.5).unwrap(), &Progress::default()).unwrap();
+        let metrics = cuda.train(&dataset, &order, 16, &Sgd::new(0.5).unwrap().into(), &Progress::default()).unwrap();
         let parameters = cuda.parameters().unwrap();
         let bits =
             |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|x| x.to_bits()).collect();
@@ -195,8 +195,8 @@ fn what_was_captured_serves_the_same_run_only() {
     let [one, other] = [60, 90].map(|count| dataset(count, network.input_shape, network.classes()));
     let forward: Vec<u32> = (0..60).collect();
     let backward: Vec<u32> = (0..60).rev().collect();
-    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0 };
-    let plain = Sgd::new(0.2).unwrap();
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0 }.into();
+    let plain = Sgd::new(0.2).unwrap().into();
     for (dataset, order, batch_size, sgd) in [
         (&one, &forward[..], 16, plain),
         (&one, &backward[..], 16, plain),
@@ -229,7 +229,7 @@ fn a_long_epoch_is_queued_piece_by_piece() {
     let (mut lanes, mut cuda) = engines(&network, gpu());
     let dataset = dataset(5000, network.input_shape, 2);
     let order: Vec<u32> = (0..5000).map(|i| i * 7 % 5000).collect();
-    let sgd = Sgd { learning_rate: 0.01, momentum: 0.5, weight_decay: 0.0 };
+    let sgd = Sgd { learning_rate: 0.01, momentum: 0.5, weight_decay: 0.0 }.into();
     let progress = Progress::default();
     let expected = lanes.train(&dataset, &order, 1, &sgd, &Progress::default()).unwrap();
     let found = cuda.train(&dataset, &order, 1, &sgd, &progress).unwrap();
@@ -243,7 +243,7 @@ fn velocity_belongs_to_its_optimizer() {
     let network = &networks()[1];
     let dataset = dataset(32, network.input_shape, network.classes());
     let order: Vec<u32> = (0..32).collect();
-    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
     let step = |engine: &mut dyn Engine| engine.train(&dataset, &order, 32, &momentum, &Progress::default()).unwrap();
     let results = ["nothing", "a new start", "another optimiser"].map(|between| {
         let (mut lanes, mut cuda) = engines(network, gpu());
@@ -286,7 +286,7 @@ fn what_was_cancelled_or_refused_changes_nothing() {
     let (_, mut cuda) = engines(network, gpu());
     let before = flat(&cuda.parameters().unwrap());
     let dataset = dataset(20, network.input_shape, network.classes());
-    let (sgd, progress, cancelled) = (Sgd::new(0.1).unwrap(), Progress::default(), Progress::default());
+    let (sgd, progress, cancelled) = (Sgd::new(0.1).unwrap().into(), Progress::default(), Progress::default());
     cancelled.cancel();
     let images = Tensor::zeros((1, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
     for (found, expected) in [
@@ -326,8 +326,8 @@ fn values_that_are_equal_or_none_are_treated_as_by_the_lanes_engine() {
             assert_eq!(none[0], none[1], "{pool:?}, {activation:?}");
             assert!(none[0][0] && none[0].iter().filter(|none| **none).count() >= 16, "{none:?}");
             let labels: Vec<u32> = (0..25).map(|i| i % 2).collect();
-            lanes.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap()).unwrap();
-            cuda.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap()).unwrap();
+            lanes.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap().into()).unwrap();
+            cuda.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap().into()).unwrap();
             let what = format!("{pool:?}, {activation:?}");
             assert_near(&what, &lanes.gradients().unwrap(), &cuda.gradients().unwrap());
         }

@@ -1,6 +1,6 @@
 //! Which parameters a seed draws, to the last bit: a training can be repeated on another machine and in the next version.
 
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer};
 use candlewick::network::Network;
 
@@ -14,10 +14,10 @@ fn network() -> Network {
 #[test]
 fn a_seed_draws_what_it_drew() {
     for (init, seed, expected) in [
-        (Init::Xavier, 1, [-0.1379061, 0.5300205, 0.8246382, -0.121751614]),
-        (Init::Uniform(0.5), 1, [-0.09751434, 0.37478107, 0.37639412, -0.055571754]),
-        (Init::Normal(2.0), 1, [-0.34946415, -4.264834, 1.5187628, -1.1662881]),
-        (Init::Normal(2.0), u64::from(u32::MAX), [2.6401627, -2.8718195, 1.9446867, 4.5788527]),
+        (Initializer::xavier(), 1, [-0.1379061, 0.5300205, 0.8246382, -0.121751614]),
+        (Initializer::uniform(0.5), 1, [-0.09751434, 0.37478107, 0.37639412, -0.055571754]),
+        (Initializer::normal(2.0), 1, [-0.34946415, -4.264834, 1.5187628, -1.1662881]),
+        (Initializer::normal(2.0), u64::from(u32::MAX), [2.6401627, -2.8718195, 1.9446867, 4.5788527]),
     ] {
         let parameters = init.parameters(&network(), seed).unwrap();
         assert_eq!(parameters.len(), 20);

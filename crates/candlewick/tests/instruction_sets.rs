@@ -5,10 +5,10 @@ use candlewick::activations::Activation;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 use candlewick::simd::InstructionSet;
 use proptest::prelude::*;
 
@@ -60,9 +60,9 @@ fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
 /// Two steps' gradient and loss, in bits.
 fn train(set: InstructionSet, network: &Network, dataset: &Dataset, batch_size: usize) -> Vec<u64> {
     let mut engine = LanesEngine::on(set, network.clone(), Some(2)).unwrap();
-    engine.set_flat_parameters(Init::Xavier.parameters(network, 7).unwrap()).unwrap();
+    engine.set_flat_parameters(Initializer::xavier().parameters(network, 7).unwrap()).unwrap();
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
-    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
     let metrics = engine.train(dataset, &order, batch_size, &sgd, &Progress::default()).unwrap();
     let mut bits = vec![metrics.loss.to_bits(), metrics.correct];
     for (_, tensor) in engine.gradients().unwrap().iter().chain(&engine.parameters().unwrap()) {

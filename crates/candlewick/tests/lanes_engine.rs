@@ -5,10 +5,10 @@ use candlewick::activations::Activation;
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress, create};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::simd::InstructionSet;
 use candlewick::{Code, Result};
 use std::ops::Range;
@@ -39,12 +39,14 @@ fn dataset(count: usize) -> Dataset {
 
 fn engine(set: InstructionSet, threads: usize) -> LanesEngine {
     let mut engine = LanesEngine::on(set, network(), Some(threads)).unwrap();
-    engine.set_flat_parameters(Init::Xavier.parameters(&network(), 1).unwrap()).unwrap();
+    engine.set_flat_parameters(Initializer::xavier().parameters(&network(), 1).unwrap()).unwrap();
     engine
 }
 
-fn sgd() -> Sgd {
-    Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 }
+const SGD: Sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 };
+
+fn sgd() -> Optimizer {
+    SGD.into()
 }
 
 fn bits(engine: &LanesEngine) -> Vec<u32> {
@@ -123,7 +125,7 @@ fn bad_input_is_refused_and_changes_nothing() {
     assert_eq!(code(engine.predict(&zeros(&[1, 64]))), Code::InvalidShape);
     let doubles = one.to_dtype(candle_core::DType::F64).unwrap();
     assert_eq!(code(engine.predict(&doubles)), Code::InvalidArgument);
-    let nan = Sgd { learning_rate: f32::NAN, ..sgd() };
+    let nan = Sgd { learning_rate: f32::NAN, ..SGD }.into();
     let progress = Progress::default();
     assert_eq!(code(engine.step(&one, &[0], &nan)), Code::InvalidArgument);
     assert_eq!(code(engine.train(&dataset, &[0], 16, &nan, &progress)), Code::InvalidArgument);
@@ -198,7 +200,7 @@ fn repeated_images_have_the_gradient_of_one_tile() {
     for layers in [vec![conv([8, 8], [0, 0])], vec![conv([3, 3], [1, 1]), dense], vec![dense]] {
         let gradient = |times: usize| {
             let mut engine = LanesEngine::new(Network::new(&layers, [1, 8, 8]).unwrap(), Some(2)).unwrap();
-            engine.set_flat_parameters(Init::Xavier.parameters(engine.network(), 1).unwrap()).unwrap();
+            engine.set_flat_parameters(Initializer::xavier().parameters(engine.network(), 1).unwrap()).unwrap();
             let images = Tensor::from_slice(dataset(16).pixels(), (16, 1, 8, 8), &Device::Cpu).unwrap();
             let images = images.repeat((times, 1, 1, 1)).unwrap();
             engine
@@ -274,7 +276,7 @@ fn velocity_takes_memory_with_momentum_only() {
     assert_eq!(fresh.size(), bytes, "parameters, and no more before there is work");
     let after = |momentum| {
         let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
-        engine.train(&dataset(16), &[0, 1], 2, &Sgd { momentum, ..sgd() }, &Progress::default()).unwrap();
+        engine.train(&dataset(16), &[0, 1], 2, &Sgd { momentum, ..SGD }.into(), &Progress::default()).unwrap();
         engine.size()
     };
     assert!(after(0.0) > 2 * bytes, "the gradient, and the values of a tile");

@@ -6,10 +6,10 @@ use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers::{Dense, Layer};
-use candlewick::loss::{label_rows, softmax_cross_entropy};
+use candlewick::losses::{label_rows, softmax_cross_entropy};
 use candlewick::metrics::Metrics;
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 use candlewick::simd::{Float64, InstructionSet, Lane};
 
 /// Metrics of one image with these logits and this label, and where they come from.
@@ -42,7 +42,7 @@ fn through(name: &str, mut engine: impl Engine, logits: &[f32], label: u32) -> [
     engine.set_flat_parameters(parameters).unwrap();
     let image = Tensor::zeros((1, 1, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
     let evaluated = engine.evaluate(&dataset(label), 0..1, &Progress::default()).unwrap();
-    let step = engine.step(&image, &[label], &Sgd::new(0.0).unwrap()).unwrap();
+    let step = engine.step(&image, &[label], &Sgd::new(0.0).unwrap().into()).unwrap();
     [(format!("{name}, a step"), step), (format!("{name}, an evaluation"), evaluated)]
 }
 

@@ -5,7 +5,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers::{Dense, Layer};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 use candlewick::{Code, Result};
 
 fn dataset(count: usize) -> Dataset {
@@ -39,7 +39,7 @@ fn cancelled_underway<T>(work: impl FnOnce(&Progress) -> Result<T>) -> (Option<C
 fn images_are_counted() {
     let (dataset, mut engine, progress) = (dataset(2500), engine(3), Progress::default());
     let order: Vec<u32> = (0..2500).collect();
-    let sgd = Sgd::new(0.1).unwrap();
+    let sgd = Sgd::new(0.1).unwrap().into();
     engine.train(&dataset, &order, 64, &sgd, &progress).unwrap();
     assert_eq!(progress.images(), 2500);
     engine.evaluate(&dataset, 100..2300, &progress).unwrap();
@@ -51,7 +51,7 @@ fn what_is_cancelled_before_it_begins_does_nothing() {
     let (dataset, mut engine, progress) = (dataset(100), engine(3), Progress::default());
     progress.cancel();
     let before = engine.parameters().unwrap()[0].1.to_vec2::<f32>().unwrap();
-    let trained = engine.train(&dataset, &[0, 1, 2], 2, &Sgd::new(0.1).unwrap(), &progress);
+    let trained = engine.train(&dataset, &[0, 1, 2], 2, &Sgd::new(0.1).unwrap().into(), &progress);
     assert_eq!(trained.unwrap_err().code, Code::Cancelled);
     assert_eq!(engine.evaluate(&dataset, 0..100, &progress).unwrap_err().code, Code::Cancelled);
     assert_eq!(engine.parameters().unwrap()[0].1.to_vec2::<f32>().unwrap(), before);
@@ -66,7 +66,7 @@ fn training_and_evaluation_stop_on_their_way() {
     assert_eq!(code, Some(Code::Cancelled));
     assert!(done < COUNT as u64);
     let order: Vec<u32> = (0..COUNT as u32).collect();
-    let sgd = Sgd::new(0.1).unwrap();
+    let sgd = Sgd::new(0.1).unwrap().into();
     let (code, done) = cancelled_underway(|progress| engine.train(&dataset, &order, 16, &sgd, progress));
     assert_eq!(code, Some(Code::Cancelled));
     assert!(done < COUNT as u64);

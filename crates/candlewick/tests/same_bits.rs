@@ -5,10 +5,10 @@ mod fashion_mnist;
 use candlewick::activations::Activation;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::init::Init;
+use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 use candlewick::simd::InstructionSet;
 
 fn lenet() -> Network {
@@ -31,10 +31,10 @@ fn lenet() -> Network {
 /// A digest (FNV-1a) of the parameters after one pass over the first `images` images, in batches of 256.
 fn train(set: InstructionSet, threads: usize, images: usize) -> u64 {
     let mut engine = LanesEngine::on(set, lenet(), Some(threads)).unwrap();
-    engine.set_flat_parameters(Init::Xavier.parameters(&lenet(), 1).unwrap()).unwrap();
+    engine.set_flat_parameters(Initializer::xavier().parameters(&lenet(), 1).unwrap()).unwrap();
     let order: Vec<u32> = (0..images as u32).collect();
     let dataset = fashion_mnist::train(images);
-    engine.train(&dataset, &order, 256, &Sgd::new(0.9).unwrap(), &Progress::default()).unwrap();
+    engine.train(&dataset, &order, 256, &Sgd::new(0.9).unwrap().into(), &Progress::default()).unwrap();
     let mut digest: u64 = 0xcbf2_9ce4_8422_2325;
     for (_, tensor) in engine.parameters().unwrap() {
         for value in tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap() {

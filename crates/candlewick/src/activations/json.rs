@@ -3,12 +3,18 @@
 use super::Activation;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 impl<'de> Deserialize<'de> for Activation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let read = Self::deserialize(outside(value.clone()));
+        let read = match outside(value.clone()) {
+            // A kind that has settings may leave them to their defaults.
+            Value::String(kind) => Self::deserialize(Value::String(kind.clone())).or_else(|reason| {
+                Self::deserialize(Value::Object(Map::from_iter([(kind, json!({}))]))).map_err(|_| reason)
+            }),
+            other => Self::deserialize(other),
+        };
         read.map_err(|reason| D::Error::custom(format!("the activation {value} is none: {reason}")))
     }
 }

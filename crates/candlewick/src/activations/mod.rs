@@ -22,6 +22,7 @@ pub use relu::Relu;
 pub use sigmoid::Sigmoid;
 pub use tanh::Tanh;
 
+use crate::error::Result;
 use crate::simd::Lanes;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,14 @@ impl Activation {
     /// Each of them, some with several settings, which tests take in turn.
     pub const EXAMPLES: &[Self] = &[Self::Sigmoid, Self::Relu, Self::Tanh];
 
+    /// Whether its settings make sense, as the activation of the layer of this name.
+    ///
+    /// # Errors
+    /// `InvalidArgument` names the setting that does not.
+    pub fn check(self, layer: &str) -> Result<()> {
+        with_function!(self, function => function.check(layer))
+    }
+
     /// Whether f(a) ≤ f(b) for all a ≤ b. Then the largest of some values has the largest f, and max pooling may come first.
     pub fn never_decreases(self) -> bool {
         with_function!(self, function => function.never_decreases())
@@ -96,6 +105,14 @@ pub trait Function: Copy {
     /// The fields of its struct there, in front.
     fn settings(&self) -> [f32; SETTINGS] {
         [0.0; SETTINGS]
+    }
+
+    /// Whether the settings make sense; there are none, unless it says otherwise.
+    ///
+    /// # Errors
+    /// `InvalidArgument` names the layer and the setting that does not.
+    fn check(&self, _layer: &str) -> Result<()> {
+        Ok(())
     }
 
     /// Whether f(a) ≤ f(b) for all a ≤ b.
@@ -147,6 +164,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn json_there_and_back_is_the_same() {
+        for function in Activation::EXAMPLES {
+            let text = serde_json::to_string(function).unwrap();
+            assert_eq!(serde_json::from_str::<Activation>(&text).unwrap(), *function, "{text}");
+        }
+        let by_kind: Activation = serde_json::from_str(r#"{ "kind": "relu" }"#).unwrap();
+        assert_eq!(by_kind, Activation::Relu);
+        assert!(serde_json::from_str::<Activation>(r#"{ "kind": "relu", "slope": 1 }"#).is_err());
     }
 
     /// serde names all kinds when it is given another.

@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, check_label};
 use crate::error::{Code, Error, Result};
 use crate::memory;
 use crate::network::{Network, show};
-use crate::optimizer::Sgd;
+use crate::optimizers::Optimizer;
 use candle_core::Tensor;
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub fn check_images(network: &Network, images: &Tensor) -> Result<usize> {
 }
 
 /// The batch of a single step, and the optimiser's settings.
-pub fn check_step(network: &Network, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Sgd> {
+pub fn check_step(network: &Network, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Optimizer> {
     let n = check_images(network, images)?;
     if n != labels.len() {
         let message = format!("there are {n} images but {} labels; each image needs one", labels.len());
@@ -35,7 +35,7 @@ pub fn check_step(network: &Network, images: &Tensor, labels: &[u32], sgd: &Sgd)
     for (image, &label) in labels.iter().enumerate() {
         check_label(label, image, network.classes())?;
     }
-    sgd.validated()
+    optimizer.validated()
 }
 
 /// All that a training is given, and whether it is to start at all; the optimiser's settings.
@@ -44,17 +44,17 @@ pub fn check_training(
     dataset: &Dataset,
     order: &[u32],
     batch_size: usize,
-    sgd: &Sgd,
+    optimizer: &Optimizer,
     progress: &Progress,
-) -> Result<Sgd> {
+) -> Result<Optimizer> {
     check_dataset(network, dataset)?;
     dataset.check(order, network.classes())?;
-    let sgd = sgd.validated()?;
+    let optimizer = optimizer.validated()?;
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
     progress.check()?;
-    Ok(sgd)
+    Ok(optimizer)
 }
 
 /// The indices of a range of a dataset's images.

@@ -11,15 +11,17 @@ pub mod lanes;
 mod pool;
 mod schedule;
 
+use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::device;
 use crate::error::{Code, Error, Result};
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimizer::Sgd;
+use crate::optimizers::Optimizer;
 use crate::simd::InstructionSet;
 use candle_core::Tensor;
 use devices::EngineName;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -95,7 +97,7 @@ pub trait Engine: Send {
     /// # Errors
     /// `InvalidArgument` for an empty batch, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for images or labels
     /// that do not fit, `OutOfMemory`. The parameters are then as before. `DeviceLost`.
-    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics>;
+    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics>;
 
     /// Steps over the images that `order` names, `batch_size` at a time; the last batch may be smaller.
     ///
@@ -106,7 +108,7 @@ pub trait Engine: Send {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
-        sgd: &Sgd,
+        optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics>;
 
@@ -120,7 +122,9 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// `InvalidShape`, `LabelOutOfRange`, or `InvalidArgument` for a range beyond the last image.
-    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>>;
+    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
+        input::check_range(self.network(), dataset, range)
+    }
 
     /// Logits (N, classes) of images.
     ///
@@ -132,74 +136,51 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// `Internal`.
-    fn parameters(&self) -> Result<Vec<(String, Tensor)>>;
+    fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
+        checkpoint::named(self.network(), &self.flat_parameters()?)
+    }
 
     /// The gradients of the last [`Engine::step`], by parameter; zeros before the first.
     ///
     /// # Errors
     /// `Internal`.
-    fn gradients(&self) -> Result<Vec<(String, Tensor)>>;
+    fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
+        checkpoint::named(self.network(), &self.flat_gradient()?)
+    }
 
-    /// Replaces all parameters and forgets the optimiser's velocity.
+    /// All parameters, end to end in the network's order.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `DeviceLost`.
+    fn flat_parameters(&self) -> Result<Cow<'_, [f32]>>;
+
+    /// The gradient of the last [`Engine::step`], as [`Engine::flat_parameters`]; zeros before the first.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `DeviceLost`.
+    fn flat_gradient(&self) -> Result<Cow<'_, [f32]>>;
+
+    /// Replaces all parameters and forgets the optimiser's state.
     ///
     /// # Errors
     /// `CheckpointInvalid` for tensors that are not this network's parameters; nothing is then replaced.
-    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()>;
+    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()> {
+        self.set_flat_parameters(checkpoint::flatten(self.network(), tensors, false)?)
+    }
 
-    /// Replaces all parameters, given end to end in the network's order, and forgets the optimiser's velocity.
+    /// Replaces all parameters, given end to end in the network's order, and forgets the optimiser's state.
     ///
     /// # Errors
     /// `InvalidArgument` for another number of values, `OutOfMemory`, `DeviceLost`.
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
 
-    /// Forgets the optimiser's velocity, as a new optimiser would start.
+    /// Forgets the optimiser's state (velocity), as a new optimiser would start.
     ///
     /// # Errors
     /// `DeviceLost`.
     fn reset_optimizer(&mut self) -> Result<()>;
 
-    /// Says whose the steps from here on are, 0 at first. Velocity belongs to the optimiser that made it: another's is forgotten
+    /// Says whose the steps from here on are, 0 at first. State belongs to the optimiser that made it: another's is forgotten
     /// with its successor's first step, and not by a call that was refused before one.
     fn announce_optimizer(&mut self, id: u64);
-}
-
-/// Whose the velocity is, and whose it is about to be.
-#[derive(Debug, Default)]
-pub(crate) struct VelocityOwner {
-    owner: u64,
-    announced: u64,
-}
-
-impl VelocityOwner {
-    pub(crate) fn announce(&mut self, id: u64) {
-        self.announced = id;
-    }
-
-    /// Whether the velocity is another's than the announced optimiser's, and so to be forgotten.
-    pub(crate) fn is_another(&self) -> bool {
-        self.owner != self.announced
-    }
-
-    /// The velocity is the announced optimiser's from here on.
-    pub(crate) fn hand_over(&mut self) {
-        self.owner = self.announced;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn velocity_changes_hands_with_the_first_step_of_another() {
-        let mut velocity = VelocityOwner::default();
-        assert!(!velocity.is_another(), "nobody else was announced");
-        velocity.announce(7);
-        assert!(velocity.is_another());
-        velocity.hand_over();
-        assert!(!velocity.is_another(), "it is the new one's from its first step on");
-        velocity.announce(8);
-        velocity.announce(7);
-        assert!(!velocity.is_another(), "one that made no step has not been");
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::Layer;
 use crate::error::{Code, Error, Result};
+use crate::json;
 use serde_json::value::RawValue;
 
 /// The layers of a JSON text, an array of objects with a `kind`.
@@ -14,21 +15,9 @@ pub fn from_json(text: &str) -> Result<Vec<Layer>> {
             format!("the layers cannot be read: {reason}; they are an array of objects, one a layer, as JSON");
         Error::new(Code::InvalidArgument, message)
     })?;
-    whole.iter().enumerate().map(|(i, layer)| one(i, layer.get())).collect()
-}
-
-fn one(i: usize, text: &str) -> Result<Layer> {
-    let refused = |reason: &str| Error::new(Code::InvalidArgument, format!("layers[{i}] cannot be read: {reason}"));
-    if !text.starts_with('{') {
-        let start: String = text.chars().take(20).collect();
-        return Err(refused(&format!(
-            "it begins with {start}, and a layer is as in {{ \"kind\": \"dense\", \"units\": 10 }}"
-        )));
-    }
-    serde_json::from_str(text).map_err(|reason| {
-        let reason = reason.to_string();
-        refused(reason.split(" at line ").next().unwrap_or_default())
-    })
+    let example = r#"{ "kind": "dense", "units": 10 }"#;
+    let one = |(i, layer): (usize, &&RawValue)| json::read(&format!("layers[{i}]"), example, layer.get());
+    whole.iter().enumerate().map(one).collect()
 }
 
 #[cfg(test)]
@@ -40,8 +29,8 @@ mod tests {
         for (text, named) in [
             ("[", "the layers cannot be read: EOF"),
             ("{}", "an array of objects, one a layer"),
-            ("[7]", "layers[0] cannot be read: it begins with 7, and a layer is as in { \"kind\": \"dense\""),
-            (r#"[["dense", 7]]"#, r#"it begins with ["dense", 7], and a layer is"#),
+            ("[7]", "layers[0] cannot be read: it begins with 7, but is to be as in { \"kind\": \"dense\""),
+            (r#"[["dense", 7]]"#, r#"it begins with ["dense", 7], but is to be as"#),
             (r#"[{ "units": 7 }]"#, "layers[0] cannot be read: missing field `kind`"),
             (
                 r#"[{ "kind": "lstm" }]"#,

@@ -125,6 +125,9 @@ impl Network {
     fn place(&mut self, layer: Layer, name: String) -> Result<()> {
         let input_shape = self.output_shape().to_vec();
         let Plan { output, parameters, operation, activation } = layer.describe().plan(&name, &input_shape)?;
+        if let Some(activation) = activation {
+            activation.check(&name)?;
+        }
         let first = self.parameters.len();
         for parameter in parameters {
             self.add_parameter(&name, parameter)?;

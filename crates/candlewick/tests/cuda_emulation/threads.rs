@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use candlewick::engine::cuda::emulated::{Emulated, Fault, Turns};
 use candlewick::engine::{Engine, Progress};
 use candlewick::network::Network;
-use candlewick::optimizer::Sgd;
+use candlewick::optimizers::Sgd;
 use candlewick::{Code, Error};
 use std::ffi::CString;
 use std::path::Path;
@@ -25,7 +25,7 @@ const NEEDLESS: [&str; 3] = ["barrier 1 of score", "barrier 1 of predict", "barr
 
 /// Everything that an engine gives after a step, a training, an evaluation and a prediction, as bits.
 fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
-    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
     let (_, mut cuda) = engines(network, gpu);
     let [c, h, w] = network.input_shape;
     let dataset = dataset(23, network.input_shape, network.classes());
@@ -156,7 +156,7 @@ fn threads_that_part_are_noticed() {
             let (_, mut cuda) = engines(network, gpu);
             let [c, h, w] = network.input_shape;
             let image = Tensor::ones((1, c, h, w), DType::F32, &Device::Cpu).unwrap();
-            let (sgd, progress) = (Sgd::new(0.1).unwrap(), Progress::default());
+            let (sgd, progress) = (Sgd::new(0.1).unwrap().into(), Progress::default());
             let trained = cuda.train(&dataset, &[0, 1, 2], 3, &sgd, &progress);
             let scored = trained.and_then(|_| cuda.evaluate(&dataset, 0..9, &progress));
             scored.and_then(|_| cuda.predict(&image)).err()

@@ -8,26 +8,24 @@
 //! What a layer, an activation or an optimiser is in candle's words, each says itself.
 
 mod devices;
-mod optimizers;
 
 use super::images::{Images, with_images};
-use super::input::{check_images, check_parameters, check_range, check_step, check_training};
+use super::input::{check_images, check_parameters, check_step, check_training};
 use super::pool::{self, Lease};
-use super::{Engine, Progress, VelocityOwner};
-use crate::checkpoint;
+use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::layers::Reference;
-use crate::loss::label_rows;
+use crate::losses::label_rows;
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::{Network, Parameter, PlacedLayer};
-use crate::optimizer::Sgd;
+use crate::optimizers::{Optimizer, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
 pub(super) use devices::{check, create, devices};
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Images of an evaluation or a prediction that are answered at once.
@@ -42,9 +40,8 @@ pub struct CandleEngine {
     parameters: Vec<Var>,
     /// Of the last step; empty before the first.
     gradients: Vec<Tensor>,
-    /// Empty until an optimiser has momentum.
-    velocity: Vec<Tensor>,
-    velocity_owner: VelocityOwner,
+    /// A plane is a tensor for each parameter.
+    state: State<Vec<Tensor>>,
 }
 
 impl CandleEngine {
@@ -66,8 +63,7 @@ impl CandleEngine {
             threads,
             parameters: Vec::new(),
             gradients: Vec::new(),
-            velocity: Vec::new(),
-            velocity_owner: VelocityOwner::default(),
+            state: State::new(),
         };
         engine.require_room_to_answer(1)?;
         let zeros = |p: &Parameter| Var::zeros(p.shape.as_slice(), dtype, &engine.device);
@@ -163,7 +159,7 @@ impl CandleEngine {
 
     /// candle goes back by recursion. So each layer's graph is one of its own, and a deep network needs no deep stack: its input is
     /// a variable, and its output goes on as a plain tensor.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
+    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
         let mut passed = Vec::new();
         let mut x = self.images(images, 0..labels.len())?;
         for placed in &self.network.layers {
@@ -186,34 +182,32 @@ impl CandleEngine {
         }
         gradients.reverse();
         self.gradients = gradients;
-        self.update(sgd)?;
+        self.update(optimizer)?;
         Ok(metrics)
     }
 
-    fn update(&mut self, sgd: &Sgd) -> Result<()> {
-        if self.velocity_owner.is_another() {
-            self.reset_optimizer()?;
-            self.velocity_owner.hand_over();
-        }
-        if sgd.momentum > 0.0 && self.velocity.is_empty() {
-            self.velocity = self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?;
-        }
+    fn update(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let zeros = || Ok(self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?);
+        self.state.hand_over(optimizer, zeros, |plane| clear(plane))?;
+        let number = self.state.count_steps(1);
+        let planes = &mut self.state.planes_mut()[..optimizer.state().len()];
         for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
-            let velocity = if sgd.momentum > 0.0 { self.velocity.get(i) } else { None };
-            let (value, velocity) = optimizers::sgd(sgd, &parameter.as_detached_tensor(), gradient, velocity)?;
-            parameter.set(&value)?;
-            if sgd.momentum > 0.0 {
-                self.velocity[i] = velocity;
+            let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
+            parameter.set(&optimizer.reference(number, &parameter.as_detached_tensor(), gradient, &mut state)?)?;
+            for (plane, state) in planes.iter_mut().zip(state) {
+                plane[i] = state;
             }
         }
         Ok(())
     }
 
-    fn named(&self, tensors: &[Tensor]) -> Result<Vec<(String, Tensor)>> {
-        // A copy, as a parameter's next step writes to its memory.
-        let convert = |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.copy();
-        let names = self.network.parameters.iter().map(|p| p.name.clone());
-        names.zip(tensors).map(|(name, tensor)| Ok((name, convert(tensor)?))).collect()
+    /// All numbers of some tensors, one for each parameter, end to end.
+    fn flat<'a>(&self, tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> {
+        let mut all = memory::room(self.network.parameter_count())?;
+        for tensor in tensors {
+            all.extend(to_host(tensor)?);
+        }
+        Ok(all)
     }
 }
 
@@ -224,15 +218,15 @@ impl Engine for CandleEngine {
 
     fn size(&self) -> usize {
         let parameters = self.parameters.iter().map(Var::as_tensor);
-        let tensors = parameters.chain(&self.gradients).chain(&self.velocity);
+        let tensors = parameters.chain(&self.gradients).chain(self.state.planes().iter().flatten());
         tensors.map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
-        let sgd = check_step(&self.network, images, labels, sgd)?;
+    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+        let optimizer = check_step(&self.network, images, labels, optimizer)?;
         self.require_room_to_step(labels.len())?;
         let threads = self.lease()?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &sgd)))?
+        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &optimizer)))?
     }
 
     fn train(
@@ -240,10 +234,10 @@ impl Engine for CandleEngine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
-        sgd: &Sgd,
+        optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
+        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         let largest = batch_size.min(order.len());
         self.require_room_to_step(largest)?;
         let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
@@ -251,7 +245,7 @@ impl Engine for CandleEngine {
             for indices in order.chunks(batch_size) {
                 labels.clear();
                 labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &sgd)?;
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &optimizer)?;
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
@@ -274,10 +268,6 @@ impl Engine for CandleEngine {
         })
     }
 
-    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
-        check_range(&self.network, dataset, range)
-    }
-
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
         let n = check_images(&self.network, images)?;
         self.require_room_to_answer(n)?;
@@ -294,20 +284,15 @@ impl Engine for CandleEngine {
         })?
     }
 
-    fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
-        let parameters: Vec<Tensor> = self.parameters.iter().map(Var::as_detached_tensor).collect();
-        self.named(&parameters)
+    fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
+        self.flat(self.parameters.iter().map(Var::as_tensor)).map(Cow::Owned)
     }
 
-    fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
+    fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {
         if self.gradients.is_empty() {
-            return checkpoint::named(&self.network, &memory::zeros(self.network.parameter_count())?);
+            return memory::zeros(self.network.parameter_count()).map(Cow::Owned);
         }
-        self.named(&self.gradients)
-    }
-
-    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()> {
-        self.set_flat_parameters(checkpoint::flatten(&self.network, tensors, false)?)
+        self.flat(self.gradients.iter()).map(Cow::Owned)
     }
 
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
@@ -320,13 +305,19 @@ impl Engine for CandleEngine {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        self.velocity.clear();
-        Ok(())
+        self.state.reset(|plane| clear(plane))
     }
 
     fn announce_optimizer(&mut self, id: u64) {
-        self.velocity_owner.announce(id);
+        self.state.announce(id);
     }
+}
+
+fn clear(plane: &mut [Tensor]) -> Result<()> {
+    for tensor in plane {
+        *tensor = tensor.zeros_like()?;
+    }
+    Ok(())
 }
 
 /// A layer and its activation.

@@ -2,12 +2,13 @@
 
 use super::gpu::{Kernel, THREADS};
 use super::layout::{Arguments, Operation, SPLITS};
-use super::optimizer::{DeviceOptimizer, MOST_STATE, Rule};
+use super::optimizer::DeviceOptimizer;
 use super::{PARAMETERS, SHARERS, SUMS};
 use crate::activations::Activation;
 use crate::engine::schedule::schedule;
 use crate::layers::Layer;
 use crate::network::Network;
+use crate::optimizers::{MOST_STATE, Optimizer};
 use std::ffi::{CStr, CString, c_char};
 use std::fmt::Debug;
 use std::mem::offset_of;
@@ -81,8 +82,8 @@ fn layers_functions_and_rules_have_the_same_numbers() {
     for function in Activation::EXAMPLES {
         hold_name(candlewick_function(function.on_device().0), function);
     }
-    for rule in Rule::ALL {
-        hold_name(candlewick_rule(rule as i32), &rule);
+    for optimizer in Optimizer::EXAMPLES {
+        hold_name(candlewick_rule(optimizer.encode().rule), &optimizer.at(1));
     }
 }
 

@@ -25,23 +25,22 @@ pub mod optimizer;
 mod facts;
 
 use super::images::{Images, with_images};
-use super::input::{check_images, check_parameters, check_range, check_step, check_training};
-use super::{Engine, Progress, VelocityOwner};
-use crate::checkpoint;
+use super::input::{check_images, check_parameters, check_step, check_training};
+use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::kernels::MOST;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimizer::Sgd;
+use crate::optimizers::{Encoded, MOST_STATE, Optimizer, State};
 use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
 use layout::{Layout, SPLITS};
 use optimizer::DeviceOptimizer;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// As in kernels/arguments.cuh.
@@ -86,7 +85,6 @@ pub struct CudaEngine<G: Gpu> {
     parameters: G::Memory,
     turned: G::Memory,
     gradient: G::Memory,
-    velocity: G::Memory,
     /// The rule of the steps and its settings, which captured launches have from here.
     optimizer: G::Memory,
     scratch: Option<G::Memory>,
@@ -102,10 +100,8 @@ pub struct CudaEngine<G: Gpu> {
     labels: Growing<G>,
     /// The datasets that were used last, the latest first.
     datasets: Vec<Resident<G>>,
-    is_moving: bool,
-    /// The optimiser's, whose kernels count on from here.
-    steps: u64,
-    velocity_owner: VelocityOwner,
+    /// Of one plane from the start: what most optimisers need is there before there is work. The kernels count its steps on.
+    state: State<G::Memory>,
     gpu: G,
 }
 
@@ -155,12 +151,13 @@ impl<G: Gpu> CudaEngine<G> {
         let floats = |n: usize| gpu.allocate(n.saturating_mul(size_of::<f32>()));
         let mut operations = gpu.allocate(size_of_val(&layout.operations[..]))?;
         gpu.write(&mut operations, bytemuck::cast_slice(&layout.operations))?;
+        let mut state = State::new();
+        state.make_room(1, || floats(count))?;
         let engine = Self {
             operations,
             parameters: floats(count)?,
             turned: floats(count)?,
             gradient: floats(count)?,
-            velocity: floats(count)?,
             optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
             scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
@@ -174,9 +171,7 @@ impl<G: Gpu> CudaEngine<G> {
             labels: Growing::new(),
             epoch: None,
             datasets: Vec::new(),
-            is_moving: false,
-            steps: 0,
-            velocity_owner: VelocityOwner::default(),
+            state,
             gpu,
             network,
             layout,
@@ -279,16 +274,18 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.most_blocks).min(afforded)
     }
 
-    /// Tells the kernels whose steps follow, after forgetting another optimiser's velocity.
-    fn begin(&mut self, sgd: &Sgd) -> Result<()> {
-        if self.velocity_owner.is_another() {
-            self.reset_optimizer()?;
-            self.velocity_owner.hand_over();
+    /// Hands the state to the optimiser whose steps follow, and tells the kernels.
+    fn begin(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let (gpu, count) = (&self.gpu, self.network.parameter_count());
+        let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
+        self.state.hand_over(optimizer, zeros, |plane| clear(gpu, plane, count))?;
+        let mut planes = [0; MOST_STATE];
+        for (address, plane) in planes.iter_mut().zip(self.state.planes()) {
+            *address = gpu.address(plane);
         }
-        self.is_moving |= sgd.momentum > 0.0;
-        let planes = [self.gpu.address(&self.velocity)];
-        let optimizer = DeviceOptimizer { steps: self.steps, planes, ..optimizer::encode(sgd) };
-        self.gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
+        let Encoded { rule, settings } = optimizer.encode();
+        let optimizer = DeviceOptimizer { steps: self.state.steps(), planes, rule, settings };
+        gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
     }
 
     /// Queues a batch's step.
@@ -350,15 +347,15 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         &self.network
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
-        let sgd = check_step(&self.network, images, labels, sgd)?;
+    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+        let optimizer = check_step(&self.network, images, labels, optimizer)?;
         with_images(images, |images| {
             self.make_room(labels.len(), labels.len())?;
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
-            self.begin(&sgd)?;
+            self.begin(&optimizer)?;
             self.step_on(&arguments, 0..labels.len())?;
-            self.steps += 1;
+            self.state.count_steps(1);
             self.metrics(labels.len())
         })?
     }
@@ -368,10 +365,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
-        sgd: &Sgd,
+        optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
+        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
@@ -379,13 +376,13 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
-        self.begin(&sgd)?;
+        self.begin(&optimizer)?;
         let run = Run { arguments, images: order.len(), batch_size };
         if order.len().div_ceil(batch_size) > MOST_CAPTURED {
             for (start, images) in run.pieces() {
                 self.queue(&run, start, images)?;
                 self.gpu.synchronize()?;
-                self.steps += images.div_ceil(batch_size) as u64;
+                self.state.count_steps(images.div_ceil(batch_size) as u64);
                 progress.advance(images)?;
             }
         } else {
@@ -396,7 +393,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
                 self.gpu.replay(graph)?;
                 self.gpu.synchronize()?;
-                self.steps += images.div_ceil(batch_size) as u64;
+                self.state.count_steps(images.div_ceil(batch_size) as u64);
                 progress.advance(*images)?;
             }
         }
@@ -424,11 +421,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     /// Of the GPU's memory: what is the network's own, without batches and datasets.
     fn size(&self) -> usize {
         let scratch = if self.scratch.is_some() { self.most_blocks * self.layout.memory_len } else { 0 };
-        (4 * self.network.parameter_count() + scratch) * size_of::<f32>()
-    }
-
-    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
-        check_range(&self.network, dataset, range)
+        ((3 + self.state.planes().len()) * self.network.parameter_count() + scratch) * size_of::<f32>()
     }
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -451,16 +444,12 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?)
     }
 
-    fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
-        checkpoint::named(&self.network, &self.read_floats(&self.parameters, self.network.parameter_count())?)
+    fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
+        self.read_floats(&self.parameters, self.network.parameter_count()).map(Cow::Owned)
     }
 
-    fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
-        checkpoint::named(&self.network, &self.read_floats(&self.gradient, self.network.parameter_count())?)
-    }
-
-    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()> {
-        self.set_flat_parameters(checkpoint::flatten(&self.network, tensors, false)?)
+    fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {
+        self.read_floats(&self.gradient, self.network.parameter_count()).map(Cow::Owned)
     }
 
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
@@ -474,18 +463,18 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        if self.is_moving {
-            let zeros = memory::zeros::<f32>(self.network.parameter_count())?;
-            self.gpu.write(&mut self.velocity, bytemuck::cast_slice(&zeros))?;
-            self.is_moving = false;
-        }
-        self.steps = 0;
-        Ok(())
+        let (gpu, count) = (&self.gpu, self.network.parameter_count());
+        self.state.reset(|plane| clear(gpu, plane, count))
     }
 
     fn announce_optimizer(&mut self, id: u64) {
-        self.velocity_owner.announce(id);
+        self.state.announce(id);
     }
+}
+
+/// Fills a plane of `count` numbers with zeros.
+fn clear<G: Gpu>(gpu: &G, plane: &mut G::Memory, count: usize) -> Result<()> {
+    gpu.write(plane, bytemuck::cast_slice(&memory::zeros::<f32>(count)?))
 }
 
 /// Images that the kernels can count.
@@ -509,6 +498,7 @@ mod tests {
     use super::*;
     use crate::dataset::DatasetBuilder;
     use crate::layers::{Conv2d, Layer};
+    use crate::optimizers::Sgd;
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
         let conv =
@@ -542,7 +532,7 @@ mod tests {
     /// The parameters after three batches more.
     fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, sgd: Sgd) -> Vec<f32> {
         let order: Vec<u32> = (0..10).collect();
-        engine.train(dataset, &order, 4, &sgd, &Progress::default()).unwrap();
+        engine.train(dataset, &order, 4, &sgd.into(), &Progress::default()).unwrap();
         engine.read_floats(&engine.parameters, engine.network.parameter_count()).unwrap()
     }
 
@@ -566,7 +556,7 @@ mod tests {
         let count = |engine: &CudaEngine<Emulated>| {
             let mut optimizer = DeviceOptimizer::default();
             engine.gpu.read(&engine.optimizer, bytemuck::bytes_of_mut(&mut optimizer)).unwrap();
-            (optimizer.steps, engine.steps)
+            (optimizer.steps, engine.state.steps())
         };
         for expected in [3, 6] {
             trained(&mut engine, &dataset, Sgd::new(0.1).unwrap());
@@ -574,7 +564,7 @@ mod tests {
         }
         engine.reset_optimizer().unwrap();
         let images = Tensor::zeros((1, 2, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
-        engine.step(&images, &[1], &Sgd::new(0.1).unwrap()).unwrap();
+        engine.step(&images, &[1], &Sgd::new(0.1).unwrap().into()).unwrap();
         assert_eq!(count(&engine), (1, 1));
     }
 

@@ -4,7 +4,7 @@
 //!   batch ──► chunks ──► tiles of 16 images ──► pack ──► forward ──► loss ──► backward ──┬─► sums of the chunk (conv2d)
 //!                                                                                        └─► record of the tile (dense)
 //!                                                                                                    │
-//!   parameters ◄── SGD step ◄── gradient, part by part, from all chunks and records in order ◄───────┘
+//!   parameters ◄── optimiser ◄── gradient, part by part, from all chunks and records in order ◄──────┘
 //! ```
 //!
 //! Threads take chunks, and then parts, as they come free. How a batch is cut into chunks, and the order of every sum, depend
@@ -17,20 +17,19 @@ mod tile;
 mod update;
 
 use super::images::{Images, with_images};
-use super::input::{check_images, check_parameters, check_range, check_step, check_training};
-use super::{Engine, Progress, VelocityOwner};
-use crate::checkpoint;
+use super::input::{check_images, check_parameters, check_step, check_training};
+use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimizer::Sgd;
+use crate::optimizers::{Optimizer, Planes, State, Step};
 use crate::simd::InstructionSet;
 use candle_core::{Device, Tensor};
 use pack::{Pack, Rows};
 use program::Program;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use threads::{ROUND, Threads};
@@ -48,9 +47,7 @@ pub struct LanesEngine {
     parameters: Vec<f32>,
     /// Of the last step; empty before the first.
     gradient: Vec<f32>,
-    /// Empty until an optimiser has momentum.
-    velocity: Vec<f32>,
-    velocity_owner: VelocityOwner,
+    state: State<Vec<f32>>,
 }
 
 impl LanesEngine {
@@ -75,8 +72,7 @@ impl LanesEngine {
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,
             gradient: Vec::new(),
-            velocity: Vec::new(),
-            velocity_owner: VelocityOwner::default(),
+            state: State::new(),
             threads: Threads::new(threads)?,
             network,
             program,
@@ -86,29 +82,22 @@ impl LanesEngine {
     }
 
     /// All that steps on batches of up to so many images need, before the first of them changes anything.
-    fn prepare(&mut self, sgd: &Sgd, images: usize) -> Result<()> {
+    fn prepare(&mut self, optimizer: &Optimizer, images: usize) -> Result<()> {
         self.threads.prepare(&self.program, Purpose::Train, images)?;
         let count = self.network.parameter_count();
         if self.gradient.is_empty() {
             self.gradient = memory::zeros(count)?;
         }
-        if sgd.momentum > 0.0 && self.velocity.is_empty() {
-            self.velocity = memory::zeros(count)?;
-        }
-        if self.velocity_owner.is_another() {
-            self.reset_optimizer()?;
-            self.velocity_owner.hand_over();
-        }
-        Ok(())
+        self.state.hand_over(optimizer, || memory::zeros(count), |plane| clear(plane))
     }
 
     /// A step, within the leased threads.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], sgd: &Sgd) -> Metrics {
-        let mut metrics = Metrics::default();
+    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Metrics {
+        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1)), Metrics::default());
         for round in rounds(labels.len()) {
             let (is_first, is_last) = (round.start == 0, round.end == labels.len());
             metrics += self.backward(images, labels, round);
-            self.update(is_first, is_last.then_some(sgd));
+            self.update(is_first, is_last.then_some(step));
         }
         metrics
     }
@@ -127,12 +116,15 @@ impl LanesEngine {
     }
 
     /// From the chunks to the gradient, and after a batch's last round to the parameters.
-    fn update(&mut self, is_first: bool, sgd: Option<&Sgd>) {
+    fn update(&mut self, is_first: bool, step: Option<Step>) {
         let (set, program, chunks) = (self.set, &self.program, self.threads.chunks());
-        let weights =
-            Weights { parameters: &mut self.parameters, gradient: &mut self.gradient, velocity: &mut self.velocity };
+        let mut planes = Planes::default();
+        for (plane, own) in planes.iter_mut().zip(self.state.planes_mut()) {
+            *plane = own;
+        }
+        let weights = Weights { parameters: &mut self.parameters, gradient: &mut self.gradient, planes };
         for_each_part(&self.parts, weights, &|part, weights| {
-            set.run(Update { program, part, chunks, is_first, sgd, weights });
+            set.run(Update { program, part, chunks, is_first, step, weights });
         });
     }
 }
@@ -143,16 +135,16 @@ impl Engine for LanesEngine {
     }
 
     fn size(&self) -> usize {
-        let vectors = [&self.parameters, &self.gradient, &self.velocity];
-        self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).iter().sum::<usize>()
+        let vectors = [&self.parameters, &self.gradient].into_iter().chain(self.state.planes());
+        self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], sgd: &Sgd) -> Result<Metrics> {
-        let sgd = check_step(&self.network, images, labels, sgd)?;
+    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+        let optimizer = check_step(&self.network, images, labels, optimizer)?;
         let threads = self.threads.lease()?;
         with_images(images, |images| {
-            self.prepare(&sgd, labels.len())?;
-            Ok(threads.install(|| self.step_on(&images, labels, &sgd)))
+            self.prepare(&optimizer, labels.len())?;
+            Ok(threads.install(|| self.step_on(&images, labels, &optimizer)))
         })?
     }
 
@@ -161,22 +153,22 @@ impl Engine for LanesEngine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
-        sgd: &Sgd,
+        optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let sgd = check_training(&self.network, dataset, order, batch_size, sgd, progress)?;
+        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
         let largest = batch_size.min(order.len());
         let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
         let threads = self.threads.lease()?;
-        self.prepare(&sgd, largest)?;
+        self.prepare(&optimizer, largest)?;
         threads.install(|| {
             for indices in order.chunks(batch_size) {
                 labels.clear();
                 labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &sgd);
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &optimizer);
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
@@ -204,10 +196,6 @@ impl Engine for LanesEngine {
         })
     }
 
-    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
-        check_range(&self.network, dataset, range)
-    }
-
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
         let n = check_images(&self.network, images)?;
         let classes = self.network.classes();
@@ -230,19 +218,15 @@ impl Engine for LanesEngine {
         Ok(Tensor::from_vec(logits, (n, classes), &Device::Cpu)?)
     }
 
-    fn parameters(&self) -> Result<Vec<(String, Tensor)>> {
-        checkpoint::named(&self.network, &self.parameters)
+    fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
+        Ok(Cow::Borrowed(&self.parameters))
     }
 
-    fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
+    fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {
         if self.gradient.is_empty() {
-            return checkpoint::named(&self.network, &memory::zeros(self.network.parameter_count())?);
+            return Ok(Cow::Owned(memory::zeros(self.network.parameter_count())?));
         }
-        checkpoint::named(&self.network, &self.gradient)
-    }
-
-    fn set_parameters(&mut self, tensors: &HashMap<String, Tensor>) -> Result<()> {
-        self.set_flat_parameters(checkpoint::flatten(&self.network, tensors, false)?)
+        Ok(Cow::Borrowed(&self.gradient))
     }
 
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
@@ -252,13 +236,17 @@ impl Engine for LanesEngine {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        self.velocity.fill(0.0);
-        Ok(())
+        self.state.reset(|plane| clear(plane))
     }
 
     fn announce_optimizer(&mut self, id: u64) {
-        self.velocity_owner.announce(id);
+        self.state.announce(id);
     }
+}
+
+fn clear(plane: &mut [f32]) -> Result<()> {
+    plane.fill(0.0);
+    Ok(())
 }
 
 /// The images of a batch, as many at a time as the chunks take.

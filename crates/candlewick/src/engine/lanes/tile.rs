@@ -3,7 +3,7 @@
 use super::program::Program;
 use crate::error::Result;
 use crate::layers::{Accumulators, LaneOperation, Seen};
-use crate::loss::softmax_cross_entropy;
+use crate::losses::softmax_cross_entropy;
 use crate::memory::Buffer;
 use crate::metrics::Metrics;
 use crate::simd::{Kernel, Lane, Lanes, Real};

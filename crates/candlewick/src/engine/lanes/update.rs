@@ -3,7 +3,7 @@
 use super::program::{Program, Step};
 use super::threads::Chunk;
 use crate::layers::{LaneOperation, Left};
-use crate::optimizer::Sgd;
+use crate::optimizers::{self, Planes};
 use crate::simd::{Kernel, Lane, Lanes, Real};
 use std::ops::Range;
 
@@ -51,20 +51,23 @@ impl Part {
     }
 }
 
-/// Parameters, their gradient and their velocity: all, or those of some parts. Without momentum, there may be no velocity.
+/// Parameters, their gradient and the optimiser's state: all, or those of some parts. A plane that the optimiser has no need
+/// of may be empty.
 pub struct Weights<'a> {
     pub parameters: &'a mut [f32],
     pub gradient: &'a mut [f32],
-    pub velocity: &'a mut [f32],
+    pub planes: Planes<'a>,
 }
 
 impl Weights<'_> {
     fn split_at(self, i: usize) -> (Self, Self) {
-        let of_velocity = i.min(self.velocity.len());
-        let (parameters, gradient, velocity) =
-            (self.parameters.split_at_mut(i), self.gradient.split_at_mut(i), self.velocity.split_at_mut(of_velocity));
-        let first = Self { parameters: parameters.0, gradient: gradient.0, velocity: velocity.0 };
-        (first, Self { parameters: parameters.1, gradient: gradient.1, velocity: velocity.1 })
+        let (parameters, gradient) = (self.parameters.split_at_mut(i), self.gradient.split_at_mut(i));
+        let (mut planes, mut rest) = (Planes::default(), Planes::default());
+        for ((plane, first), second) in self.planes.into_iter().zip(&mut planes).zip(&mut rest) {
+            (*first, *second) = plane.split_at_mut(i.min(plane.len()));
+        }
+        let first = Self { parameters: parameters.0, gradient: gradient.0, planes };
+        (first, Self { parameters: parameters.1, gradient: gradient.1, planes: rest })
     }
 }
 
@@ -87,22 +90,22 @@ pub struct Update<'a> {
     pub part: &'a Part,
     pub chunks: &'a [Chunk],
     pub is_first: bool,
-    pub sgd: Option<&'a Sgd>,
+    pub step: Option<optimizers::Step>,
     pub weights: Weights<'a>,
 }
 
 impl Kernel for Update<'_> {
     type Output = ();
     fn run<L: Lanes<Real = f32>>(self, l: L) {
-        let Self { program, part, chunks, is_first, sgd, weights } = self;
+        let Self { program, part, chunks, is_first, step, weights } = self;
         l.run(
             #[inline(always)]
             || {
                 let gradients = chunks.iter().map(|chunk| &chunk.sums[..]);
                 let records = chunks.iter().flat_map(|chunk| chunk.records().chunks_exact(program.record_len));
                 part.gradient(l, program, is_first, gradients, records, weights.gradient);
-                if let Some(sgd) = sgd {
-                    sgd.step(weights.parameters, weights.gradient, weights.velocity);
+                if let Some(step) = step {
+                    step.apply(weights.parameters, weights.gradient, weights.planes);
                 }
             },
         );

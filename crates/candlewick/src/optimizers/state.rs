@@ -1,0 +1,197 @@
+//! What an optimiser has made of its steps so far, as an engine keeps it.
+
+use super::Optimizer;
+use crate::error::Result;
+
+/// Planes of one number for each parameter (velocity, moments), as many as the optimiser asked for, and the number of its
+/// steps. `P` is what an engine keeps a plane in.
+///
+/// State belongs to the optimiser that made it. Another's is forgotten with its successor's first step, and not by a call that
+/// was refused before one.
+#[derive(Debug)]
+pub struct State<P> {
+    planes: Vec<P>,
+    steps: u64,
+    /// What kind of optimiser made it; nothing before the first step.
+    kind: Option<&'static str>,
+    owner: u64,
+    announced: u64,
+}
+
+impl<P> State<P> {
+    /// Of no steps, and without planes until an optimiser needs them.
+    pub fn new() -> Self {
+        Self { planes: Vec::new(), steps: 0, kind: None, owner: 0, announced: 0 }
+    }
+
+    /// Says whose the steps from here on are, 0 at first.
+    pub fn announce(&mut self, id: u64) {
+        self.announced = id;
+    }
+
+    /// Hands the state to `optimizer`, whose step is certain to follow: with all planes that it needs, and as a fresh one's
+    /// if what is here is another's.
+    ///
+    /// # Errors
+    /// Those of `zeros`, which makes a plane, and of `clear`, which fills one with zeros.
+    pub fn hand_over(
+        &mut self,
+        optimizer: &Optimizer,
+        zeros: impl FnMut() -> Result<P>,
+        clear: impl FnMut(&mut P) -> Result<()>,
+    ) -> Result<()> {
+        self.hand_to(optimizer.kind(), optimizer.state().len(), zeros, clear)
+    }
+
+    fn hand_to(
+        &mut self,
+        kind: &'static str,
+        planes: usize,
+        zeros: impl FnMut() -> Result<P>,
+        clear: impl FnMut(&mut P) -> Result<()>,
+    ) -> Result<()> {
+        self.make_room(planes, zeros)?;
+        if self.owner != self.announced || self.kind.is_some_and(|own| own != kind) {
+            self.reset(clear)?;
+        }
+        (self.kind, self.owner) = (Some(kind), self.announced);
+        Ok(())
+    }
+
+    /// Adds planes of zeros until there are as many as that.
+    ///
+    /// # Errors
+    /// Those of `zeros`, which makes one.
+    pub fn make_room(&mut self, planes: usize, mut zeros: impl FnMut() -> Result<P>) -> Result<()> {
+        while self.planes.len() < planes {
+            self.planes.push(zeros()?);
+        }
+        Ok(())
+    }
+
+    /// Counts so many steps more; the number of the last of them, from 1.
+    pub fn count_steps(&mut self, steps: u64) -> u64 {
+        self.steps += steps;
+        self.steps
+    }
+
+    /// The steps that were counted.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The planes, of which an optimiser's own are the first.
+    pub fn planes(&self) -> &[P] {
+        &self.planes
+    }
+
+    /// As [`State::planes`], to be changed.
+    pub fn planes_mut(&mut self) -> &mut [P] {
+        &mut self.planes
+    }
+
+    /// Forgets all steps.
+    ///
+    /// # Errors
+    /// Those of `clear`, which fills a plane with zeros.
+    pub fn reset(&mut self, clear: impl FnMut(&mut P) -> Result<()>) -> Result<()> {
+        self.planes.iter_mut().try_for_each(clear)?;
+        self.steps = 0;
+        Ok(())
+    }
+}
+
+impl<P> Default for State<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+    use crate::memory::out_of_memory;
+    use crate::optimizers::Sgd;
+
+    /// Of a network of one parameter.
+    type Tiny = State<[f32; 1]>;
+
+    fn clear(plane: &mut [f32; 1]) -> Result<()> {
+        *plane = [0.0];
+        Ok(())
+    }
+
+    /// A step that leaves the number of all the optimiser's steps in each of its planes.
+    fn step(state: &mut Tiny, kind: &'static str, planes: usize) -> u64 {
+        state.hand_to(kind, planes, || Ok([0.0]), clear).unwrap();
+        let number = state.count_steps(1);
+        for plane in &mut state.planes_mut()[..planes] {
+            plane[0] += 1.0;
+            assert_eq!(plane[0], number as f32, "planes and steps begin together");
+        }
+        number
+    }
+
+    #[test]
+    fn state_changes_hands_with_the_first_step_of_another() {
+        let mut state = Tiny::new();
+        assert_eq!([step(&mut state, "sgd", 1), step(&mut state, "sgd", 1)], [1, 2], "nobody else was announced");
+        state.announce(7);
+        assert_eq!(state.planes(), [[2.0]], "nothing happens before a step");
+        assert_eq!(
+            [step(&mut state, "sgd", 1), step(&mut state, "sgd", 1)],
+            [1, 2],
+            "it is the new one's from there on"
+        );
+        state.announce(8);
+        state.announce(7);
+        assert_eq!(step(&mut state, "sgd", 1), 3, "one that made no step has not been");
+    }
+
+    #[test]
+    fn state_of_one_kind_is_not_taken_for_that_of_another() {
+        let mut state = Tiny::new();
+        step(&mut state, "sgd", 1);
+        step(&mut state, "sgd", 1);
+        assert_eq!(step(&mut state, "adam", 2), 1, "though nobody was announced");
+        assert_eq!(step(&mut state, "adam", 2), 2);
+        assert_eq!(step(&mut state, "sgd", 1), 1);
+    }
+
+    #[test]
+    fn planes_come_when_they_are_needed_and_stay() {
+        let mut state = Tiny::new();
+        let hand_over = |state: &mut Tiny, momentum| {
+            let sgd = Sgd { learning_rate: 0.1, momentum, weight_decay: 0.0 };
+            state.hand_over(&sgd.into(), || Ok([0.0]), clear).unwrap();
+        };
+        hand_over(&mut state, 0.0);
+        assert!(state.planes().is_empty());
+        hand_over(&mut state, 0.5);
+        assert_eq!(state.planes(), [[0.0]]);
+        state.planes_mut()[0] = [3.0];
+        hand_over(&mut state, 0.0);
+        hand_over(&mut state, 0.5);
+        assert_eq!(state.planes(), [[3.0]], "momentum that pauses goes on");
+    }
+
+    #[test]
+    fn what_lacks_memory_changes_nothing() {
+        let mut state = Tiny::new();
+        step(&mut state, "sgd", 1);
+        state.announce(7);
+        let refused = state.hand_to("adam", 2, || Err(out_of_memory(4)), clear);
+        assert_eq!(refused.unwrap_err().code, Code::OutOfMemory);
+        state.announce(0);
+        assert_eq!(step(&mut state, "sgd", 1), 2);
+    }
+
+    #[test]
+    fn a_reset_is_a_fresh_start() {
+        let mut state = Tiny::new();
+        step(&mut state, "sgd", 1);
+        state.reset(clear).unwrap();
+        assert_eq!(step(&mut state, "sgd", 1), 1);
+    }
+}
