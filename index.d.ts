@@ -110,8 +110,8 @@ export declare class Progress {
   cancel(): void
 }
 
-/** Fails if a network cannot run on the device of this name. */
-export declare function checkDevice(name: string): void
+/** Fails if a network cannot run on the device of this name, on the engine of that. */
+export declare function checkDevice(name: string, engine: string): void
 
 /**
  * Fails where a network whose parameters take `bytes` bytes could not be saved to `path`. Changes nothing there. Blocks as
@@ -119,11 +119,8 @@ export declare function checkDevice(name: string): void
  */
 export declare function checkSavePath(path: string, bytes: number): void
 
-/**
- * Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. Layers and initialiser
- * go as JSON.
- */
-export declare function createEngine(layers: string, inputShape: Array<number>, init: string, seed: number, device: string, threads?: number | undefined | null): Promise<Engine>
+/** Makes an engine with freshly drawn parameters. Layers and initialiser go as JSON. */
+export declare function createEngine(layers: string, inputShape: Array<number>, init: string, seed: number, placement: Placement): Promise<Engine>
 
 /**
  * Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
@@ -141,8 +138,8 @@ export interface DeviceReport {
   available: boolean
 }
 
-/** The processor and every other kind of device that candlewick knows. */
-export declare function devices(): Array<DeviceReport>
+/** The processor and every other kind of device that an engine knows, `fused` by default. */
+export declare function devices(engine?: string | undefined | null): Array<DeviceReport>
 
 /** The names of layers, which need no shape. */
 export declare function layerNames(layers: string): Array<string>
@@ -163,4 +160,14 @@ export interface OptimizerOptions {
   settings: string
   /** Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it. */
   id: number
+}
+
+/** What runs a network, and where. */
+export interface Placement {
+  /** fused or candle. */
+  engine: string
+  /** `cpu`, `cuda:0` or `metal`. */
+  device: string
+  /** Those of the CPU; all processors' by default. */
+  threads?: number
 }

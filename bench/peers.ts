@@ -10,8 +10,8 @@ import { type WorkloadName, workloads } from './workloads.js'
 /** Another framework's program for the same training. */
 interface Peer {
   name: string
-  /** What bench/peers/setup.sh makes for it. */
-  environment: string
+  /** What bench/peers/setup.sh makes for it; nothing for our own reference engine. */
+  environment: string | undefined
   program: string
   args: string[]
   /** Trains only LeNet at batch 256, and takes long for it: an epoch in one round must do. */
@@ -47,9 +47,9 @@ const peers: Peer[] = [
   python('JAX, a jitted step', 'jax', 'jax_lenet.py', 'step', true),
   {
     name: 'candle',
-    environment: 'candle',
-    program: 'environments/candle/release/candle-lenet',
-    args: [],
+    environment: undefined,
+    program: process.execPath,
+    args: [join(root, 'build/bench/reference.js')],
     isSlow: true,
   },
   {
@@ -71,7 +71,9 @@ const rounds = 3
 
 /** The same training in candlewick and in each peer that is there, in turn, some rounds of it. */
 export async function benchPeers(): Promise<void> {
-  const found = peers.filter(({ environment }) => existsSync(join(folder, 'environments', environment)))
+  const found = peers.filter(
+    ({ environment }) => environment === undefined || existsSync(join(folder, 'environments', environment)),
+  )
   const missing = peers.filter((peer) => !found.includes(peer))
   if (missing.length > 0) {
     console.log(`Not found: ${missing.map(({ name }) => name).join('; ')}. bench/peers/setup.sh makes them.`)

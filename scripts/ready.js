@@ -22,7 +22,7 @@ const sources = ['Cargo.toml', 'Cargo.lock', 'crates']
 if (addons().length === 0 || addons().some((addon) => isOlder(addon, sources))) {
   checkRust()
   console.error('Building the addon (two minutes the first time) ...')
-  run('npm', ['run', '--silent', hasCuda() ? 'build:cuda' : 'build:native'])
+  run('npm', ['run', '--silent', ...buildLikeThis()])
 }
 run('npm', ['run', '--silent', 'build:ts']) // knows itself what is done already
 await lookForData()
@@ -62,11 +62,15 @@ function addons() {
   )
 }
 
-/** Whether the addon that is here has the CUDA engine, which the next is to have too. */
-function hasCuda() {
-  const program = "import('./index.js').then(({ devices }) => console.log(JSON.stringify(devices())))"
+/** What builds an addon with the devices of the one that is here. */
+function buildLikeThis() {
+  const program =
+    "import('./index.js').then(({ devices }) => console.log(JSON.stringify([...devices(), ...devices('candle')])))"
   const { status, stdout } = spawnSync(process.execPath, ['--eval', program], { encoding: 'utf8' })
-  return status === 0 && !stdout.includes('no CUDA engine')
+  const lacks = (what) => status !== 0 || stdout.includes(`this build of candlewick has no ${what}`)
+  if (!lacks('CUDA engine')) return lacks('CUDA for the engine') ? ['build:cuda'] : ['build:cuda', '--', '--candle']
+  const hasMetal = stdout.includes('"metal"') && !lacks('Metal')
+  return hasMetal ? ['build:native', '--', '--features', 'metal'] : ['build:native']
 }
 
 /** Whether `product` is missing or older than one of its sources. */

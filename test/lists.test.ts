@@ -30,7 +30,8 @@ const layers = await known(() => describing([{ kind: '?' }]))
 const activations = await known(() => describing([{ kind: 'dense', units: 1, activation: '?' }]))
 
 const unknown = '{"kind":"?"}'
-const engine = (init: string) => createEngine('[{"kind":"dense","units":2}]', [1, 1, 1], init, 1, 'cpu')
+const engine = (init: string, name = 'fused') =>
+  createEngine('[{"kind":"dense","units":2}]', [1, 1, 1], init, 1, { engine: name, device: 'cpu' })
 const initializers = await known(() => callAddonAsync(() => engine(unknown)))
 const pixel: CheckedImages = { data: Uint8Array.of(1), shape: [1, 1, 1, 1] }
 const optimizers = await known(async () => {
@@ -43,6 +44,14 @@ test('activations are the same in TypeScript and in Rust', async (t) => {
   const listed = Array.from(message.matchAll(/"(\w+)"|(\w+)\(\.\.\.\)/g), ([, name, called]) => name ?? called)
   t.deepEqual(new Set(listed.filter((name) => name !== undefined)), new Set(activations))
   t.true(activations.includes('relu'))
+})
+
+test('engines are the same in TypeScript and in Rust', async (t) => {
+  const rust = await refusal(() => callAddonAsync(() => engine(unknown, '?')))
+  const typescript = await refusal(() => new Sequential([dense({ units: 2 })]).initialize({ engine: '?' as never }))
+  const names = (message: string) => new Set(message.match(/"\w+"/g))
+  t.deepEqual(names(typescript), names(rust))
+  t.true(names(rust).has('"candle"'))
 })
 
 test('layers that Rust knows are known to TypeScript', async (t) => {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes the environments of all peers, each for itself under bench/peers/environments (6 GB, most of it PyTorch's CUDA
-# libraries). Needs Python 3.11 or later for PyTorch and JAX, 3.8 for MXNet, npm for tfjs, cargo for candle. A peer that can't
-# be had is named and left out.
+# libraries). Needs Python 3.11 or later for PyTorch and JAX, 3.8 for MXNet, npm for tfjs; candle is our own reference engine. A
+# peer that can't be had is named and left out.
 #
-#   bench/peers/setup.sh                 all of them
-#   bench/peers/setup.sh pytorch candle  those
+#   bench/peers/setup.sh              all of them
+#   bench/peers/setup.sh pytorch jax  those
 set -uo pipefail
 cd "$(dirname "$0")"
 mkdir -p environments
@@ -33,10 +33,9 @@ pytorch() { interpreter=$(python python3.12 python3.13 python3.11) && environmen
 jax() { interpreter=$(python python3.12 python3.13 python3.11) && environment jax jax numpy; }
 mxnet() { interpreter=$(python python3.8) && environment mxnet mxnet==1.9.1 'numpy<1.24' 'requests'; }
 tfjs() { npm install --silent --no-audit --no-fund --prefix environments/tfjs @tensorflow/tfjs@4 @tensorflow/tfjs-backend-wasm@4; }
-candle() { cargo build --quiet --release --manifest-path candle/Cargo.toml --target-dir environments/candle; }
 
 status=0
-[ $# -gt 0 ] || set -- pytorch jax mxnet tfjs candle
+[ $# -gt 0 ] || set -- pytorch jax mxnet tfjs
 for peer in "$@"; do
   echo "== $peer"
   "$peer" || { echo "$peer is left out: its environment could not be made" >&2; status=1; }

@@ -1,13 +1,13 @@
 import { devices } from '../network/devices.js'
 import { command } from './command.js'
 import { jsonLine } from './json.js'
-import { json } from './shared-options.js'
+import { engine, json } from './shared-options.js'
 
 export const devicesCommand = command({
   help: 'what there is to run on',
-  options: { json },
-  async run({ json }) {
-    for (const device of devices()) {
+  options: { engine, json },
+  async run({ engine, json }) {
+    for (const device of devices(engine)) {
       if (json) console.log(jsonLine(device))
       else console.log(`${device.name}${device.available ? '' : ' (none)'}: ${device.description}`)
     }

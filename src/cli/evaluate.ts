@@ -15,10 +15,11 @@ export const evaluateCommand = command({
     if (!file) {
       throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
     }
+    const place = placement(options)
     await checkReadable(file)
     const { test } = await fashionMnist({ ...dataFolder(options), signal })
     const net = lenet()
-    await net.initialize({ inputShape: test.imageShape, ...placement(options) })
+    await net.initialize({ inputShape: test.imageShape, ...place })
     await net.loadParameters(file)
     const { loss, accuracy, count } = await evaluate(net, test, { signal })
     if (options.json) console.log(jsonLine({ loss, accuracy, count }))

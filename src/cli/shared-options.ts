@@ -1,13 +1,17 @@
 /** Options that several commands take. */
 
 import { type Device, expectDevice } from '../network/devices.js'
-import { flag, integer, option, text, UsageError, type Values } from './options.js'
+import { defaultEngine, type EngineName, engineNames } from '../network/engines.js'
+import { flag, integer, option, optionWithDefault, text, UsageError, type Values } from './options.js'
 
 export const json = flag('one JSON object a line instead of text; numbers that are not finite are strings, as "NaN"')
 
+export const engine = optionWithDefault(defaultEngine, engineOf, `${engineNames.join(' or ')}, the slow reference`)
+
 /** Options of every command that runs a network on data. */
 export const runOptions = {
-  device: option('auto|cpu|cuda:0', device, 'auto takes a GPU if there is one'),
+  engine,
+  device: option('auto|cpu|cuda:0', device, 'auto takes a GPU if there is one; candle takes metal too'),
   threads: option('N', integer(1, 1024), 'CPU threads; all processors by default'),
   data: option('DIR', text, 'a folder with the four IDX files of Fashion-MNIST, MNIST or the like'),
   json,
@@ -18,13 +22,22 @@ export function dataFolder({ data }: Values<typeof runOptions>): { dir?: string 
   return data === undefined ? {} : { dir: data }
 }
 
-/** `--device` and `--threads`, as `initialize` takes them. */
-export function placement({ device, threads }: Values<typeof runOptions>): { device?: Device; threads?: number } {
-  return { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) }
+/** `--engine`, `--device` and `--threads`, as `initialize` takes them; the device is one that the engine can run on. */
+export function placement({ engine, device, threads }: Values<typeof runOptions>) {
+  const place: { engine: EngineName; device?: Device; threads?: number } = { engine }
+  if (device !== undefined) place.device = expectDevice(device, engine)
+  if (threads !== undefined) place.threads = threads
+  return place
+}
+
+function engineOf(name: string, given: string): EngineName {
+  const engine = engineNames.find((known) => known === given)
+  if (engine) return engine
+  throw new UsageError(`Expected ${engineNames.join(' or ')} for --${name}, but received "${given}".`)
 }
 
 function device(name: string, given: string): Device | undefined {
   if (given === 'auto') return undefined
-  if (given === 'cpu' || /^cuda:\d+$/.test(given)) return expectDevice(given)
-  throw new UsageError(`Expected auto, cpu or cuda: and a number for --${name}, but received "${given}".`)
+  if (/^(cpu|metal|cuda:\d+)$/.test(given)) return given as Device
+  throw new UsageError(`Expected metal, auto, cpu or cuda: and a number for --${name}, but received "${given}".`)
 }

@@ -36,11 +36,12 @@ export const trainCommand = command({
 
 async function train(options: TrainOptions, signal: AbortSignal): Promise<void> {
   const { init, save, seed, json } = options
+  const placed = placement(options)
   if (init !== undefined) await checkReadable(init)
   if (save !== undefined) checkFile(save)
   const data = await fashionMnist({ ...dataFolder(options), signal })
   const net = lenet()
-  const place = { inputShape: data.train.imageShape, ...placement(options) }
+  const place = { inputShape: data.train.imageShape, ...placed }
   await net.initialize(seed === undefined ? place : { ...place, seed })
   if (init !== undefined) await net.loadParameters(init)
   if (!json) announce(net, options)

@@ -227,9 +227,10 @@ export class Sequential {
   }
 
   #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
-    const { init, seed, device, threads } = settings
+    const { init, seed, engine, device, threads } = settings
+    const placement = { engine, device, ...(threads === undefined ? {} : { threads }) }
     const layers = JSON.stringify(this.#layers)
-    return callAddonAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, device, threads))
+    return callAddonAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, placement))
   }
 
   #requireLife(): void {

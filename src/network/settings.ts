@@ -1,6 +1,7 @@
 import { expectBoolean, expectInteger, expectIntegers, expectOptions } from '../expect.js'
 import { expectSeed, randomSeed } from '../random.js'
 import { type Device, expectDevice, tryGpu } from './devices.js'
+import { defaultEngine, type EngineName, expectEngine } from './engines.js'
 import checkInitializer, { type Initializer, xavier } from './initializers.js'
 
 export interface InitializeOptions {
@@ -8,8 +9,10 @@ export interface InitializeOptions {
   inputShape?: readonly [number, number, number]
   /** How weights are drawn; {@link xavier} by default. */
   init?: Initializer
-  /** Where the network runs; {@link tryGpu} by default. */
+  /** Where the network runs; what {@link tryGpu} finds for the engine by default. */
   device?: Device
+  /** What runs it: `'fused'` by default, or `'candle'`, the slow reference. */
+  engine?: EngineName
   /** 0 to 2³² - 1; decides weights and shuffling. Drawn at random by default. */
   seed?: number
   /** CPU threads that share the work; all processors by default. The result does not depend on it. */
@@ -21,6 +24,7 @@ export interface InitializeOptions {
 /** How parameters are drawn, and where and how the network runs. */
 export interface Settings {
   init: Initializer
+  engine: EngineName
   device: Device
   seed: number
   threads: number | undefined
@@ -39,11 +43,14 @@ export function checkSettings(options: InitializeOptions): {
     seed: true,
     threads: true,
     forceReinit: true,
+    engine: true,
   })
+  const engine = given.engine === undefined ? defaultEngine : expectEngine(given.engine)
   return {
     settings: {
       init: given.init === undefined ? xavier() : checkInitializer(given.init),
-      device: given.device === undefined ? tryGpu() : expectDevice(given.device),
+      engine,
+      device: given.device === undefined ? tryGpu(engine) : expectDevice(given.device, engine),
       seed: given.seed === undefined ? randomSeed() : expectSeed(given.seed),
       threads: given.threads === undefined ? undefined : expectInteger('threads', given.threads, 1, 1024),
     },

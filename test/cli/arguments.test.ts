@@ -56,6 +56,10 @@ for (const [args, code, message] of [
   [['train', '--device', 'cpu', '--data', '/nowhere'], 1, /no folder \/nowhere/],
   [['train', '--device', 'CPU'], 2, /--device, but received "CPU"/],
   [['train', '--device='], 2, /--device, but received ""/],
+  [['train', '--engine', 'torch'], 2, /Expected fused or candle for --engine, but received "torch"/],
+  [['devices', '--engine='], 2, /--engine, but received ""/],
+  [['train', '--engine', 'candle', '--device', 'cuda:9999'], 1, /cuda:9999 was asked for, but/],
+  [['evaluate', 'net.safetensors', '--device', 'metal'], 1, /Metal is for the engine "candle"/],
   [['train', 'now'], 2, /Unexpected argument "now"/],
   [['train', '--', '--epochs'], 2, /Unexpected argument "--epochs"/],
   [['evaluate', 'a.safetensors', 'b.safetensors'], 2, /Unexpected argument "b\.safetensors"/],
@@ -103,8 +107,8 @@ test('every option that the help names is there, in the commands that it names',
   const isKnown = async (command: string, option: string) =>
     !(await failure([command, `${option}=`])).line.includes('Unknown option')
   t.false(await isKnown('train', '--nothing'))
-  const options = [...usage.matchAll(/^( +)(--[a-z-]+)(?:.*\((train, evaluate)\))?/gm)]
-  t.is(options.length, 11)
+  const options = [...usage.matchAll(/^( +)(--[a-z-]+)(?:.*\(([a-z, ]+)\))?/gm)]
+  t.is(options.length, 12)
   for (const [, indent, option, named] of options) {
     const all = ['train', 'evaluate', 'summary', 'devices']
     const commands = indent === '    ' ? ['train'] : (named?.split(', ') ?? all)

@@ -156,6 +156,26 @@ test('summary counts parameters and devices says what there is, in JSON too', as
   t.like(JSON.parse(cpu ?? ''), { name: 'cpu', available: true })
 })
 
+test('both engines train and evaluate, each what the other saved', async (t) => {
+  const data = await lenetFolder(t, 128)
+  const losses: number[] = []
+  for (const [engine, other] of [
+    ['fused', 'candle'],
+    ['candle', 'fused'],
+  ] as const) {
+    const { file, lines } = await train(t, data, '--epochs', '1', '--seed', '1', '--json', '--engine', engine)
+    losses.push(JSON.parse(lines[0] ?? '').loss)
+    const evaluated = (by: string) => candlewick('evaluate', file, '--data', data, '--json', '--engine', by)
+    const [own, others] = await Promise.all([engine, other].map(async (by) => JSON.parse((await evaluated(by)).stdout)))
+    t.true(Math.abs(own.loss - others.loss) < 1e-4, `${own.loss} and ${others.loss}`)
+  }
+  const [fused = Number.NaN, candle = Number.NaN] = losses
+  t.true(Math.abs(fused - candle) < 1e-4, `${fused} and ${candle}`)
+  const { stdout } = await candlewick('devices', '--engine', 'candle')
+  t.regex(stdout, /^cpu: \d+ cores, candle$/m)
+  t.regex(stdout, /^metal.*: \S/m)
+})
+
 test('without a command it prints the help to standard error, which is bad usage', async (t) => {
   const { end, stdout, stderr } = await candlewick()
   t.deepEqual([end, stdout], [2, ''])

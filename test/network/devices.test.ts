@@ -11,6 +11,8 @@ test('the first GPU that can be used is taken, and the processor where there is 
     [[cpu, { name: 'cuda:0', available: false }, { name: 'cuda:1', available: true }], 'cuda:1'],
     [[cpu, { name: 'cuda:0', available: true }, { name: 'cuda:1', available: true }], 'cuda:0'],
     [[cpu, { name: 'other:0', available: true }], 'cpu'],
+    [[cpu, { name: 'cuda', available: false }, { name: 'metal', available: true }], 'metal'],
+    [[cpu, { name: 'metal', available: false }], 'cpu'],
   ] as const) {
     t.is(firstGpu(found), expected)
   }

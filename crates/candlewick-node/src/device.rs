@@ -1,7 +1,7 @@
 //! Devices, by name.
 
 use crate::errors::to_js;
-use candlewick::device;
+use candlewick::engine::devices;
 use napi_derive::napi;
 
 /// A kind of device, whether it can be used, and what it is or why not.
@@ -15,19 +15,20 @@ pub struct DeviceReport {
     pub available: bool,
 }
 
-/// The processor and every other kind of device that candlewick knows.
+/// The processor and every other kind of device that an engine knows, `fused` by default.
 #[napi]
-pub fn devices() -> Vec<DeviceReport> {
-    let convert = |report: device::DeviceReport| DeviceReport {
+pub fn devices(engine: Option<String>) -> napi::Result<Vec<DeviceReport>> {
+    let convert = |report: devices::DeviceReport| DeviceReport {
         name: report.name,
         description: report.description,
         available: report.available,
     };
-    device::devices().into_iter().map(convert).collect()
+    let found = devices::devices(engine.as_deref().unwrap_or("fused")).map_err(to_js)?;
+    Ok(found.into_iter().map(convert).collect())
 }
 
-/// Fails if a network cannot run on the device of this name.
+/// Fails if a network cannot run on the device of this name, on the engine of that.
 #[napi]
-pub fn check_device(name: String) -> napi::Result<()> {
-    device::check(&name).map_err(to_js)
+pub fn check_device(name: String, engine: String) -> napi::Result<()> {
+    devices::check(&engine, &name).map_err(to_js)
 }

@@ -73,8 +73,18 @@ impl ObjectFinalize for Engine {
     }
 }
 
-/// Makes an engine on `device` with freshly drawn parameters; `threads` is all processors' by default. Layers and initialiser
-/// go as JSON.
+/// What runs a network, and where.
+#[napi(object)]
+pub struct Placement {
+    /// fused or candle.
+    pub engine: String,
+    /// `cpu`, `cuda:0` or `metal`.
+    pub device: String,
+    /// Those of the CPU; all processors' by default.
+    pub threads: Option<u32>,
+}
+
+/// Makes an engine with freshly drawn parameters. Layers and initialiser go as JSON.
 #[napi(ts_return_type = "Promise<Engine>")]
 pub fn create_engine<'env>(
     env: &'env Env,
@@ -82,14 +92,14 @@ pub fn create_engine<'env>(
     input_shape: Vec<u32>,
     init: String,
     seed: f64,
-    device: String,
-    threads: Option<u32>,
+    placement: Placement,
 ) -> napi::Result<Object<'env>> {
     // Here rather than off the event loop, beside which JavaScript could write to the environment.
     let set = InstructionSet::chosen();
     let make = move || {
         let network = network(&layers, &input_shape)?;
-        let mut engine = candlewick::engine::create(&device, network, threads.map(|t| t as usize), set)?;
+        let Placement { engine, device, threads } = placement;
+        let mut engine = candlewick::engine::create(&engine, &device, network, threads.map(|t| t as usize), set)?;
         let init: Initializer = json::read("the initializer", r#"{ "kind": "xavier" }"#, &init)?;
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)

@@ -1,72 +1,27 @@
-//! Where a network runs.
+//! The names of devices.
 
 use crate::error::{Code, Error, Result};
-use crate::simd::InstructionSet;
-
-/// A device that was found, or why there is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceReport {
-    /// `cpu`, `cuda:0`, or `cuda` where there is none.
-    pub name: String,
-    /// What it is, or why it cannot be used.
-    pub description: String,
-    /// Whether a network can run on it.
-    pub available: bool,
-}
-
-/// The processor and every other kind of device that candlewick knows.
-pub fn devices() -> Vec<DeviceReport> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cpu = InstructionSet::chosen().map(|set| format!("{cores} cores, {}", set.name()));
-    let mut devices = vec![report("cpu".into(), cpu)];
-    match cuda_devices() {
-        Ok(found) => {
-            let named = found.into_iter().enumerate().map(|(i, description)| report(format!("cuda:{i}"), description));
-            devices.extend(named);
-        }
-        Err(error) => devices.push(report("cuda".into(), Err(error))),
-    }
-    devices
-}
-
-fn report(name: String, description: Result<String>) -> DeviceReport {
-    let available = description.is_ok();
-    DeviceReport { name, description: description.unwrap_or_else(|error| error.message), available }
-}
-
-/// Name, memory and compute capability of each GPU, or why it cannot be used.
-#[cfg(feature = "cuda")]
-fn cuda_devices() -> Result<Vec<Result<String>>> {
-    let describe = |gpu: crate::engine::cuda::device::Description| {
-        let (memory, (major, minor)) = (crate::memory::show_bytes(gpu.memory), gpu.compute_capability);
-        format!("{}, {memory}, compute capability {major}.{minor}", gpu.name)
-    };
-    Ok(crate::engine::cuda::device::descriptions()?.into_iter().map(|gpu| gpu.map(describe)).collect())
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda_devices() -> Result<Vec<Result<String>>> {
-    Err(Error::new(Code::DeviceUnavailable, NO_CUDA))
-}
-
-/// Why a build without the feature `cuda` has no GPU to offer.
-#[cfg(not(feature = "cuda"))]
-const NO_CUDA: &str = "this build of candlewick has no CUDA engine";
-
-/// The error for a GPU, in a build that can't have one.
-#[cfg(not(feature = "cuda"))]
-pub(crate) fn no_cuda(name: &str) -> Error {
-    let message = format!("{name} was asked for, but {NO_CUDA}; use \"cpu\", or tryGpu(), which falls back to it");
-    Error::new(Code::DeviceUnavailable, message)
-}
+use std::fmt;
 
 /// What a device's name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
     /// `cpu`
     Cpu,
-    /// `cuda:0`, the first GPU of the driver's, and so on.
+    /// `cuda:0`, the first GPU of NVIDIA's driver, and so on.
     Cuda(usize),
+    /// `metal`, the GPU of a Mac.
+    Metal,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Cpu => f.write_str("cpu"),
+            Device::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Device::Metal => f.write_str("metal"),
+        }
+    }
 }
 
 /// The device of this name, whether there is one or not.
@@ -78,25 +33,12 @@ pub fn parse(name: &str) -> Result<Device> {
     let ordinal = name.strip_prefix("cuda:").filter(is_number).map(str::parse);
     match (name, ordinal) {
         ("cpu", _) => Ok(Device::Cpu),
+        ("metal", _) => Ok(Device::Metal),
         (_, Some(Ok(ordinal))) => Ok(Device::Cuda(ordinal)),
         _ => Err(Error::new(
             Code::InvalidArgument,
-            format!("device is \"{name}\"; it must be \"cpu\" or \"cuda:\" and a number, as in \"cuda:0\""),
+            format!("device is \"{name}\"; it must be \"cpu\", \"metal\" or \"cuda:\" and a number, as in \"cuda:0\""),
         )),
-    }
-}
-
-/// Whether a network can run on the device of this name.
-///
-/// # Errors
-/// `InvalidArgument` for a name that is none, `DeviceUnavailable` with the reason.
-pub fn check(name: &str) -> Result<()> {
-    match parse(name)? {
-        Device::Cpu => InstructionSet::chosen().map(drop),
-        #[cfg(feature = "cuda")]
-        Device::Cuda(ordinal) => crate::engine::cuda::device::check(ordinal),
-        #[cfg(not(feature = "cuda"))]
-        Device::Cuda(_) => Err(no_cuda(name)),
     }
 }
 
@@ -117,25 +59,9 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_there_or_said_not_to_be() {
-        assert_eq!(check("cpu"), Ok(()));
-        assert_eq!(check("gpu").unwrap_err().code, Code::InvalidArgument);
-        let error = check("cuda:9999").unwrap_err();
-        assert_eq!(error.code, Code::DeviceUnavailable);
-        assert!(error.message.starts_with("cuda:9999 was asked for, but"), "{}", error.message);
-    }
-
-    #[test]
-    fn there_is_a_processor_and_a_word_on_gpus() {
-        let devices = devices();
-        assert!(devices[0].name == "cpu" && devices[0].available);
-        assert!(devices[0].description.contains(" cores, "), "{}", devices[0].description);
-        assert!(devices[1].name.starts_with("cuda"));
-        #[cfg(not(feature = "cuda"))]
-        assert_eq!(
-            devices[1..],
-            [DeviceReport { name: "cuda".into(), description: NO_CUDA.into(), available: false }],
-            "a build without GPUs says so"
-        );
+    fn a_device_is_shown_by_its_name() {
+        for name in ["cpu", "cuda:0", "cuda:12", "metal"] {
+            assert_eq!(parse(name).unwrap().to_string(), name);
+        }
     }
 }

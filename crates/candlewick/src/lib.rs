@@ -28,6 +28,12 @@
 //! # Ok::<(), candlewick::Error>(())
 //! ```
 
+// What candle's crates would link to, cudarc then opens where it is, and what is built serves machines without.
+#[cfg(all(feature = "candle-cuda", not(feature = "dynamic-loading")))]
+compile_error!(
+    "the feature candle-cuda is built by `npm run build:cuda -- --candle`, or with its settings (docs/engines.md)"
+);
+
 pub mod activations;
 pub mod checkpoint;
 pub mod dataset;

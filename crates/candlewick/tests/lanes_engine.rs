@@ -170,16 +170,17 @@ fn what_is_refused_is_named() {
         (message(engine.train(&dataset, &[0], 0, &sgd(), &progress)), "the batch size is 0; it must be at least 1"),
         (message(engine.train(&dataset, &[3, 20], 1, &sgd(), &progress)), "image 20, but there are 20"),
         (message(engine.set_flat_parameters(none)), "0 parameters were given, but the network has 1159"),
-        (message(create("cuda:0", network(), None, InstructionSet::chosen())), "cuda:0 was asked for, but"),
-        (message(create("gpu", network(), None, InstructionSet::chosen())), "device is \"gpu\""),
+        (message(create("fused", "cuda:0", network(), None, InstructionSet::chosen())), "cuda:0 was asked for, but"),
+        (message(create("fused", "gpu", network(), None, InstructionSet::chosen())), "device is \"gpu\""),
     ] {
         assert!(found.contains(expected), "{found}");
     }
     assert_eq!(engine.check(&dataset, 3..6), Ok(vec![3, 4, 5]));
     assert_eq!(engine.evaluate(&dataset, 20..20, &progress).unwrap().count, 0);
-    assert!(
-        create("cpu", network(), Some(1), InstructionSet::chosen()).is_ok_and(|engine| engine.network() == &network())
-    );
+    for name in ["fused", "candle"] {
+        let engine = create(name, "cpu", network(), Some(1), InstructionSet::chosen());
+        assert!(engine.is_ok_and(|engine| engine.network() == &network()), "{name}");
+    }
 }
 
 #[test]

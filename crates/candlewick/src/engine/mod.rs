@@ -3,6 +3,8 @@
 
 pub mod candle;
 pub mod cuda;
+pub mod devices;
+mod fused;
 mod images;
 mod input;
 pub mod lanes;
@@ -11,13 +13,14 @@ mod schedule;
 
 use crate::checkpoint;
 use crate::dataset::Dataset;
-use crate::device::{self, Device};
+use crate::device;
 use crate::error::{Code, Error, Result};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
 use crate::simd::InstructionSet;
 use candle_core::Tensor;
+use devices::EngineName;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -58,23 +61,24 @@ impl Progress {
     }
 }
 
-/// Makes an engine for `network` on the device of this name, `cpu` or `cuda:0`; on the CPU with `threads` threads, all
-/// processors' for `None`, on an instruction set. All parameters are zero until they are set.
+/// Makes the engine of this name, `fused` or `candle`, for `network` on the device of that, `cpu`, `cuda:0` or `metal`; on the CPU
+/// with `threads` threads, all processors' for `None`, and the fused one on an instruction set. All parameters are zero until they
+/// are set.
 ///
 /// # Errors
-/// `InvalidArgument` or `DeviceUnavailable` for the name, and as the engines' own.
+/// `InvalidArgument` for names that are none, `DeviceUnavailable` for a device that is not there or that this engine does not run
+/// on, and as the engines' own.
 pub fn create(
+    engine: &str,
     device: &str,
     network: Network,
     threads: Option<usize>,
     set: Result<InstructionSet>,
 ) -> Result<Box<dyn Engine>> {
-    match device::parse(device)? {
-        Device::Cpu => Ok(Box::new(lanes::LanesEngine::on(set?, network, threads)?)),
-        #[cfg(feature = "cuda")]
-        Device::Cuda(ordinal) => Ok(Box::new(cuda::CudaEngine::new(cuda::device::CudaGpu::open(ordinal)?, network)?)),
-        #[cfg(not(feature = "cuda"))]
-        Device::Cuda(_) => Err(device::no_cuda(device)),
+    let device = device::parse(device)?;
+    match EngineName::parse(engine)? {
+        EngineName::Fused => fused::create(device, network, threads, set),
+        EngineName::Candle => candle::create(device, network, threads),
     }
 }
 

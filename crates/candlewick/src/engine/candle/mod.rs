@@ -7,6 +7,8 @@
 //!
 //! What a layer, an activation or an optimiser is in candle's words, each says itself.
 
+mod devices;
+
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_step, check_training};
 use super::pool::{self, Lease};
@@ -22,6 +24,7 @@ use crate::optimizers::{Optimizer, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
+pub(super) use devices::{check, create, devices};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -149,7 +152,8 @@ impl CandleEngine {
         let mut answers = memory::zeros(labels.len())?;
         label_rows(&to_host(logits)?, self.network.classes(), &mut answers);
         let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
-        let mean = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        // Metal has no float64.
+        let mean = loss.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         Ok((loss, Metrics { loss: mean * labels.len() as f64, correct: correct as u64, count: labels.len() as u64 }))
     }
 

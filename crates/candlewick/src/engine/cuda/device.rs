@@ -12,6 +12,7 @@ use cudarc::driver::{
     PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
+use std::fmt;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
@@ -55,6 +56,13 @@ pub struct Description {
     pub memory: usize,
     /// 9.0 is (9, 0).
     pub compute_capability: (i32, i32),
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (memory, (major, minor)) = (show_bytes(self.memory), self.compute_capability);
+        write!(f, "{}, {memory}, compute capability {major}.{minor}", self.name)
+    }
 }
 
 /// All GPUs, in the driver's order, with the reason for those that cannot be used.
