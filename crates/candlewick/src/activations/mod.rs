@@ -185,7 +185,17 @@ mod tests {
         }
         let by_kind: Activation = serde_json::from_str(r#"{ "kind": "relu" }"#).unwrap();
         assert_eq!(by_kind, Activation::Relu);
-        assert!(serde_json::from_str::<Activation>(r#"{ "kind": "relu", "slope": 1 }"#).is_err());
+        for (text, named) in [
+            (r#"{ "kind": "relu", "slope": 1 }"#, "expected unit"),
+            (r#"{ "kind": "leakyRelu", "slope": 1 }"#, "unknown field `slope`"),
+            (r#"{ "relu": null }"#, "missing field `kind`"),
+            (r#"{ "leakyRelu": { "negativeSlope": 0.2 } }"#, "missing field `kind`"),
+            (r#"{ "kind": { "leakyRelu": {} } }"#, "missing field `kind`"),
+            (r#"{ "kind": "elu" }"#, "unknown variant `elu`"),
+        ] {
+            let error = serde_json::from_str::<Activation>(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{text}: {error}");
+        }
     }
 
     /// serde names all kinds when it is given another.
