@@ -493,6 +493,14 @@ impl Reference for Placed {
         let [down, across] = self.strides;
         every(&every(&conv.forward(&x)?, 2, down)?, 3, across)
     }
+
+    /// The padded input, and the output of windows one step apart.
+    fn values_on_the_way(&self) -> usize {
+        let [height, width] = self.padded_size();
+        let apart: [usize; 2] = std::array::from_fn(|i| self.padded_size()[i] - self.kernel_size[i] + 1);
+        let all = self.out_channels.saturating_mul(apart[0]).saturating_mul(apart[1]);
+        all.saturating_add(self.in_channels.saturating_mul(height).saturating_mul(width))
+    }
 }
 
 #[cfg(test)]

@@ -171,6 +171,10 @@ impl Reference for Operation {
     fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
         with_operation!(self, placed => placed.reference(x, own))
     }
+
+    fn values_on_the_way(&self) -> usize {
+        with_operation!(self, placed => placed.values_on_the_way())
+    }
 }
 
 impl Operation {
