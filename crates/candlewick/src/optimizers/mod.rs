@@ -6,6 +6,7 @@
 
 pub mod adam;
 mod device;
+mod settings;
 pub mod sgd;
 mod state;
 
