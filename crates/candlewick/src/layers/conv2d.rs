@@ -15,7 +15,7 @@ use super::{Operation, windows};
 use crate::activations::Activation;
 use crate::error::Result;
 use crate::kernels::numbers;
-use crate::network::shape::{image, require_positive, require_room};
+use crate::shape::{image, require_positive, require_room};
 use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
 use candle_core::Tensor;
 use candle_nn::{Conv2dConfig, Module};
