@@ -45,18 +45,18 @@ impl Adam {
     }
 
     /// The names of what it keeps for each parameter.
-    pub fn state(&self) -> &'static [&'static str] {
+    pub(super) fn state(&self) -> &'static [&'static str] {
         &AdamStep::STATE
     }
 
     /// As `struct Adam` of kernels/optimizers.cuh, which fills in the last two.
-    pub fn encode(&self) -> Encoded {
+    pub(super) fn encode(&self) -> Encoded {
         let Self { learning_rate, beta1, beta2, epsilon } = *self;
         Encoded::new(2, Device { betas: [beta1, beta2], learning_rate, epsilon, rate: 0.0, root: 0.0 })
     }
 
     /// Its `number`-th step.
-    pub fn step(&self, number: u64) -> Step {
+    pub(super) fn step(&self, number: u64) -> Step {
         let left = |beta: f64| 1.0 - libm::pow(beta, number as f64); // the same bits on any machine
         Step::Adam(AdamStep {
             betas: [self.beta1, self.beta2].map(|beta| beta as f32),
@@ -71,7 +71,13 @@ impl Adam {
     ///
     /// # Errors
     /// candle's.
-    pub fn reference(&self, number: u64, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+    pub(super) fn reference(
+        &self,
+        number: u64,
+        w: &Tensor,
+        g: &Tensor,
+        state: &mut [Tensor],
+    ) -> candle_core::Result<Tensor> {
         let Self { learning_rate, beta1, beta2, epsilon } = *self;
         let left = |beta: f64| 1.0 - beta.powf(number as f64);
         if let [m, v] = state {

@@ -45,12 +45,12 @@ impl Sgd {
     }
 
     /// The names of what it keeps for each parameter.
-    pub fn state(&self) -> &'static [&'static str] {
+    pub(super) fn state(&self) -> &'static [&'static str] {
         if self.momentum > 0.0 { &Momentum::STATE } else { &Descent::STATE }
     }
 
     /// Any of its steps.
-    pub fn step(&self) -> Step {
+    pub(super) fn step(&self) -> Step {
         let &Self { learning_rate, momentum, weight_decay } = self;
         if momentum > 0.0 {
             Step::Momentum(Momentum { learning_rate, momentum, weight_decay })
@@ -60,7 +60,7 @@ impl Sgd {
     }
 
     /// As `struct Descent` or `struct Momentum` of kernels/optimizers.cuh.
-    pub fn encode(&self) -> Encoded {
+    pub(super) fn encode(&self) -> Encoded {
         let &Self { learning_rate, momentum, weight_decay } = self;
         if momentum > 0.0 {
             Encoded::new(1, [learning_rate, momentum, weight_decay])
@@ -73,7 +73,7 @@ impl Sgd {
     ///
     /// # Errors
     /// candle's.
-    pub fn reference(&self, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+    pub(super) fn reference(&self, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
         let [learning_rate, momentum, weight_decay] =
             [self.learning_rate, self.momentum, self.weight_decay].map(f64::from);
         let mut change = if weight_decay > 0.0 { (g + (w * weight_decay)?)? } else { g.clone() };

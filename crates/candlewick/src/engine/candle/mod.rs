@@ -71,11 +71,6 @@ impl CandleEngine {
         Ok(engine)
     }
 
-    /// The parameters themselves, in the network's order, which can be set: [`Engine::parameters`] gives float32.
-    pub fn variables(&self) -> &[Var] {
-        &self.parameters
-    }
-
     /// The gradients of the last step as they are, in the network's order; none before the first.
     pub fn exact_gradients(&self) -> &[Tensor] {
         &self.gradients
