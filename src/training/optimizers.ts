@@ -67,6 +67,7 @@ type Kind = keyof typeof optimizers
 /**
  * What an engine is told of an optimiser that may be made by hand: its settings as they are now, checked and completed, as JSON,
  * and its number, by which the engine knows whose state it holds.
+ * The default export, as src/index.ts passes on all names of this file.
  * @internal
  */
 export default function optimizerForEngine(optimizer: unknown): { settings: string; id: number } {
