@@ -79,7 +79,7 @@ test("the README's second program trains on images that are there, and saves, lo
   t.deepEqual(left, ['net.safetensors'])
 })
 
-test('what the documents link to is there, and the table of the README stands in its document too', async (t) => {
+test('what the README links to is there, and its table stands in its document too', async (t) => {
   const readme = await readFile('README.md', 'utf8')
   const links = [...readme.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, path = '']) => path)
   t.true(links.includes('docs/measured.md'))
