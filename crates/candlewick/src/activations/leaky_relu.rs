@@ -67,13 +67,19 @@ impl LeakyRelu {
 mod tests {
     use super::*;
     use crate::activations::Activation;
+    use crate::layers::{Dense, Layer};
+    use crate::network::Network;
 
     #[test]
     fn slopes_are_numbers_and_a_hundredth_by_default() {
         for negative_slope in [f32::NAN, f32::INFINITY] {
-            let error = Activation::LeakyRelu(LeakyRelu { negative_slope }).check("conv0").unwrap_err();
-            assert_eq!(error.code, Code::InvalidArgument);
-            assert!(error.message.starts_with("conv0's leakyRelu has a negativeSlope of "), "{error}");
+            let function = Activation::LeakyRelu(LeakyRelu { negative_slope });
+            let layer = Layer::Dense(Dense { units: 2, activation: Some(function) });
+            for error in [function.check("dense0"), Network::new(&[layer], [1, 1, 1]).map(drop)] {
+                let error = error.unwrap_err();
+                assert_eq!(error.code, Code::InvalidArgument);
+                assert!(error.message.starts_with("dense0's leakyRelu has a negativeSlope of "), "{error}");
+            }
         }
         let by_name: Activation = serde_json::from_str("\"leakyRelu\"").unwrap();
         assert_eq!(by_name, Activation::LeakyRelu(LeakyRelu { negative_slope: 0.01 }));

@@ -178,6 +178,16 @@ mod tests {
     }
 
     #[test]
+    fn not_a_number_passes() {
+        for &activation in Activation::EXAMPLES {
+            for set in InstructionSet::available() {
+                let y = set.run(Value(activation, [f32::NAN; LANES]));
+                assert!(y.iter().all(|y| y.is_nan()), "{activation:?} on {}", set.name());
+            }
+        }
+    }
+
+    #[test]
     fn json_there_and_back_is_the_same() {
         for function in Activation::EXAMPLES {
             let text = serde_json::to_string(function).unwrap();

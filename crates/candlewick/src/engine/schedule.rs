@@ -31,7 +31,8 @@ pub fn schedule(network: &Network) -> Vec<Stage> {
     let mut stages = Vec::new();
     let mut waiting = None;
     for placed in &network.layers {
-        let may_come_first = |f: &mut Activation| placed.operation.needs().picks_by_size && f.never_decreases();
+        let passes = placed.activation.is_none() && placed.operation.needs().picks_by_size;
+        let may_come_first = |f: &mut Activation| passes && f.never_decreases();
         if let Some(function) = waiting.take_if(|f| !may_come_first(f)) {
             activate(&mut stages, function);
         }
@@ -84,5 +85,19 @@ mod tests {
             "conv0 pool0 pool1 Relu conv1 Relu pool2 pool3 conv2 Relu conv3 Relu dense0 Tanh dense1"
         );
         assert_eq!(schedule(&network).iter().map(|stage| stage.own.len()).sum::<usize>(), network.parameter_count());
+    }
+
+    #[test]
+    fn no_activation_is_lost_where_a_max_pool_has_its_own() {
+        let dense = Layer::Dense(Dense { units: 2, activation: Some(Activation::Relu) });
+        let mut network = Network::new(&[dense, dense], [1, 1, 2]).unwrap();
+        let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] });
+        network.layers[1].operation = Network::new(&[pool], [1, 1, 2]).unwrap().layers[0].operation.clone();
+        let functions = schedule(&network).into_iter().filter(|stage| stage.operation == relu()).count();
+        assert_eq!(functions, 2);
+    }
+
+    fn relu() -> Operation {
+        Operation::Activation(Placed { function: Activation::Relu })
     }
 }

@@ -182,6 +182,13 @@ mod tests {
             let error = adam.validated().unwrap_err();
             assert!(error.code == Code::InvalidArgument && error.message.contains(named), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_not_written_is_pytorchs() {
+        let adam = Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
         assert_eq!(serde_json::from_str::<Optimizer>(r#"{ "kind": "adam" }"#).unwrap(), adam.into());
+        let slow = serde_json::from_str::<Optimizer>(r#"{ "kind": "adam", "learningRate": 1e-4 }"#).unwrap();
+        assert_eq!(slow, Adam { learning_rate: 1e-4, ..adam }.into());
     }
 }
