@@ -177,6 +177,17 @@ mod tests {
         }
     }
 
+    /// Who says too little makes max pooling wait, which takes longer; tests/activations.rs holds all instruction sets to it.
+    #[test]
+    fn functions_say_whether_they_decrease() {
+        let points: Vec<f64> = (-3200..=3200).map(|i| f64::from(i) / 200.0).collect();
+        let points = Tensor::new(points, &Device::Cpu).unwrap();
+        for activation in Activation::EXAMPLES {
+            let values: Vec<f64> = activation.reference(&points).unwrap().to_vec1().unwrap();
+            assert_eq!(activation.never_decreases(), values.is_sorted(), "{activation:?}");
+        }
+    }
+
     #[test]
     fn not_a_number_passes() {
         for &activation in Activation::EXAMPLES {

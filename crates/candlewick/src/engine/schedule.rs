@@ -87,17 +87,36 @@ mod tests {
         assert_eq!(schedule(&network).iter().map(|stage| stage.own.len()).sum::<usize>(), network.parameter_count());
     }
 
-    #[test]
-    fn no_activation_is_lost_where_a_max_pool_has_its_own() {
-        let dense = Layer::Dense(Dense { units: 2, activation: Some(Activation::Relu) });
-        let mut network = Network::new(&[dense, dense], [1, 1, 2]).unwrap();
-        let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] });
-        network.layers[1].operation = Network::new(&[pool], [1, 1, 2]).unwrap().layers[0].operation.clone();
-        let functions = schedule(&network).into_iter().filter(|stage| stage.operation == relu()).count();
-        assert_eq!(functions, 2);
+    /// A convolution with this activation, and a max pool.
+    fn pooled(function: Activation) -> Network {
+        let conv = Layer::Conv2d(Conv2d {
+            channels: 1,
+            kernel_size: [1, 1],
+            strides: [1, 1],
+            padding: [0, 0],
+            activation: Some(function),
+        });
+        let max = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+        Network::new(&[conv, max], [1, 2, 2]).unwrap()
     }
 
-    fn relu() -> Operation {
-        Operation::Activation(Placed { function: Activation::Relu })
+    fn operations(network: &Network) -> Vec<Operation> {
+        schedule(network).into_iter().map(|stage| stage.operation).collect()
+    }
+
+    #[test]
+    fn max_pools_stay_behind_what_falls_and_rises() {
+        let function = Activation::EXAMPLES.iter().copied().find(|f| !f.never_decreases()).unwrap();
+        assert_eq!(operations(&pooled(function))[1], Operation::Activation(Placed { function }));
+    }
+
+    #[test]
+    fn no_activation_is_lost_where_a_pool_has_its_own() {
+        let mut network = pooled(Activation::Relu);
+        network.layers[1].activation = Some(Activation::Tanh);
+        let [relu, tanh] =
+            [Activation::Relu, Activation::Tanh].map(|function| Operation::Activation(Placed { function }));
+        let [conv, max] = [0, 1].map(|layer| network.layers[layer].operation.clone());
+        assert_eq!(operations(&network), [conv, relu, max, tanh]);
     }
 }
