@@ -5,6 +5,7 @@ import test from 'ava'
 import { CandlewickError, conv2d, dense, Sequential, step } from 'candlewick'
 import { callAddon, callAddonAsync, createEngine, describeLayers } from '#dist/addon.js'
 import type { CheckedImages } from '#dist/data/images.js'
+import { messageOf } from '#dist/errors.js'
 import { fed } from '#dist/feed.js'
 
 /** The message of what `call` throws, or its promise is rejected with. */
@@ -66,7 +67,8 @@ test('initializers and optimizers that Rust knows are known to TypeScript', asyn
   const net = new Sequential([dense({ units: 2 })])
   for (const kind of initializers) await net.initialize({ init: { kind } as never, device: 'cpu', forceReinit: true })
   for (const kind of optimizers) {
-    const message = await refusal(() => step(net, pixel, [0], { kind } as never))
+    // One whose settings all have defaults is taken as it is.
+    const message = await step(net, pixel, [0], { kind } as never).then(() => '', messageOf)
     t.notRegex(message, /an optimizer, such as/, kind)
   }
 })

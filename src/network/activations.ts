@@ -1,7 +1,22 @@
-import { readOnce, show, unexpected } from '../expect.js'
+import { type Checks, expectFloat32, expectSettings, readOnce, show, unexpected } from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
-export type Activation = 'sigmoid' | 'relu' | 'tanh'
+export type Activation = 'sigmoid' | 'relu' | 'tanh' | LeakyRelu
+
+export interface LeakyRelu {
+  readonly kind: 'leakyRelu'
+  readonly negativeSlope: number
+}
+
+/** x, or where it is negative, negativeSlope · x. */
+export function leakyRelu(options: { negativeSlope?: number } = {}): LeakyRelu {
+  return { kind: 'leakyRelu', ...expectSettings('leakyRelu', options, leakyReluSettings) }
+}
+
+const leakyReluSettings: Checks<{ negativeSlope: number }> = {
+  /** PyTorch's default. */
+  negativeSlope: (value = 0.01) => expectFloat32('negativeSlope', value, 0),
+}
 
 type Kind<A> = A extends { readonly kind: infer K extends string } ? K : A extends string ? A : never
 
@@ -10,6 +25,10 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
   sigmoid: named,
   relu: named,
   tanh: named,
+  leakyRelu: (given) => {
+    const { negativeSlope } = expectSettings('leakyRelu', given, { kind: (kind) => kind, ...leakyReluSettings })
+    return { kind: 'leakyRelu', negativeSlope }
+  },
 }
 
 /** One without settings is its name. */

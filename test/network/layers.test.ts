@@ -1,5 +1,5 @@
 import test from 'ava'
-import { avgPool2d, conv2d, dense, type Layer, lenet, maxPool2d, Sequential } from 'candlewick'
+import { avgPool2d, conv2d, dense, type Layer, leakyRelu, lenet, maxPool2d, Sequential } from 'candlewick'
 
 test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(conv2d({ channels: 6, kernelSize: 5 }), {
@@ -23,6 +23,12 @@ test('a layer is data, with what was left out filled in', (t) => {
   for (const activation of ['sigmoid', 'relu', 'tanh'] as const) {
     t.deepEqual(dense({ units: 2, activation }), { kind: 'dense', units: 2, activation })
   }
+  t.deepEqual(leakyRelu(), { kind: 'leakyRelu', negativeSlope: 0.01 })
+  const activation = leakyRelu({ negativeSlope: 0.2 })
+  t.deepEqual(dense({ units: 2, activation }), { kind: 'dense', units: 2, activation })
+  t.throws(() => leakyRelu({ negativeSlope: -1 }), { message: /at least 0 for negativeSlope, but received -1/ })
+  const unknown = { ...activation, slope: 1 }
+  t.throws(() => dense({ units: 2, activation: unknown }), { message: /Unknown option "slope" for leakyRelu/ })
 })
 
 /** What a user without types would pass. */
@@ -49,7 +55,7 @@ const refused: [what: string, act: () => unknown, message: RegExp][] = [
   [
     'an activation of another name',
     () => dense(wrong({ units: 1, activation: 'elu' })),
-    /"sigmoid", "relu", "tanh" for activation, .*"elu"/,
+    /one of "sigmoid", "relu", "tanh", .* for activation, .*"elu"/,
   ],
 ]
 

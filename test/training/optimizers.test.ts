@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import test from 'ava'
 import {
+  adam,
   avgPool2d,
   conv2d,
   dense,
   fashionMnist,
   fit,
+  lenet,
   maxPool2d,
   type Optimizer,
   type Parameter,
@@ -173,6 +175,47 @@ const unfit: [optimizer: unknown, message: RegExp][] = [
   [{ kind: 'constructor' }, /an optimizer, such as .* for optimizer/],
   [{ kind: 5 }, /an optimizer, such as .* for optimizer/],
 ]
+
+test("Adam's first step is the learning rate, whatever the gradient; those after it follow its means", async (t) => {
+  const optimizer = adam({ learningRate: 0.125, beta1: 0.5, beta2: 0.75, epsilon: 0 })
+  t.deepEqual(adam(), { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })
+  const [net, plain] = [await linear(), await linear()]
+  const weights = async (of: Sequential) => Array.from((await of.parameters())['dense0.weight']?.data ?? [])
+  const before = await weights(net)
+  await step(plain, images, labels, sgd({ learningRate: 1 }))
+  const gradient = (await weights(plain)).map((w, i) => (before[i] as number) - w)
+  await step(net, images, labels, optimizer)
+  const once = await weights(net)
+  for (const [i, w] of once.entries()) {
+    const g = gradient[i] as number
+    if (Math.abs(g) > 1e-3) t.true(Math.abs(w - (before[i] as number) + 0.125 * Math.sign(g)) < 1e-6, `${w}`)
+  }
+  t.true(gradient.some((g) => Math.abs(g) > 1e-3))
+  const train = (await fashionMnist()).train.slice(0, 6000)
+  const [trained, again] = [lenet(), lenet()]
+  const losses = async (of: Sequential) => {
+    await of.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
+    const epochs: number[] = []
+    const settings = { epochs: 3, batchSize: 50, optimizer: adam({ learningRate: 0.003 }) }
+    for await (const { loss } of fit(of, train, settings)) epochs.push(loss)
+    return epochs
+  }
+  const [first, , third] = await losses(trained)
+  t.true((third as number) < 0.75 * (first as number), `${first} ${third}`)
+  t.deepEqual((await losses(again))[2], third, 'and a seed decides it')
+})
+
+for (const [options, message] of [
+  [{ beta1: 1 }, /below 1 for beta1, but received 1/],
+  [{ beta2: -0.1 }, /from 0 to below 1 for beta2/],
+  [{ epsilon: -1 }, /at least 0 for epsilon/],
+  [{ learningRate: 'fast' }, /for learningRate, but received "fast"/],
+  [{ betas: [0.9, 0.999] }, /"betas" for adam; it takes learningRate, beta1, beta2, epsilon/],
+] as [object, RegExp][]) {
+  test(`adam refuses ${JSON.stringify(options)}`, (t) => {
+    t.throws(() => adam(options), { code: 'INVALID_ARGUMENT', message })
+  })
+}
 
 test('an optimiser or an activation that cannot be read is refused by its name', async (t) => {
   const unreadable = {

@@ -12,7 +12,7 @@ use candlewick::activations::Activation;
 use candlewick::layers::windows::Windows;
 use candlewick::layers::{Accumulators, LaneOperation, Left, Seen, activation, conv2d, dense, max_pool2d};
 use candlewick::losses::softmax_cross_entropy;
-use candlewick::optimizers::{Optimizer, Sgd};
+use candlewick::optimizers::{Optimizer, Planes, Sgd};
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
@@ -235,9 +235,11 @@ impl Kernel for Momentum<'_> {
     fn run<L: Lanes<Real = f32>>(self, l: L) {
         let Self { w, g, v } = self;
         let step = Optimizer::from(Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }).at(1);
+        let mut planes = Planes::default();
+        planes[0] = v;
         l.run(
             #[inline(always)]
-            || step.apply(w, g, [v]),
+            || step.apply(w, g, planes),
         );
     }
 }

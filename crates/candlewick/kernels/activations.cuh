@@ -19,8 +19,15 @@ struct Tanh {
   DEVICE float slope(float, float y) const { return 1.0f - y * y; }
 };
 
+struct LeakyRelu {
+  float negative_slope;
+
+  DEVICE float value(float x) const { return x < 0 ? negative_slope * x : x; }
+  DEVICE float slope(float x, float) const { return x > 0 ? 1 : negative_slope; }
+};
+
 // Their numbers, as in src/activations/.
-enum class Function : int { SIGMOID, RELU, TANH };
+enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU };
 
 // Calls `work` with the function, which has its numbers from `settings`.
 template <class Work, int COUNT> DEVICE auto with_function(Function function, const float (&settings)[COUNT], Work work) {
@@ -28,6 +35,7 @@ template <class Work, int COUNT> DEVICE auto with_function(Function function, co
     case Function::SIGMOID: return work(as<Sigmoid>(settings));
     case Function::RELU: return work(as<Relu>(settings));
     case Function::TANH: return work(as<Tanh>(settings));
+    case Function::LEAKY_RELU: return work(as<LeakyRelu>(settings));
   }
   UNREACHABLE;
 }

@@ -9,7 +9,7 @@
 #include "words.cuh"
 
 // The most numbers that any keeps for a parameter.
-enum { MOST_STATE = 1 };
+enum { MOST_STATE = 2 };
 
 // A rule that is the same at each step.
 struct Steady {
@@ -36,8 +36,26 @@ struct Momentum : Steady {
   }
 };
 
+struct Adam {
+  enum { STATE = 2 };
+  double beta1, beta2;
+  float learning_rate, epsilon, rate, root;
+
+  DEVICE void at(uint64_t number) {
+    rate = (float)(learning_rate / (1 - pow(beta1, (double)number)));
+    root = (float)(1 / sqrt(1 - pow(beta2, (double)number)));
+  }
+
+  DEVICE float step(float w, float g, float *state) const {
+    float &m = state[0], &v = state[1];
+    m = (float)beta1 * m + (float)(1 - beta1) * g;
+    v = (float)beta2 * v + (float)(1 - beta2) * (g * g);
+    return w - rate * m / (sqrtf(v) * root + epsilon);
+  }
+};
+
 // In the order of the numbers that src/optimizers/ has.
-enum class Rule : int { DESCENT, MOMENTUM };
+enum class Rule : int { DESCENT, MOMENTUM, ADAM };
 
 // It lies in the GPU's memory, as the arguments of a captured launch stay what they were.
 struct Optimizer {
@@ -52,6 +70,7 @@ template <class Work> DEVICE auto with_rule(const Optimizer &optimizer, Work wor
   switch (optimizer.rule) {
     case Rule::DESCENT: return work(as<Descent>(optimizer.settings));
     case Rule::MOMENTUM: return work(as<Momentum>(optimizer.settings));
+    case Rule::ADAM: return work(as<Adam>(optimizer.settings));
   }
   UNREACHABLE;
 }

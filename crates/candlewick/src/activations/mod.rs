@@ -14,10 +14,12 @@
 //! ```
 
 mod json;
+mod leaky_relu;
 mod relu;
 mod sigmoid;
 mod tanh;
 
+pub use leaky_relu::LeakyRelu;
 pub use relu::Relu;
 pub use sigmoid::Sigmoid;
 pub use tanh::Tanh;
@@ -37,6 +39,8 @@ pub enum Activation {
     Relu,
     /// (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)
     Tanh,
+    /// x, or where it is negative, `negative_slope` · x
+    LeakyRelu(LeakyRelu),
 }
 
 /// Does the same with whichever function it is.
@@ -55,6 +59,7 @@ macro_rules! with_function {
                 let $function = $crate::activations::Tanh;
                 $work
             }
+            $crate::activations::Activation::LeakyRelu($function) => $work,
         }
     };
 }
@@ -62,7 +67,13 @@ pub(crate) use with_function;
 
 impl Activation {
     /// Each of them, some with several settings, which tests take in turn.
-    pub const EXAMPLES: &[Self] = &[Self::Sigmoid, Self::Relu, Self::Tanh];
+    pub const EXAMPLES: &[Self] = &[
+        Self::Sigmoid,
+        Self::Relu,
+        Self::Tanh,
+        Self::LeakyRelu(LeakyRelu { negative_slope: 0.2 }),
+        Self::LeakyRelu(LeakyRelu { negative_slope: -0.5 }),
+    ];
 
     /// Whether its settings make sense, as the activation of the layer of this name.
     ///

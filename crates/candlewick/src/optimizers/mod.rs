@@ -4,11 +4,13 @@
 //! Engines keep those numbers ([`State`]) and have the step applied ([`Optimizer::at`]); they know no optimiser by name. To
 //! add one is to write its file and to follow the compiler through this one.
 
+pub mod adam;
 mod device;
 pub mod sgd;
 mod state;
 
 use crate::error::Result;
+pub use adam::Adam;
 use candle_core::Tensor;
 pub use device::{Encoded, SETTINGS};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ pub use state::State;
 pub enum Optimizer {
     /// Stochastic gradient descent.
     Sgd(Sgd),
+    /// Adam.
+    Adam(Adam),
 }
 
 impl Optimizer {
@@ -28,12 +32,15 @@ impl Optimizer {
     pub const EXAMPLES: &[Self] = &[
         Self::Sgd(Sgd { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 }),
         Self::Sgd(Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.01 }),
+        // With a smaller epsilon, rounding would decide where a parameter goes whose gradient is next to nothing.
+        Self::Adam(Adam { learning_rate: 0.01, beta1: 0.8, beta2: 0.9, epsilon: 0.1 }),
     ];
 
     /// Its name in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Sgd(_) => "sgd",
+            Self::Adam(_) => "adam",
         }
     }
 
@@ -44,6 +51,7 @@ impl Optimizer {
     pub fn validated(self) -> Result<Self> {
         match self {
             Self::Sgd(sgd) => sgd.validated().map(Self::Sgd),
+            Self::Adam(adam) => adam.validated().map(Self::Adam),
         }
     }
 
@@ -51,6 +59,7 @@ impl Optimizer {
     pub fn state(&self) -> &'static [&'static str] {
         match self {
             Self::Sgd(sgd) => sgd.state(),
+            Self::Adam(adam) => adam.state(),
         }
     }
 
@@ -58,6 +67,7 @@ impl Optimizer {
     pub fn encode(&self) -> Encoded {
         match self {
             Self::Sgd(sgd) => sgd.encode(),
+            Self::Adam(adam) => adam.encode(),
         }
     }
 
@@ -66,16 +76,18 @@ impl Optimizer {
     ///
     /// # Errors
     /// candle's.
-    pub fn reference(&self, _number: u64, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+    pub fn reference(&self, number: u64, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
         match self {
             Self::Sgd(sgd) => sgd.reference(w, g, state),
+            Self::Adam(adam) => adam.reference(number, w, g, state),
         }
     }
 
     /// Its `number`-th step, counted from 1: what depends on the number is worked out here, once for all parameters.
-    pub fn at(&self, _number: u64) -> Step {
+    pub fn at(&self, number: u64) -> Step {
         match self {
             Self::Sgd(sgd) => sgd.step(),
+            Self::Adam(adam) => adam.step(number),
         }
     }
 }
@@ -87,10 +99,12 @@ pub enum Step {
     Descent(sgd::Descent),
     /// Of SGD with momentum.
     Momentum(sgd::Momentum),
+    /// Of Adam.
+    Adam(adam::AdamStep),
 }
 
 /// The most numbers that an optimiser keeps for a parameter.
-pub const MOST_STATE: usize = 1;
+pub const MOST_STATE: usize = 2;
 
 /// The state of some parameters as a step takes it: plane by plane, in the order of [`Optimizer::state`]; whatever it likes,
 /// such as nothing, where an optimiser has fewer.
@@ -103,6 +117,7 @@ impl Step {
         match *self {
             Self::Descent(rule) => apply(rule, parameters, gradient, planes),
             Self::Momentum(rule) => apply(rule, parameters, gradient, planes),
+            Self::Adam(rule) => apply(rule, parameters, gradient, planes),
         }
     }
 }
@@ -167,7 +182,7 @@ mod tests {
         // Digits that a reader in a hurry gets wrong by the last bit, and then again as float32.
         for number in [0.1, 1.0 / 3.0, 5e-324, 1.0 + f64::from(f32::EPSILON) / 2.0, 3.4e38] {
             let text = format!(r#"{{"kind":"sgd","learningRate":{number},"momentum":0,"weightDecay":0}}"#);
-            let Optimizer::Sgd(sgd) = serde_json::from_str(&text).unwrap();
+            let Optimizer::Sgd(sgd) = serde_json::from_str(&text).unwrap() else { panic!("{text} is of another kind") };
             assert_eq!(sgd.learning_rate.to_bits(), (number as f32).to_bits(), "{number}");
         }
     }

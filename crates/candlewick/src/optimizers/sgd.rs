@@ -144,9 +144,12 @@ fn decayed(weight_decay: f32, w: f32, g: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimizers::Planes;
 
     fn step(sgd: Sgd, w: &mut [f32], g: &[f32], v: &mut [f32]) {
-        Optimizer::Sgd(sgd).at(1).apply(w, g, [v]);
+        let mut planes = Planes::default();
+        planes[0] = v;
+        Optimizer::Sgd(sgd).at(1).apply(w, g, planes);
     }
 
     #[test]
