@@ -144,7 +144,7 @@ export declare function devices(engine?: string | undefined | null): Array<Devic
 /** The names of layers, which need no shape. */
 export declare function layerNames(layers: string): Array<string>
 
-/** Sums over images. */
+/** Loss and correct answers over images. */
 export interface MetricsReport {
   /** Mean loss of an image. */
   loss: number

@@ -26,7 +26,7 @@ pub struct OptimizerOptions {
     pub id: f64,
 }
 
-/// Sums over images.
+/// Loss and correct answers over images.
 #[napi(object)]
 pub struct MetricsReport {
     /// Mean loss of an image.
