@@ -158,7 +158,7 @@ export interface MetricsReport {
 export interface OptimizerOptions {
   /** Its settings, as JSON. */
   settings: string
-  /** Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it. */
+  /** Its own number, above 0; what it keeps from step to step belongs to the one that made it. */
   id: number
 }
 

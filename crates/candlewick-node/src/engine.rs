@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub struct OptimizerOptions {
     /// Its settings, as JSON.
     pub settings: String,
-    /// Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it.
+    /// Its own number, above 0; what it keeps from step to step belongs to the one that made it.
     pub id: f64,
 }
 

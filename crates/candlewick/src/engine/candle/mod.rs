@@ -71,11 +71,6 @@ impl CandleEngine {
         Ok(engine)
     }
 
-    /// The parameters themselves, in the network's order, which can be set: [`Engine::parameters`] gives float32.
-    pub fn variables(&self) -> &[Var] {
-        &self.parameters
-    }
-
     /// The gradients of the last step as they are, in the network's order; none before the first.
     pub fn exact_gradients(&self) -> &[Tensor] {
         &self.gradients
@@ -101,18 +96,21 @@ impl CandleEngine {
 
     /// Memory for a step on so many images, roughly: of each layer's values candle keeps those on the way, and a gradient of each.
     fn require_room_to_step(&self, images: usize) -> Result<()> {
-        self.require_room(6 * self.values().sum::<usize>(), images)
+        self.require_room(self.values().fold(0, usize::saturating_add).saturating_mul(6), images)
     }
 
     /// Memory for the answers to as many of these images as are answered at once.
     fn require_room_to_answer(&self, images: usize) -> Result<()> {
-        self.require_room(2 * self.values().max().unwrap_or(0), images.min(ANSWERED_AT_ONCE))
+        self.require_room(self.values().max().unwrap_or(0).saturating_mul(2), images.min(ANSWERED_AT_ONCE))
     }
 
-    /// What goes into each layer and comes out, of one image.
+    /// What goes into each layer, comes out, and is on the way, of one image.
     fn values(&self) -> impl Iterator<Item = usize> {
         let len = |shape: &[usize]| shape.iter().product::<usize>();
-        self.network.layers.iter().map(move |placed| len(&placed.input_shape) + len(&placed.output_shape))
+        self.network.layers.iter().map(move |placed| {
+            let passed = len(&placed.input_shape) + len(&placed.output_shape);
+            passed.saturating_add(placed.operation.values_on_the_way())
+        })
     }
 
     /// Where the processor has no memory for what candle asks for, the process ends.
