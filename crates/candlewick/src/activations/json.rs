@@ -1,15 +1,41 @@
 //! Functions as JSON: a name, or where there are settings, an object with its `kind` beside them, as layers have it.
 
 use super::Activation;
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::fmt;
 
 impl<'de> Deserialize<'de> for Activation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        read(value.clone()).map_err(|reason| D::Error::custom(format!("the activation {value} is none: {reason}")))
+        deserializer.deserialize_any(Written)
     }
+}
+
+/// A function as it is written.
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = Activation;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an activation, as in \"relu\"")
+    }
+
+    /// The name of one without settings is all that nearly every layer has.
+    fn visit_str<E: Error>(self, name: &str) -> Result<Activation, E> {
+        let whole: StrDeserializer<'_, E> = name.into_deserializer();
+        Activation::deserialize(whole).or_else(|_| named(Value::String(name.to_owned())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, settings: A) -> Result<Activation, A::Error> {
+        named(Value::deserialize(MapAccessDeserializer::new(settings))?)
+    }
+}
+
+fn named<E: Error>(value: Value) -> Result<Activation, E> {
+    read(value.clone()).map_err(|reason| E::custom(format!("the activation {value} is none: {reason}")))
 }
 
 fn read(value: Value) -> serde_json::Result<Activation> {
