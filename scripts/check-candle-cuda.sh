@@ -31,5 +31,4 @@ chmod +x "$folder/nvcc"
 export NVCC=$folder/nvcc CUDA_COMPUTE_CAP=80
 # With a target, the flag stays away from build scripts, of which cudarc's would refuse it.
 export RUSTFLAGS='--cfg feature="dynamic-loading"' CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu
-cargo clippy -p candlewick -p candlewick-node --features candlewick-node/candle-cuda --locked --quiet \
-  --target-dir "$folder" -- -D warnings
+cargo clippy -p candlewick -p candlewick-node --features candlewick-node/candle-cuda --locked --quiet -- -D warnings
