@@ -144,7 +144,7 @@ export declare function devices(engine?: string | undefined | null): Array<Devic
 /** The names of layers, which need no shape. */
 export declare function layerNames(layers: string): Array<string>
 
-/** Sums over images. */
+/** Loss and correct answers over images. */
 export interface MetricsReport {
   /** Mean loss of an image. */
   loss: number
@@ -158,7 +158,7 @@ export interface MetricsReport {
 export interface OptimizerOptions {
   /** Its settings, as JSON. */
   settings: string
-  /** Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it. */
+  /** Its own number, above 0; what it keeps from step to step belongs to the one that made it. */
   id: number
 }
 

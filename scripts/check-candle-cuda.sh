@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles the crate and the addon with cargo's feature `candle-cuda`, the reference engine on NVIDIA GPUs, on a machine with
-# neither a GPU nor a CUDA toolkit. Of candle's kernels, those for quantised language models are passed over: nothing here calls
+# neither a GPU nor a CUDA toolkit (docs/engines.md). Of candle's kernels, those for quantised language models are passed over: nothing here calls
 # them, and they take nvcc minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 /** candlewick: train small convolutional networks at native speed. */
 
-// `export *` takes all but a file's default export, which is for candlewick's own use.
+// `export *` takes all but a file's default export, which is for candlewick's own use: a kind is entered in its file alone.
 
 export { arrayDataset, Dataset } from './data/dataset.js'
 export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { CandlewickError, type ErrorCode } from 'candlewick'
@@ -80,4 +81,15 @@ test('every code of the Rust side but CANCELLED is an ErrorCode', async (t) => {
   t.true(codes.length > 10)
   for (const code of codes)
     t.is(caught(new Error(`${code}: x`)).code, code === ('CANCELLED' as string) ? 'INTERNAL' : code)
+})
+
+test('nothing else of src imports the addon', async (t) => {
+  const files = (await readdir('src', { recursive: true })).filter((name) => name.endsWith('.ts'))
+  const sources = await Promise.all(
+    files.map(async (name) => [name, await readFile(join('src', name), 'utf8')] as const),
+  )
+  t.deepEqual(
+    sources.filter(([, source]) => source.includes("/index.js'")).map(([name]) => name),
+    ['addon.ts'],
+  )
 })

@@ -98,6 +98,16 @@ if (!hasCuda) {
     t.is(none[1], 'cpu')
   })
 
+  test('a GPU that only the other engine can use is an error that says why', async (t) => {
+    const program = `
+      const error = await failure(() => lenet().initialize({ engine: 'candle', device: 'cuda:0' }))
+      console.log(JSON.stringify([error, tryGpu('candle')]))`
+    const [error, tried] = (await onDriver(program)) as [{ code: string; message: string }, string]
+    t.is(error.code, 'DEVICE_UNAVAILABLE')
+    t.regex(error.message, /^Cuda:0 was asked for, but .*(no CUDA for the engine "candle"|needs CUDA's cuBLAS)/i)
+    t.is(tried, 'cpu')
+  })
+
   test('training gives the figures of the CPU', async (t) => {
     const program = (device: string) => `console.log(JSON.stringify(await losses(await ready('${device}'))))`
     const gpu = await figuresOfCpu(t, 6, program)

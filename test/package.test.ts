@@ -29,24 +29,28 @@ async function installed(t: ExecutionContext): Promise<string> {
   return folder
 }
 
-test.serial('the package is what was compiled of src, with its sources in its maps, and the addon', async (t) => {
-  const folder = join(await installed(t), 'node_modules', 'candlewick')
-  const compiled = (await filesUnder('src')).flatMap((source) => {
-    const stem = join('dist', source.replace(/\.ts$/, ''))
-    return [`${stem}.d.ts`, `${stem}.js`, `${stem}.js.map`]
-  })
-  const others = ['LICENSE', 'README.md', 'THIRD-PARTY-LICENSES', 'index.d.ts', 'index.js', 'package.json']
-  const shipped = await filesUnder(folder)
-  t.deepEqual(
-    shipped.filter((name) => !name.endsWith('.node')),
-    [...compiled, ...others].sort(),
-  )
-  t.regex(shipped.filter((name) => name.endsWith('.node')).join(), /^candlewick\.[a-z0-9-]+\.node/)
-  for (const name of shipped.filter((name) => name.endsWith('.map'))) {
-    const { sources, sourcesContent } = JSON.parse(await readFile(join(folder, name), 'utf8'))
-    t.deepEqual(sourcesContent, [await readFile(join(name, '..', sources[0]), 'utf8')], name)
-  }
-})
+test.serial(
+  'the package is what was compiled of src, with its sources in its maps, the documents and the addon',
+  async (t) => {
+    const folder = join(await installed(t), 'node_modules', 'candlewick')
+    const compiled = (await filesUnder('src')).flatMap((source) => {
+      const stem = join('dist', source.replace(/\.ts$/, ''))
+      return [`${stem}.d.ts`, `${stem}.js`, `${stem}.js.map`]
+    })
+    const others = ['LICENSE', 'README.md', 'THIRD-PARTY-LICENSES', 'index.d.ts', 'index.js', 'package.json']
+    const documents = (await filesUnder('docs')).map((name) => join('docs', name))
+    const shipped = await filesUnder(folder)
+    t.deepEqual(
+      shipped.filter((name) => !name.endsWith('.node')),
+      [...compiled, ...others, ...documents].sort(),
+    )
+    t.regex(shipped.filter((name) => name.endsWith('.node')).join(), /^candlewick\.[a-z0-9-]+\.node/)
+    for (const name of shipped.filter((name) => name.endsWith('.map'))) {
+      const { sources, sourcesContent } = JSON.parse(await readFile(join(folder, name), 'utf8'))
+      t.deepEqual(sourcesContent, [await readFile(join(name, '..', sources[0]), 'utf8')], name)
+    }
+  },
+)
 
 test.serial('the package works where it is installed, as a library and as a command', async (t) => {
   const cwd = await installed(t)

@@ -2,6 +2,7 @@ import { callAddon, checkSavePath } from '../addon.js'
 import { fashionMnist } from '../data/fashion-mnist.js'
 import type { TrainAndTest } from '../data/idx-dataset.js'
 import { formatDevice, formatEpoch, formatShape } from '../format.js'
+import { defaultEngine } from '../network/engines.js'
 import { lenet } from '../network/lenet.js'
 import type { Sequential } from '../network/sequential.js'
 import { progressBar } from '../progress-bar.js'
@@ -78,8 +79,9 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
 }
 
 /** The first lines, as d2l prints them, with the seed if nobody chose it. */
-function announce(net: Sequential, { seed }: TrainOptions): void {
-  console.log(`training on ${formatDevice(net.device)}`)
+function announce(net: Sequential, { seed, engine }: TrainOptions): void {
+  const by = engine === defaultEngine ? '' : ` by the engine ${engine}`
+  console.log(`training on ${formatDevice(net.device)}${by}`)
   if (seed === undefined) console.log(`seed ${net.seed}`)
   for (const { name, outputShape } of net.layers) console.log(`${name} output shape: ${formatShape(outputShape ?? [])}`)
 }

@@ -38,6 +38,7 @@ function named(given: unknown): Activation {
 
 /**
  * An activation as it is now, checked as its function checks it.
+ * The default export, as src/index.ts passes on all names of this file.
  * @internal
  */
 export default function checkActivation(given: unknown): Activation {

@@ -38,6 +38,7 @@ const initializers: Readonly<Record<Initializer['kind'], (scale?: number) => Ini
 
 /**
  * An initializer that may not come from the functions above, checked as they check it.
+ * The default export, as src/index.ts passes on all names of this file.
  * @internal
  */
 export default function checkInitializer(init: unknown): Initializer {

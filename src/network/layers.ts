@@ -13,9 +13,9 @@ import checkActivation, { type Activation } from './activations.js'
 /** A number for both directions, or [vertical, horizontal]. */
 export type Size = number | readonly [number, number]
 
-/** A layer as data; make one with {@link conv2d}, {@link maxPool2d}, {@link avgPool2d} or {@link dense}. */
+/** A layer as data, from one of the functions below or made by hand. */
 export interface Layer {
-  /** conv2d, maxPool2d, avgPool2d or dense; it decides which of the others there are. Pairs are [vertical, horizontal]. */
+  /** The name of the layer's function, whose options the others are. Pairs are [vertical, horizontal]. */
   readonly kind: string
   readonly channels?: number
   readonly kernelSize?: readonly [number, number]
@@ -115,6 +115,7 @@ const layerKeys: Keys<Layer> = {
 
 /**
  * A layer that may not come from the functions above, checked as they check it.
+ * The default export, as src/index.ts passes on all names of this file.
  * @internal
  */
 export default function checkLayer(name: string, layer: unknown): Layer {

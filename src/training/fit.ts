@@ -44,7 +44,7 @@ export interface FitOptions {
   shuffle?: boolean
   /** 0 to 2³² - 1: decides the orders of this fit. By default they go on from the network's seed. */
   seed?: number
-  /** Stops the training within a batch; the loop then throws the signal's reason. */
+  /** Stops the training within a batch, on a GPU within 32; the loop then throws the signal's reason. */
   signal?: AbortSignal
   /** Called about ten times a second; what it throws, or what its promise is rejected with, ends the training. */
   onProgress?: (progress: EpochProgress) => void
@@ -53,8 +53,8 @@ export interface FitOptions {
 /**
  * Trains for some epochs and yields the figures of each: training takes place within `for await (const epoch of fit(...))`, off
  * the event loop, but for the order of the images, which takes it some milliseconds for a million. Arguments are checked at the
- * call. The network is busy until the loop has ended; who takes epochs by hand
- * and stops early must call `return()`, as `for await` does.
+ * call. The network is busy until the loop has ended; who takes epochs by hand and stops early must call `return()`, as
+ * `for await` does.
  */
 export function fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
   return epochsOf(expectNetwork(net), expectImages('train', train), checkFit(options))

@@ -58,7 +58,7 @@ const adamSettings: Checks<AdamOptions> = {
 
 /** What checks the settings of an optimiser of each kind. One that says no kind is SGD. */
 const optimizers = {
-  sgd: (given: unknown) => expectSettings('optimizer', given, sgdSettings),
+  sgd: (given: unknown) => expectSettings('optimizer', given, { kind: () => 'sgd', ...sgdSettings }),
   adam: (given: unknown) => expectSettings('optimizer', given, { kind: () => 'adam', ...adamSettings }),
 }
 
@@ -66,7 +66,8 @@ type Kind = keyof typeof optimizers
 
 /**
  * What an engine is told of an optimiser that may be made by hand: its settings as they are now, checked and completed, as JSON,
- * and its number, by which the engine knows whose velocity it holds.
+ * and its number, by which the engine knows whose state it holds.
+ * The default export, as src/index.ts passes on all names of this file.
  * @internal
  */
 export default function optimizerForEngine(optimizer: unknown): { settings: string; id: number } {
@@ -74,8 +75,8 @@ export default function optimizerForEngine(optimizer: unknown): { settings: stri
   if (typeof kind !== 'string' || !Object.hasOwn(optimizers, kind)) {
     throw unexpected('optimizer', 'an optimizer, such as sgd({ learningRate: 0.1 }),', optimizer)
   }
-  const settings = JSON.stringify({ kind, ...optimizers[kind as Kind](optimizer) })
-  return { settings, id: identify(optimizer as Optimizer) }
+  const settings = optimizers[kind as Kind](optimizer)
+  return { settings: JSON.stringify(settings), id: identify(optimizer as Optimizer) }
 }
 
 const numbers = new WeakMap<Optimizer, number>()

@@ -31,13 +31,14 @@ struct Launch {
 
 static const size_t total = getenv("FAKE_CUDA_MEMORY") ? strtoull(getenv("FAKE_CUDA_MEMORY"), nullptr, 10) : 1ull << 30;
 static const long lost_at = getenv("FAKE_CUDA_LOST") ? atol(getenv("FAKE_CUDA_LOST")) : -1;
-static std::map<uint64_t, size_t> allocated;
+// Never destroyed: when the process ends, an engine may still be giving its memory back on a thread of its own.
+static std::map<uint64_t, size_t> &allocated = *new std::map<uint64_t, size_t>;
 static size_t used;
 static long launches;
 static thread_local void *current;
 static bool capturing, has_unread_copy;
-static std::set<const Kernel *> loaded;  // which a driver may do at their first launch
-static std::vector<Launch> captured;
+static std::set<const Kernel *> &loaded = *new std::set<const Kernel *>;  // which a driver may do at their first launch
+static std::vector<Launch> &captured = *new std::vector<Launch>;
 
 static void emulate(const Launch &launch) {
   static const Threads one_at_a_time = {1, 1, 0, 0, 0, nullptr};

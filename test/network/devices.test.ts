@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
 import { devices, tryGpu } from 'candlewick'
 import { firstGpu } from '#dist/network/devices.js'
@@ -22,4 +24,17 @@ test('what is tried is among the devices', (t) => {
   const [cpu, ...others] = devices()
   t.like(cpu, { name: 'cpu', available: true })
   t.true([cpu, ...others].some((device) => device?.available && device.name === tryGpu()))
+})
+
+test('what a build lacks is said in the words by which scripts/ready.js knows builds apart', async (t) => {
+  const ready = await readFile(join('scripts', 'ready.js'), 'utf8')
+  const engines = join('crates', 'candlewick', 'src', 'engine')
+  for (const [file, lack] of [
+    ['fused.rs', 'CUDA engine'],
+    [join('candle', 'devices.rs'), 'CUDA for the engine'],
+    [join('candle', 'devices.rs'), 'Metal'],
+  ] as const) {
+    t.true((await readFile(join(engines, file), 'utf8')).includes(`"this build of candlewick has no ${lack}`), lack)
+    t.true(ready.includes(`lacks('${lack}')`), lack)
+  }
 })

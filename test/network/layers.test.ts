@@ -103,7 +103,14 @@ test('LeNet is what the d2l text writes', (t) => {
 })
 
 test('nobody changes a layer that was made', (t) => {
-  const layers = [conv2d({ channels: 1, kernelSize: 2 }), maxPool2d({ poolSize: 2 }), dense({ units: 1 })]
+  const own = leakyRelu()
+  const layers = [
+    conv2d({ channels: 1, kernelSize: 2 }),
+    maxPool2d({ poolSize: 2 }),
+    dense({ units: 1 }),
+    dense({ units: 1, activation: own }),
+  ]
+  t.false(Object.isFrozen(own), "a caller's activation is copied")
   for (const layer of layers) {
     t.true(Object.isFrozen(layer))
     for (const value of Object.values(layer)) t.true(Object.isFrozen(value))

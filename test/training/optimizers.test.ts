@@ -217,6 +217,21 @@ for (const [options, message] of [
   })
 }
 
+test('an optimiser made by hand may say its kind, and does what one of its function does', async (t) => {
+  for (const [byHand, made] of [
+    [{ kind: 'sgd', learningRate: 0.5 }, sgd({ learningRate: 0.5 })],
+    [{ learningRate: 0.5 }, sgd({ learningRate: 0.5 })],
+    [{ kind: 'adam', beta1: 0.5 }, adam({ beta1: 0.5 })],
+  ] as [Optimizer, Optimizer][]) {
+    const after = async (optimizer: Optimizer) => {
+      const net = await linear()
+      await step(net, images, labels, optimizer)
+      return net.parameters()
+    }
+    t.deepEqual(await after(byHand), await after(made), JSON.stringify(byHand))
+  }
+})
+
 test('an optimiser or an activation that cannot be read is refused by its name', async (t) => {
   const unreadable = {
     get kind(): never {

@@ -22,11 +22,11 @@ use std::sync::Arc;
 pub struct OptimizerOptions {
     /// Its settings, as JSON.
     pub settings: String,
-    /// Its own number, above 0; what it keeps from step to step (velocity) belongs to the one that made it.
+    /// Its own number, above 0; what it keeps from step to step belongs to the one that made it.
     pub id: f64,
 }
 
-/// Sums over images.
+/// Loss and correct answers over images.
 #[napi(object)]
 pub struct MetricsReport {
     /// Mean loss of an image.

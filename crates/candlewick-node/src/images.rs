@@ -3,7 +3,7 @@
 use crate::errors::to_js;
 use crate::runners;
 use candle_core::{Device, Tensor};
-use candlewick::{Code, Error, Result, memory, network};
+use candlewick::{Code, Error, Result, memory, shape};
 use napi_derive::napi;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -95,7 +95,7 @@ impl Feed {
         match of(&mut state.pixels) {
             Some(all) if values.len() <= self.len - all.len() => all.extend_from_slice(values),
             _ => {
-                let shape = network::show(&self.shape);
+                let shape = shape::show(&self.shape);
                 let message =
                     format!("{} values of images of shape {shape} are too many or of another type", values.len());
                 return Err(to_js(Error::new(Code::DataMismatch, message)));

@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::memory::{self, show_bytes};
-use crate::network::show;
+use crate::shape::show;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Images (N, C, H, W) of bytes and their labels.

@@ -1,6 +1,6 @@
 //! candlewick trains small convolutional networks at native speed.
 //!
-//! A [`network::Network`] is data: layers with shapes. An [`engine::Engine`] holds its parameters and runs it; the one for
+//! A [`network::Network`] is data: layers with shapes. An [`engine::Engine`] holds its parameters and runs it; the fast one for
 //! the CPU is [`engine::lanes::LanesEngine`]. candle's `Tensor` is what goes in and out.
 //!
 //! ```
@@ -49,6 +49,7 @@ pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod optimizers;
+pub mod shape;
 pub mod simd;
 
 pub use error::{Code, Error, Result};

@@ -1,12 +1,14 @@
 //! What the reference engine promises besides right numbers (tests/engines_agree.rs): the rules of every engine.
 
+mod made_up;
+
 use candle_core::{DType, Device, Tensor};
 use candlewick::activations::Activation;
-use candlewick::dataset::{Dataset, DatasetBuilder};
+use candlewick::dataset::Dataset;
 use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
-use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
 use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::{Code, Result};
@@ -34,10 +36,7 @@ fn engine() -> CandleEngine {
 }
 
 fn dataset(count: usize) -> Dataset {
-    let mut builder = DatasetBuilder::new(count, [1, 6, 6]).unwrap();
-    builder.push_pixels(&(0..count * 36).map(|i| (i * i % 251) as u8).collect::<Vec<_>>()).unwrap();
-    builder.push_labels(&(0..count).map(|i| (i % 4) as u8).collect::<Vec<_>>()).unwrap();
-    builder.finish().unwrap()
+    made_up::dataset(count, [1, 6, 6], |i| i % 4)
 }
 
 fn images(dataset: &Dataset) -> Tensor {
@@ -114,11 +113,29 @@ fn a_batch_larger_than_memory_is_refused() {
     let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] });
     let network = Network::new(&[pool; 100], [1, 5000, 5000]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
-    let mut builder = DatasetBuilder::new(1, [1, 5000, 5000]).unwrap();
-    builder.push_pixels(&vec![0; 25_000_000]).unwrap();
-    builder.push_labels(&[0]).unwrap();
-    let (dataset, order) = (builder.finish().unwrap(), vec![0; 10_000]);
+    let (dataset, order) = (made_up::dataset(1, [1, 5000, 5000], |_| 0), vec![0; 10_000]);
     assert_eq!(code(engine.train(&dataset, &order, 10_000, &sgd(), &Progress::default())), Code::OutOfMemory);
+}
+
+/// What candle makes of an image on the way may be more than all memory, where neither what goes in nor what comes out is much.
+#[test]
+fn a_layer_larger_than_memory_is_refused() {
+    let conv = Conv2d {
+        channels: 1 << 20,
+        kernel_size: [1, 1],
+        strides: [60_000, 60_000],
+        padding: [30_000, 30_000],
+        activation: None,
+    };
+    let (pool_size, strides) = ([10_000, 10_000], [1, 1]);
+    for (layer, side) in [
+        (Layer::Conv2d(conv), 1),
+        (Layer::MaxPool2d(MaxPool2d { pool_size, strides }), 20_000),
+        (Layer::AvgPool2d(AvgPool2d { pool_size, strides }), 20_000),
+    ] {
+        let network = Network::new(&[layer], [1, side, side]).unwrap();
+        assert_eq!(code(CandleEngine::new(network, Device::Cpu, DType::F32, Some(1))), Code::OutOfMemory, "{layer:?}");
+    }
 }
 
 /// candle goes back by recursion, which must not take a network's depth, or a window's size, of stack.

@@ -1,10 +1,12 @@
 //! The CUDA engine's kernels, compiled for the host, against the lanes engine.
 #![cfg(feature = "emulation")]
 
+mod made_up;
+
 use candle_core::{Device, Tensor};
 use candlewick::Code;
 use candlewick::activations::Activation;
-use candlewick::dataset::{Dataset, DatasetBuilder};
+use candlewick::dataset::Dataset;
 use candlewick::engine::cuda::CudaEngine;
 use candlewick::engine::cuda::emulated::Emulated;
 use candlewick::engine::lanes::LanesEngine;
@@ -89,11 +91,7 @@ fn lenet() -> Network {
 }
 
 fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
-    let mut builder = DatasetBuilder::new(count, shape).unwrap();
-    let values = count * shape.iter().product::<usize>();
-    builder.push_pixels(&(0..values).map(|i| (i * i % 251) as u8).collect::<Vec<_>>()).unwrap();
-    builder.push_labels(&(0..count).map(|i| (i * 7 % classes) as u8).collect::<Vec<_>>()).unwrap();
-    builder.finish().unwrap()
+    made_up::dataset(count, shape, |i| i * 7 % classes)
 }
 
 fn engines(network: &Network, gpu: Emulated) -> (LanesEngine, CudaEngine<Emulated>) {

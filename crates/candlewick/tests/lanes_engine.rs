@@ -1,8 +1,10 @@
 //! What the CPU engine promises besides right numbers: the same bits however it is run, and errors that name what is wrong.
 
+mod made_up;
+
 use candle_core::{Device, Tensor};
 use candlewick::activations::Activation;
-use candlewick::dataset::{Dataset, DatasetBuilder};
+use candlewick::dataset::Dataset;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress, create};
 use candlewick::initializers::Initializer;
@@ -30,11 +32,7 @@ fn network() -> Network {
 }
 
 fn dataset(count: usize) -> Dataset {
-    let mut builder = DatasetBuilder::new(count, [1, 8, 8]).unwrap();
-    let pixels: Vec<u8> = (0..count * 64).map(|i| (i * i % 251) as u8).collect();
-    builder.push_pixels(&pixels).unwrap();
-    builder.push_labels(&(0..count).map(|i| (i % 4) as u8).collect::<Vec<_>>()).unwrap();
-    builder.finish().unwrap()
+    made_up::dataset(count, [1, 8, 8], |i| i % 4)
 }
 
 fn engine(set: InstructionSet, threads: usize) -> LanesEngine {
@@ -130,10 +128,7 @@ fn bad_input_is_refused_and_changes_nothing() {
     assert_eq!(code(engine.step(&one, &[0], &nan)), Code::InvalidArgument);
     assert_eq!(code(engine.train(&dataset, &[0], 16, &nan, &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.train(&dataset, &[0, 20], 16, &sgd(), &progress)), Code::InvalidArgument);
-    let mut builder = DatasetBuilder::new(2, [1, 8, 8]).unwrap();
-    builder.push_pixels(&[0; 2 * 64]).unwrap();
-    builder.push_labels(&[3, 4]).unwrap();
-    let five_classes = builder.finish().unwrap();
+    let five_classes = made_up::dataset(2, [1, 8, 8], |i| 3 + i);
     assert_eq!(code(engine.train(&five_classes, &[0, 1], 1, &sgd(), &progress)), Code::LabelOutOfRange);
     assert_eq!(code(engine.evaluate(&five_classes, 0..2, &progress)), Code::LabelOutOfRange);
     assert_eq!(code(engine.check(&five_classes, 1..2)), Code::LabelOutOfRange);
@@ -154,10 +149,7 @@ fn what_is_refused_is_named() {
     let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
     let progress = Progress::default();
     let (dataset, none) = (dataset(20), Vec::new());
-    let mut builder = DatasetBuilder::new(2, [1, 8, 7]).unwrap();
-    builder.push_pixels(&[0; 2 * 56]).unwrap();
-    builder.push_labels(&[0, 1]).unwrap();
-    let other = builder.finish().unwrap();
+    let other = made_up::dataset(2, [1, 8, 7], |i| i);
     for (found, expected) in [
         (message(engine.evaluate(&dataset, 15..21, &progress)), "images 15 to 21 were asked for, but there are 20"),
         (message(engine.evaluate(&dataset, 0..(1 << 32) + 5, &progress)), "images 0 to 4294967301"),

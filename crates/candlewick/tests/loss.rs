@@ -1,8 +1,9 @@
 //! Loss and labels of logits by hand, wherever they are computed: in float64, on every instruction set and by the CUDA engine's
 //! kernels.
 
+mod made_up;
+
 use candle_core::{Device, Tensor};
-use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers::{Dense, Layer};
@@ -41,16 +42,10 @@ fn through(name: &str, mut engine: impl Engine, logits: &[f32], label: u32) -> [
     parameters.extend(logits);
     engine.set_flat_parameters(parameters).unwrap();
     let image = Tensor::zeros((1, 1, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let evaluated = engine.evaluate(&dataset(label), 0..1, &Progress::default()).unwrap();
+    let dataset = made_up::dataset(1, [1, 1, 1], |_| label as usize);
+    let evaluated = engine.evaluate(&dataset, 0..1, &Progress::default()).unwrap();
     let step = engine.step(&image, &[label], &Sgd::new(0.0).unwrap().into()).unwrap();
     [(format!("{name}, a step"), step), (format!("{name}, an evaluation"), evaluated)]
-}
-
-fn dataset(label: u32) -> Dataset {
-    let mut builder = DatasetBuilder::new(1, [1, 1, 1]).unwrap();
-    builder.push_pixels(&[0]).unwrap();
-    builder.push_labels(&[label as u8]).unwrap();
-    builder.finish().unwrap()
 }
 
 const INFINITY: f32 = f32::INFINITY;

@@ -1,22 +1,59 @@
 //! Functions as JSON: a name, or where there are settings, an object with its `kind` beside them, as layers have it.
 
 use super::Activation;
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use std::fmt;
 
 impl<'de> Deserialize<'de> for Activation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let read = match outside(value.clone()) {
-            // A kind that has settings may leave them to their defaults.
-            Value::String(kind) => Self::deserialize(Value::String(kind.clone())).or_else(|reason| {
-                Self::deserialize(Value::Object(Map::from_iter([(kind, json!({}))]))).map_err(|_| reason)
-            }),
-            other => Self::deserialize(other),
-        };
-        read.map_err(|reason| D::Error::custom(format!("the activation {value} is none: {reason}")))
+        deserializer.deserialize_any(Written)
     }
+}
+
+/// A function as it is written.
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = Activation;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an activation, as in \"relu\"")
+    }
+
+    /// The name of one without settings is all that nearly every layer has.
+    fn visit_str<E: Error>(self, name: &str) -> Result<Activation, E> {
+        let whole: StrDeserializer<'_, E> = name.into_deserializer();
+        Activation::deserialize(whole).or_else(|_| named(Value::String(name.to_owned())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, settings: A) -> Result<Activation, A::Error> {
+        named(Value::deserialize(MapAccessDeserializer::new(settings))?)
+    }
+}
+
+fn named<E: Error>(value: Value) -> Result<Activation, E> {
+    read(value.clone()).map_err(|reason| E::custom(format!("the activation {value} is none: {reason}")))
+}
+
+fn read(value: Value) -> serde_json::Result<Activation> {
+    let (kind, settings) = match value {
+        Value::Object(mut settings) => match settings.remove("kind") {
+            Some(Value::String(kind)) => (kind, settings),
+            Some(_) | None => return Err(serde_json::Error::missing_field("kind")),
+        },
+        Value::String(kind) => (kind, Map::new()),
+        other => return Activation::deserialize(other),
+    };
+    if settings.is_empty()
+        && let Ok(function) = Activation::deserialize(Value::String(kind.clone()))
+    {
+        return Ok(function);
+    }
+    // As serde has it; a kind that has settings may leave them to their defaults.
+    Activation::deserialize(Value::Object(Map::from_iter([(kind, Value::Object(settings))])))
 }
 
 impl Serialize for Activation {
@@ -26,20 +63,7 @@ impl Serialize for Activation {
     }
 }
 
-/// From `{ "kind": "name", ... }` to serde's `{ "name": { ... } }`, or `"name"` where nothing is beside it.
-fn outside(value: Value) -> Value {
-    match value {
-        Value::Object(mut settings) => match settings.remove("kind") {
-            Some(Value::String(kind)) if settings.is_empty() => Value::String(kind),
-            Some(Value::String(kind)) => Value::Object(Map::from_iter([(kind, Value::Object(settings))])),
-            Some(other) => other,
-            None => Value::Object(settings),
-        },
-        name => name,
-    }
-}
-
-/// The way back.
+/// From serde's `{ "name": { ... } }` to `{ "kind": "name", ... }`; a name stays one.
 fn inside(value: Value) -> Value {
     match value {
         Value::Object(outer) => {

@@ -20,9 +20,9 @@ mod sigmoid;
 mod tanh;
 
 pub use leaky_relu::LeakyRelu;
-pub use relu::Relu;
-pub use sigmoid::Sigmoid;
-pub use tanh::Tanh;
+pub(crate) use relu::Relu;
+pub(crate) use sigmoid::Sigmoid;
+pub(crate) use tanh::Tanh;
 
 use crate::error::Result;
 use crate::simd::Lanes;
@@ -79,7 +79,7 @@ impl Activation {
     ///
     /// # Errors
     /// `InvalidArgument` names the setting that does not.
-    pub fn check(self, layer: &str) -> Result<()> {
+    pub(crate) fn check(self, layer: &str) -> Result<()> {
         with_function!(self, function => function.check(layer))
     }
 
@@ -89,7 +89,7 @@ impl Activation {
     }
 
     /// Its number among the kernels', and its settings.
-    pub fn on_device(self) -> (i32, [f32; SETTINGS]) {
+    pub(crate) fn on_device(self) -> (i32, [f32; SETTINGS]) {
         fn told<F: Function>(function: F) -> (i32, [f32; SETTINGS]) {
             (F::NUMBER, function.settings())
         }
@@ -100,16 +100,16 @@ impl Activation {
     ///
     /// # Errors
     /// candle's.
-    pub fn reference(self, x: &Tensor) -> candle_core::Result<Tensor> {
+    pub(crate) fn reference(self, x: &Tensor) -> candle_core::Result<Tensor> {
         with_function!(self, function => function.reference(x))
     }
 }
 
 /// Settings of a function that there is room for: `settings` of `struct Activation` in kernels/activation.cuh.
-pub const SETTINGS: usize = 2;
+pub(crate) const SETTINGS: usize = 2;
 
 /// What a function is to the engines.
-pub trait Function: Copy {
+pub(crate) trait Function: Copy {
     /// Its number in `enum class Function` of kernels/activations.cuh, counted from 0.
     const NUMBER: i32;
 
@@ -185,7 +185,17 @@ mod tests {
         }
         let by_kind: Activation = serde_json::from_str(r#"{ "kind": "relu" }"#).unwrap();
         assert_eq!(by_kind, Activation::Relu);
-        assert!(serde_json::from_str::<Activation>(r#"{ "kind": "relu", "slope": 1 }"#).is_err());
+        for (text, named) in [
+            (r#"{ "kind": "relu", "slope": 1 }"#, "expected unit"),
+            (r#"{ "kind": "leakyRelu", "slope": 1 }"#, "unknown field `slope`"),
+            (r#"{ "relu": null }"#, "missing field `kind`"),
+            (r#"{ "leakyRelu": { "negativeSlope": 0.2 } }"#, "missing field `kind`"),
+            (r#"{ "kind": { "leakyRelu": {} } }"#, "missing field `kind`"),
+            (r#"{ "kind": "elu" }"#, "unknown variant `elu`"),
+        ] {
+            let error = serde_json::from_str::<Activation>(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{text}: {error}");
+        }
     }
 
     /// serde names all kinds when it is given another.

@@ -17,7 +17,8 @@ pub use save::{check_writable, save};
 
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::network::{Network, Parameter, show};
+use crate::network::{Network, Parameter};
+use crate::shape::show;
 use candle_core::{DType, Device, Tensor};
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use crate::error::{Code, Error, Result};
 
 /// An engine that a network can be made on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineName {
+pub(super) enum EngineName {
     /// `fused`: [`super::lanes`] on the CPU and [`super::cuda`] on NVIDIA GPUs, the fast ones.
     Fused,
     /// `candle`: the reference engine, on any device of candle's.

@@ -4,8 +4,9 @@ use super::Progress;
 use crate::dataset::{Dataset, check_label};
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::network::{Network, show};
+use crate::network::Network;
 use crate::optimizers::Optimizer;
+use crate::shape::show;
 use candle_core::Tensor;
 use std::ops::Range;
 

@@ -174,7 +174,7 @@ pub trait Engine: Send {
     /// `InvalidArgument` for another number of values, `OutOfMemory`, `DeviceLost`.
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
 
-    /// Forgets the optimiser's state (velocity), as a new optimiser would start.
+    /// Forgets the optimiser's state, as a new optimiser would start.
     ///
     /// # Errors
     /// `DeviceLost`.

@@ -136,6 +136,10 @@ impl Reference for Placed {
         let count = values.len() as f64;
         pairwise(values, |a, b| a + b)? / count
     }
+
+    fn values_on_the_way(&self) -> usize {
+        self.windows.values_len()
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::{Operation, windows};
 use crate::activations::Activation;
 use crate::error::Result;
 use crate::kernels::numbers;
-use crate::network::shape::{image, require_positive, require_room};
+use crate::shape::{image, require_positive, require_room};
 use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
 use candle_core::Tensor;
 use candle_nn::{Conv2dConfig, Module};
@@ -492,6 +492,14 @@ impl Reference for Placed {
         let conv = candle_nn::Conv2d::new(own[0].clone(), Some(own[1].clone()), Conv2dConfig::default());
         let [down, across] = self.strides;
         every(&every(&conv.forward(&x)?, 2, down)?, 3, across)
+    }
+
+    /// The padded input, and the output of windows one step apart.
+    fn values_on_the_way(&self) -> usize {
+        let [height, width] = self.padded_size();
+        let apart: [usize; 2] = std::array::from_fn(|i| self.padded_size()[i] - self.kernel_size[i] + 1);
+        let all = self.out_channels.saturating_mul(apart[0]).saturating_mul(apart[1]);
+        all.saturating_add(self.in_channels.saturating_mul(height).saturating_mul(width))
     }
 }
 

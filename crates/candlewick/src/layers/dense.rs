@@ -8,7 +8,7 @@ use super::reference::Reference;
 use crate::activations::Activation;
 use crate::error::Result;
 use crate::kernels::numbers;
-use crate::network::shape::require_positive;
+use crate::shape::require_positive;
 use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
 use candle_core::Tensor;
 use candle_nn::{Linear, Module};

@@ -99,7 +99,9 @@ pub fn check_operation(what: &str, operation: &impl LaneOperation, input: usize,
     let mut numbers = Numbers::new();
     let (x, own, dy) = (numbers.lanes(input), numbers.vec(own), numbers.lanes(output));
     let y = forward(operation, &own, &x, output);
-    let seen = Seen { x: &x, y: &y, dy: &dy };
+    // What it does not look at by its own account, may be something else by then.
+    let left_of_y = if operation.needs().output { y.clone() } else { vec![Lane::splat(f64::NAN); output] };
+    let seen = Seen { x: &x, y: &left_of_y, dy: &dy };
     let mut dx = vec![Lane::splat(f64::NAN); input];
     operation.input_gradient(Float64, &own, seen, &mut dx);
     if operation.needs().in_place {

@@ -183,6 +183,10 @@ impl Reference for Placed {
             is_larger.where_cond(second, first)
         })
     }
+
+    fn values_on_the_way(&self) -> usize {
+        self.windows.values_len()
+    }
 }
 
 #[cfg(test)]

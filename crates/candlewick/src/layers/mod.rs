@@ -32,12 +32,13 @@ pub(crate) mod finite_differences;
 pub use avg_pool2d::AvgPool2d;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
-pub use device::{DeviceOperation, Encoded, WORDS};
+pub(crate) use device::{DeviceOperation, Encoded, WORDS};
 pub use json::from_json;
 pub use max_pool2d::MaxPool2d;
 pub use operation::{Accumulators, LaneOperation, Left, Needs, Seen};
-pub use plan::{Describe, Draw, ParameterPlan, Plan};
-pub use reference::Reference;
+pub use plan::Draw;
+pub(crate) use plan::{Describe, ParameterPlan, Plan};
+pub(crate) use reference::Reference;
 
 use crate::error::Result;
 use crate::simd::{Lane, Lanes};
@@ -62,7 +63,7 @@ pub enum Layer {
 
 impl Layer {
     /// What it says of itself.
-    pub fn describe(&self) -> &dyn Describe {
+    pub(crate) fn describe(&self) -> &dyn Describe {
         match self {
             Self::Conv2d(layer) => layer,
             Self::MaxPool2d(layer) => layer,
@@ -171,6 +172,10 @@ impl Reference for Operation {
     fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
         with_operation!(self, placed => placed.reference(x, own))
     }
+
+    fn values_on_the_way(&self) -> usize {
+        with_operation!(self, placed => placed.values_on_the_way())
+    }
 }
 
 impl Operation {
@@ -178,7 +183,7 @@ impl Operation {
     ///
     /// # Errors
     /// `OutOfMemory` for sizes beyond what the kernels count to.
-    pub fn encode(&self, outputs: usize) -> Result<Encoded> {
+    pub(crate) fn encode(&self, outputs: usize) -> Result<Encoded> {
         with_operation!(self, placed => placed.encode(outputs))
     }
 }

@@ -50,7 +50,7 @@ pub struct Needs {
     pub picks_by_size: bool,
 }
 
-/// A layer's arithmetic. `own`: its parameters, end to end in the order of [`super::Plan::parameters`].
+/// A layer's arithmetic. `own`: its parameters, end to end in the order in which it lists them.
 pub trait LaneOperation {
     /// Nothing, unless it says otherwise.
     fn needs(&self) -> Needs {

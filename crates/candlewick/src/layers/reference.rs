@@ -14,6 +14,11 @@ pub trait Reference {
     /// # Errors
     /// candle's.
     fn reference(&self, x: &Tensor, own: &[Tensor]) -> Result<Tensor>;
+
+    /// Values of one image that it has in memory on the way, beside its input and its output; none, unless it says otherwise.
+    fn values_on_the_way(&self) -> usize {
+        0
+    }
 }
 
 /// The places of a tensor along `dim` from the first on, `stride` apart.
@@ -50,6 +55,12 @@ impl Windows {
             }
         }
         Ok(values)
+    }
+
+    /// Numbers in [`Windows::values`] of one image.
+    pub(super) fn values_len(&self) -> usize {
+        let windows = [self.channels, self.output[0], self.output[1]];
+        windows.into_iter().chain(self.pool_size).fold(1, usize::saturating_mul)
     }
 }
 

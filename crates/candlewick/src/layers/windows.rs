@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::kernels::numbers;
-use crate::network::shape::{image, invalid_shape, require_positive};
+use crate::shape::{image, invalid_shape, require_positive};
 use serde::Deserialize;
 
 /// A pooling layer's options as JSON has them: without strides, windows lie side by side.

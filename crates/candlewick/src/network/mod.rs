@@ -18,14 +18,10 @@
 //! # Ok::<(), candlewick::Error>(())
 //! ```
 
-pub(crate) mod shape;
-
-pub use shape::show;
-
 use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
 use crate::layers::{Draw, Layer, Operation, ParameterPlan, Plan};
-use shape::{MOST_VALUES, invalid_shape, require_room};
+use crate::shape::{MOST_VALUES, invalid_shape, require_room, show};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -40,7 +36,7 @@ pub struct PlacedLayer {
     pub input_shape: Vec<usize>,
     /// Shape of one image's output.
     pub output_shape: Vec<usize>,
-    /// Where the layer's weight and bias are in [`Network::parameters`]; empty for pools.
+    /// Where the layer's own are in [`Network::parameters`]; empty for pools.
     pub parameters: Range<usize>,
     /// Its arithmetic, without the activation.
     pub operation: Operation,
@@ -49,13 +45,13 @@ pub struct PlacedLayer {
 }
 
 impl PlacedLayer {
-    /// Weights and biases together.
+    /// How many numbers its parameters are.
     pub fn parameter_count(&self, network: &Network) -> usize {
         network.parameters[self.parameters.clone()].iter().map(|p| p.range.len()).sum()
     }
 }
 
-/// A weight or bias.
+/// A weight, a bias, or what else a layer learns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// `conv0.weight`, `dense2.bias`.
@@ -75,7 +71,7 @@ pub struct Network {
     pub input_shape: [usize; 3],
     /// In the order an image passes them.
     pub layers: Vec<PlacedLayer>,
-    /// In the order of the layers, weight before bias.
+    /// In the order of the layers, and each layer's in its own: weight before bias.
     pub parameters: Vec<Parameter>,
 }
 
@@ -83,7 +79,8 @@ impl Network {
     /// Infers every shape.
     ///
     /// # Errors
-    /// `InvalidArgument` for no layers or a size of zero, `InvalidShape` where a layer does not fit what reaches it.
+    /// `InvalidArgument` for no layers or an option that makes no sense, `InvalidShape` for an input that holds nothing, where a
+    /// layer does not fit what reaches it, and for 2³² values or more.
     pub fn new(layers: &[Layer], input_shape: [usize; 3]) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::new(Code::InvalidArgument, "a network needs at least one layer, but there are none"));
@@ -113,7 +110,7 @@ impl Network {
         self.output_shape().iter().product()
     }
 
-    /// Number of weights and biases.
+    /// How many numbers all parameters are.
     pub fn parameter_count(&self) -> usize {
         self.parameters.last().map_or(0, |p| p.range.end)
     }

@@ -4,8 +4,9 @@
 //!   m ← β₁ m + (1 - β₁) g        v ← β₂ v + (1 - β₂) g²        w ← w - learning_rate / (1 - β₁ᵗ) · m / (√(v / (1 - β₂ᵗ)) + ε)
 //! ```
 
+use super::settings::{require_scale, require_share};
 use super::{Encoded, Optimizer, Rule, Step};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -30,44 +31,32 @@ impl Default for Adam {
     }
 }
 
-/// The numbers that it keeps for each parameter.
-const STATE: [&str; 2] = ["mean", "meanSquare"];
-
 impl Adam {
     /// Itself, if its settings make sense.
     ///
     /// # Errors
     /// `InvalidArgument` names the setting that does not.
     pub fn validated(self) -> Result<Self> {
-        let reject = |name: &str, value: f64, expected: &str| {
-            Err(Error::new(Code::InvalidArgument, format!("{name} is {value}; it must be {expected}")))
-        };
-        for (name, value) in [("the learning rate", self.learning_rate), ("epsilon", self.epsilon)] {
-            if !(value.is_finite() && value >= 0.0) {
-                return reject(name, value.into(), "a finite number of at least 0");
-            }
-        }
-        for (name, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
-            if !(0.0..1.0).contains(&beta) {
-                return reject(name, beta, "at least 0 and below 1");
-            }
-        }
+        require_scale("the learning rate", self.learning_rate)?;
+        require_share("beta1", self.beta1)?;
+        require_share("beta2", self.beta2)?;
+        require_scale("epsilon", self.epsilon)?;
         Ok(self)
     }
 
     /// The names of what it keeps for each parameter.
-    pub fn state(&self) -> &'static [&'static str] {
-        &STATE
+    pub(super) fn state(&self) -> &'static [&'static str] {
+        &AdamStep::STATE
     }
 
     /// As `struct Adam` of kernels/optimizers.cuh, which fills in the last two.
-    pub fn encode(&self) -> Encoded {
+    pub(super) fn encode(&self) -> Encoded {
         let Self { learning_rate, beta1, beta2, epsilon } = *self;
         Encoded::new(2, Device { betas: [beta1, beta2], learning_rate, epsilon, rate: 0.0, root: 0.0 })
     }
 
     /// Its `number`-th step.
-    pub fn step(&self, number: u64) -> Step {
+    pub(super) fn step(&self, number: u64) -> Step {
         let left = |beta: f64| 1.0 - libm::pow(beta, number as f64); // the same bits on any machine
         Step::Adam(AdamStep {
             betas: [self.beta1, self.beta2].map(|beta| beta as f32),
@@ -82,7 +71,13 @@ impl Adam {
     ///
     /// # Errors
     /// candle's.
-    pub fn reference(&self, number: u64, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+    pub(super) fn reference(
+        &self,
+        number: u64,
+        w: &Tensor,
+        g: &Tensor,
+        state: &mut [Tensor],
+    ) -> candle_core::Result<Tensor> {
         let Self { learning_rate, beta1, beta2, epsilon } = *self;
         let left = |beta: f64| 1.0 - beta.powf(number as f64);
         if let [m, v] = state {
@@ -91,7 +86,7 @@ impl Adam {
             let deviation = ((&*v / left(beta2))?.sqrt()? + f64::from(epsilon))?;
             return w - ((&*m / left(beta1))?.div(&deviation)? * f64::from(learning_rate))?;
         }
-        candle_core::bail!("Adam keeps {} tensors, but has {}", STATE.len(), state.len())
+        candle_core::bail!("Adam keeps {} tensors, but has {}", self.state().len(), state.len())
     }
 }
 
@@ -118,7 +113,7 @@ pub struct AdamStep {
 }
 
 impl Rule<2> for AdamStep {
-    const STATE: [&'static str; 2] = STATE;
+    const STATE: [&'static str; 2] = ["mean", "meanSquare"];
 
     #[inline(always)]
     fn step(&self, w: f32, g: f32, [m, v]: &mut [f32; 2]) -> f32 {
@@ -137,6 +132,7 @@ impl From<Adam> for Optimizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use candle_core::{DType, Device, Var};
     use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
 
@@ -177,6 +173,7 @@ mod tests {
         let adam = Adam::default();
         for (adam, named) in [
             (Adam { learning_rate: -1.0, ..adam }, "learning rate is -1"),
+            (Adam { learning_rate: -0.1, ..adam }, "learning rate is -0.1;"),
             (Adam { learning_rate: f32::NAN, ..adam }, "learning rate is NaN"),
             (Adam { epsilon: f32::INFINITY, ..adam }, "epsilon is inf; it must be a finite number"),
             (Adam { beta1: 1.0, ..adam }, "beta1 is 1; it must be at least 0 and below 1"),

@@ -1,21 +1,22 @@
 //! Optimisers: how a step moves parameters by their gradient.
 //!
 //! An optimiser is a rule for one parameter, with the numbers that it keeps for it from step to step ([`Optimizer::state`]).
-//! Engines keep those numbers ([`State`]) and have the step applied ([`Optimizer::at`]); they know no optimiser by name. To
+//! Engines keep those numbers (`state.rs`) and have the step applied ([`Optimizer::at`]); they know no optimiser by name. To
 //! add one is to write its file and to follow the compiler through this one.
 
-pub mod adam;
+mod adam;
 mod device;
-pub mod sgd;
+mod settings;
+mod sgd;
 mod state;
 
 use crate::error::Result;
 pub use adam::Adam;
 use candle_core::Tensor;
-pub use device::{Encoded, SETTINGS};
+pub(crate) use device::{Encoded, SETTINGS};
 use serde::{Deserialize, Serialize};
 pub use sgd::Sgd;
-pub use state::State;
+pub(crate) use state::State;
 
 /// An optimiser's settings. As JSON, `{ "kind": "sgd", "learningRate": 0.1, "momentum": 0.9, "weightDecay": 0 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl Optimizer {
     }
 
     /// What the kernels are told of it.
-    pub fn encode(&self) -> Encoded {
+    pub(crate) fn encode(&self) -> Encoded {
         match self {
             Self::Sgd(sgd) => sgd.encode(),
             Self::Adam(adam) => adam.encode(),
@@ -76,7 +77,13 @@ impl Optimizer {
     ///
     /// # Errors
     /// candle's.
-    pub fn reference(&self, number: u64, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+    pub(crate) fn reference(
+        &self,
+        number: u64,
+        w: &Tensor,
+        g: &Tensor,
+        state: &mut [Tensor],
+    ) -> candle_core::Result<Tensor> {
         match self {
             Self::Sgd(sgd) => sgd.reference(w, g, state),
             Self::Adam(adam) => adam.reference(number, w, g, state),

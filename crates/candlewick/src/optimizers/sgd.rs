@@ -4,8 +4,9 @@
 //!   g ← g + weight_decay · w        v ← momentum · v + g        w ← w - learning_rate · v
 //! ```
 
+use super::settings::{require_scale, require_share};
 use super::{Encoded, Optimizer, Rule, Step};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -37,28 +38,19 @@ impl Sgd {
     /// # Errors
     /// `InvalidArgument` names the setting that does not.
     pub fn validated(self) -> Result<Self> {
-        let reject = |name: &str, value: f32, expected: &str| {
-            Err(Error::new(Code::InvalidArgument, format!("{name} is {value}; it must be {expected}")))
-        };
-        if !(self.learning_rate.is_finite() && self.learning_rate >= 0.0) {
-            return reject("the learning rate", self.learning_rate, "a finite number of at least 0");
-        }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return reject("the momentum", self.momentum, "at least 0 and below 1");
-        }
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return reject("the weight decay", self.weight_decay, "a finite number of at least 0");
-        }
+        require_scale("the learning rate", self.learning_rate)?;
+        require_share("the momentum", self.momentum)?;
+        require_scale("the weight decay", self.weight_decay)?;
         Ok(self)
     }
 
     /// The names of what it keeps for each parameter.
-    pub fn state(&self) -> &'static [&'static str] {
+    pub(super) fn state(&self) -> &'static [&'static str] {
         if self.momentum > 0.0 { &Momentum::STATE } else { &Descent::STATE }
     }
 
     /// Any of its steps.
-    pub fn step(&self) -> Step {
+    pub(super) fn step(&self) -> Step {
         let &Self { learning_rate, momentum, weight_decay } = self;
         if momentum > 0.0 {
             Step::Momentum(Momentum { learning_rate, momentum, weight_decay })
@@ -66,11 +58,9 @@ impl Sgd {
             Step::Descent(Descent { learning_rate, weight_decay })
         }
     }
-}
 
-impl Sgd {
     /// As `struct Descent` or `struct Momentum` of kernels/optimizers.cuh.
-    pub fn encode(&self) -> Encoded {
+    pub(super) fn encode(&self) -> Encoded {
         let &Self { learning_rate, momentum, weight_decay } = self;
         if momentum > 0.0 {
             Encoded::new(1, [learning_rate, momentum, weight_decay])
@@ -83,7 +73,7 @@ impl Sgd {
     ///
     /// # Errors
     /// candle's.
-    pub fn reference(&self, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
+    pub(super) fn reference(&self, w: &Tensor, g: &Tensor, state: &mut [Tensor]) -> candle_core::Result<Tensor> {
         let [learning_rate, momentum, weight_decay] =
             [self.learning_rate, self.momentum, self.weight_decay].map(f64::from);
         let mut change = if weight_decay > 0.0 { (g + (w * weight_decay)?)? } else { g.clone() };
@@ -144,6 +134,7 @@ fn decayed(weight_decay: f32, w: f32, g: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use crate::optimizers::Planes;
 
     fn step(sgd: Sgd, w: &mut [f32], g: &[f32], v: &mut [f32]) {

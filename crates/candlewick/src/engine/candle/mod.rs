@@ -65,15 +65,12 @@ impl CandleEngine {
             gradients: Vec::new(),
             state: State::new(),
         };
+        // As they are set, parameters are drawn, and copied twice.
+        engine.require_room(0, 0, 3)?;
         engine.require_room_to_answer(1)?;
         let zeros = |p: &Parameter| Var::zeros(p.shape.as_slice(), dtype, &engine.device);
         engine.parameters = engine.network.parameters.iter().map(zeros).collect::<candle_core::Result<_>>()?;
         Ok(engine)
-    }
-
-    /// The parameters themselves, in the network's order, which can be set: [`Engine::parameters`] gives float32.
-    pub fn variables(&self) -> &[Var] {
-        &self.parameters
     }
 
     /// The gradients of the last step as they are, in the network's order; none before the first.
@@ -100,24 +97,30 @@ impl CandleEngine {
     }
 
     /// Memory for a step on so many images, roughly: of each layer's values candle keeps those on the way, and a gradient of each.
-    fn require_room_to_step(&self, images: usize) -> Result<()> {
-        self.require_room(6 * self.values().sum::<usize>(), images)
+    fn require_room_to_step(&self, images: usize, optimizer: &Optimizer) -> Result<()> {
+        // Gradients, and what the optimiser keeps and has on the way.
+        let copies = 5 + optimizer.state().len();
+        self.require_room(self.values().fold(0, usize::saturating_add).saturating_mul(6), images, copies)
     }
 
     /// Memory for the answers to as many of these images as are answered at once.
     fn require_room_to_answer(&self, images: usize) -> Result<()> {
-        self.require_room(2 * self.values().max().unwrap_or(0), images.min(ANSWERED_AT_ONCE))
+        self.require_room(self.values().max().unwrap_or(0).saturating_mul(2), images.min(ANSWERED_AT_ONCE), 0)
     }
 
-    /// What goes into each layer and comes out, of one image.
+    /// What goes into each layer, comes out, and is on the way, of one image.
     fn values(&self) -> impl Iterator<Item = usize> {
         let len = |shape: &[usize]| shape.iter().product::<usize>();
-        self.network.layers.iter().map(move |placed| len(&placed.input_shape) + len(&placed.output_shape))
+        self.network.layers.iter().map(move |placed| {
+            let passed = len(&placed.input_shape) + len(&placed.output_shape);
+            passed.saturating_add(placed.operation.values_on_the_way())
+        })
     }
 
     /// Where the processor has no memory for what candle asks for, the process ends.
-    fn require_room(&self, of_an_image: usize, images: usize) -> Result<()> {
-        let numbers = of_an_image.saturating_mul(images).saturating_add(self.network.parameter_count());
+    fn require_room(&self, of_an_image: usize, images: usize, copies_of_parameters: usize) -> Result<()> {
+        let parameters = self.network.parameter_count().saturating_mul(copies_of_parameters);
+        let numbers = of_an_image.saturating_mul(images).saturating_add(parameters);
         match self.device {
             Device::Cpu => check_room(numbers.saturating_mul(self.dtype.size_in_bytes())),
             Device::Cuda(_) | Device::Metal(_) => Ok(()),
@@ -224,7 +227,7 @@ impl Engine for CandleEngine {
 
     fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
         let optimizer = check_step(&self.network, images, labels, optimizer)?;
-        self.require_room_to_step(labels.len())?;
+        self.require_room_to_step(labels.len(), &optimizer)?;
         let threads = self.lease()?;
         with_images(images, |images| threads.install(|| self.step_on(&images, labels, &optimizer)))?
     }
@@ -239,7 +242,7 @@ impl Engine for CandleEngine {
     ) -> Result<Metrics> {
         let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         let largest = batch_size.min(order.len());
-        self.require_room_to_step(largest)?;
+        self.require_room_to_step(largest, &optimizer)?;
         let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
         self.lease()?.install(|| {
             for indices in order.chunks(batch_size) {

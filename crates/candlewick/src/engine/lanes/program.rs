@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// One operation and where what belongs to it is.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Instruction {
     pub operation: Operation,
     /// Its parameters among all.
     pub own: Range<usize>,
@@ -21,8 +21,8 @@ pub struct Step {
 /// The operations, and the length of what goes into each and out of the last.
 #[derive(Clone, Debug)]
 pub struct Program {
-    pub steps: Vec<Step>,
-    /// Values of one image: `lengths[i]` before step i, `lengths[i + 1]` after it.
+    pub instructions: Vec<Instruction>,
+    /// Values of one image: `lengths[i]` before instruction i, `lengths[i + 1]` after it.
     pub lengths: Vec<usize>,
     /// Lanes of scratch memory that the neediest operation asks for.
     pub scratch_len: usize,
@@ -34,14 +34,19 @@ pub struct Program {
 
 impl Program {
     pub fn new(network: &Network) -> Self {
-        let mut program =
-            Self { steps: Vec::new(), lengths: vec![network.image_len()], scratch_len: 0, chunk_len: 0, record_len: 0 };
+        let mut program = Self {
+            instructions: Vec::new(),
+            lengths: vec![network.image_len()],
+            scratch_len: 0,
+            chunk_len: 0,
+            record_len: 0,
+        };
         for Stage { operation, own, output_len } in schedule(network) {
             let needs = operation.needs();
             program.scratch_len = program.scratch_len.max(needs.scratch);
             let chunk = next(&mut program.chunk_len, needs.chunk);
             let record = next(&mut program.record_len, needs.record);
-            program.steps.push(Step { operation, own, chunk, record, needs });
+            program.instructions.push(Instruction { operation, own, chunk, record, needs });
             program.lengths.push(output_len);
         }
         program

@@ -75,21 +75,21 @@ impl<R: Real> Scratch<R> {
     ) -> (&[Lane<R>], &mut [Lane<R>]) {
         let [x, y] = &mut self.pair;
         let (mut x, mut y) = (&mut **x, &mut **y);
-        for (i, step) in program.steps.iter().enumerate() {
+        for (i, instruction) in program.instructions.iter().enumerate() {
             let (before, after) = (&x[..program.lengths[i]], &mut y[..program.lengths[i + 1]]);
-            step.operation.forward(l, &parameters[step.own.clone()], before, after, &mut self.operation);
+            instruction.operation.forward(l, &parameters[instruction.own.clone()], before, after, &mut self.operation);
             std::mem::swap(&mut x, &mut y);
         }
-        let classes = program.lengths[program.steps.len()];
+        let classes = program.lengths[program.instructions.len()];
         (&x[..classes], &mut y[..classes])
     }
 
     /// As [`Scratch::answer`], but all values are kept for [`Scratch::backward`].
     pub fn forward<L: Lanes<Real = R>>(&mut self, l: L, program: &Program, parameters: &[R]) {
-        for (i, step) in program.steps.iter().enumerate() {
+        for (i, instruction) in program.instructions.iter().enumerate() {
             let (before, after) = self.values.split_at_mut(i + 1);
-            let own = &parameters[step.own.clone()];
-            step.operation.forward(l, own, &before[i], &mut after[0], &mut self.operation);
+            let own = &parameters[instruction.own.clone()];
+            instruction.operation.forward(l, own, &before[i], &mut after[0], &mut self.operation);
         }
     }
 
@@ -110,21 +110,24 @@ impl<R: Real> Scratch<R> {
         let Accumulators { chunk, record } = into;
         let [dy, dx] = &mut self.pair;
         let mut is_in_place = false; // whether dy took the place of y
-        for (i, step) in program.steps.iter().enumerate().rev() {
+        for (i, instruction) in program.instructions.iter().enumerate().rev() {
             let (before, after) = self.values.split_at_mut(i + 1);
             let (x, y) = (&mut before[i][..], &after[0][..]);
             let dy_here = if is_in_place { y } else { &dy[..y.len()] };
-            let own = &parameters[step.own.clone()];
-            let into = Accumulators { chunk: &mut chunk[step.chunk.clone()], record: &mut record[step.record.clone()] };
-            step.operation.leave(l, Seen { x, y, dy: dy_here }, into, &mut self.operation);
+            let own = &parameters[instruction.own.clone()];
+            let into = Accumulators {
+                chunk: &mut chunk[instruction.chunk.clone()],
+                record: &mut record[instruction.record.clone()],
+            };
+            instruction.operation.leave(l, Seen { x, y, dy: dy_here }, into, &mut self.operation);
             if i == 0 {
                 break; // nobody asks for the gradient by the image
             }
-            is_in_place = step.needs.in_place && !program.steps[i - 1].needs.output;
+            is_in_place = instruction.needs.in_place && !program.instructions[i - 1].needs.output;
             if is_in_place {
-                step.operation.input_gradient_in_place(l, x, y, dy_here);
+                instruction.operation.input_gradient_in_place(l, x, y, dy_here);
             } else {
-                step.operation.input_gradient(l, own, Seen { x, y, dy: dy_here }, &mut dx[..x.len()]);
+                instruction.operation.input_gradient(l, own, Seen { x, y, dy: dy_here }, &mut dx[..x.len()]);
                 std::mem::swap(dy, dx);
             }
         }

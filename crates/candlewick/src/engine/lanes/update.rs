@@ -1,6 +1,6 @@
 //! From a batch's chunks to its gradient, and from there to new parameters, in parts that threads take from each other.
 
-use super::program::{Program, Step};
+use super::program::{Instruction, Program};
 use super::threads::Chunk;
 use crate::layers::{LaneOperation, Left};
 use crate::optimizers::{self, Planes};
@@ -12,18 +12,18 @@ use std::ops::Range;
 pub struct Part {
     /// Among all parameters.
     pub range: Range<usize>,
-    /// The layer, among the program's steps.
-    step: usize,
+    /// Of the program: its layer.
+    instruction: usize,
 }
 
 /// All parameters, end to end.
 pub fn parts(program: &Program) -> Vec<Part> {
-    let of = |(step, Step { operation, own, .. }): (usize, &Step)| {
+    let of = |(instruction, Instruction { operation, own, .. }): (usize, &Instruction)| {
         let start = own.start;
         let ranges = operation.pieces().into_iter().map(move |piece| start + piece.start..start + piece.end);
-        ranges.map(move |range| Part { range, step })
+        ranges.map(move |range| Part { range, instruction })
     };
-    program.steps.iter().enumerate().flat_map(of).collect()
+    program.instructions.iter().enumerate().flat_map(of).collect()
 }
 
 impl Part {
@@ -42,7 +42,7 @@ impl Part {
         if is_first {
             gradient.fill(L::Real::ZERO);
         }
-        let Step { operation, own, chunk, record, .. } = &program.steps[self.step];
+        let Instruction { operation, own, chunk, record, .. } = &program.instructions[self.instruction];
         let left = Left {
             chunks: chunks.map(|sums| &sums[chunk.clone()]),
             records: records.map(|of_tile| &of_tile[record.clone()]),
