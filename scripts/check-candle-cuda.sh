@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the crate and the addon with cargo's feature `candle-cuda`, the reference engine on NVIDIA GPUs, on a machine with
-# neither a GPU nor a CUDA toolkit (docs/engines.md). Of candle's kernels, those for quantised language models are passed over: nothing here calls
-# them, and they take nvcc minutes.
+# Compiles the crate and the addon with cargo's feature `candle-cuda`, the reference engine on NVIDIA GPUs (docs/engines.md), on a
+# machine with neither a GPU nor a CUDA toolkit. Of candle's kernels, those for quantised language models are passed over: nothing
+# here calls them, and they take nvcc minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
