@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the crate and the addon with cargo's feature `candle-cuda`, the reference engine on NVIDIA GPUs, on a machine with
-# neither a GPU nor a CUDA toolkit (docs/engines.md). Of candle's kernels, those for quantised language models are passed over: nothing here calls
-# them, and they take nvcc minutes.
+# Compiles the crate and the addon with cargo's feature `candle-cuda`, the reference engine on NVIDIA GPUs (docs/engines.md), on a
+# machine with neither a GPU nor a CUDA toolkit. Of candle's kernels, those for quantised language models are passed over: nothing
+# here calls them, and they take nvcc minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,5 +31,4 @@ chmod +x "$folder/nvcc"
 export NVCC=$folder/nvcc CUDA_COMPUTE_CAP=80
 # With a target, the flag stays away from build scripts, of which cudarc's would refuse it.
 export RUSTFLAGS='--cfg feature="dynamic-loading"' CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu
-cargo clippy -p candlewick -p candlewick-node --features candlewick-node/candle-cuda --locked --quiet \
-  --target-dir "$folder" -- -D warnings
+cargo clippy -p candlewick -p candlewick-node --features candlewick-node/candle-cuda --locked --quiet -- -D warnings

@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { devices } from '#dist/index.js'
 
 const hasCuda = !devices().some(({ description }) => description.includes('no CUDA engine'))
@@ -37,8 +37,26 @@ async function onDriver(program: string, settings: Record<string, string> = {}):
   return JSON.parse(stdout)
 }
 
+/** The figures that a program prints on the GPU: so many, and within rounding those of the CPU. */
+async function figuresOfCpu(
+  t: ExecutionContext,
+  count: number,
+  program: (device: string) => string,
+): Promise<number[]> {
+  const [cpu = [], gpu = []] = (await Promise.all([
+    onDriver(program('cpu')),
+    onDriver(program('cuda:0')),
+  ])) as number[][]
+  t.is(gpu.length, count)
+  t.true(
+    gpu.every((figure, i) => Math.abs(figure - (cpu[i] ?? Number.NaN)) < 1e-4),
+    `${gpu} and ${cpu}`,
+  )
+  return gpu
+}
+
 const preface = `
-  import { arrayDataset, dense, devices, evaluate, fit, lenet, Sequential, sgd, step, tryGpu } from 'candlewick'
+  import { adam, arrayDataset, dense, devices, evaluate, fit, lenet, Sequential, sgd, step, tryGpu } from 'candlewick'
   const data = Uint8Array.from({ length: 300 * 784 }, (_, i) => (i * i) % 251)
   const train = await arrayDataset({ images: { data, shape: [300, 1, 28, 28] }, labels: Uint8Array.from({ length: 300 }, (_, i) => i % 10) })
   async function ready(device) {
@@ -46,9 +64,9 @@ const preface = `
     await net.initialize({ inputShape: [1, 28, 28], seed: 1, device })
     return net
   }
-  async function losses(net, epochs = 3) {
+  async function losses(net, epochs = 3, optimizer = sgd({ learningRate: 0.5, momentum: 0.5 })) {
     const figures = []
-    const options = { epochs, batchSize: 64, optimizer: sgd({ learningRate: 0.5, momentum: 0.5 }), test: train }
+    const options = { epochs, batchSize: 64, optimizer, test: train }
     for await (const { loss, testAcc } of fit(net, train, options)) figures.push(loss, testAcc)
     return figures
   }
@@ -92,12 +110,29 @@ if (!hasCuda) {
 
   test('training gives the figures of the CPU', async (t) => {
     const program = (device: string) => `console.log(JSON.stringify(await losses(await ready('${device}'))))`
-    const cpu = (await onDriver(program('cpu'))) as number[]
-    const gpu = (await onDriver(program('cuda:0'))) as number[]
-    t.is(gpu.length, 6)
-    for (const [i, figure] of gpu.entries())
-      t.true(Math.abs(figure - (cpu[i] ?? Number.NaN)) < 1e-4, `${gpu} and ${cpu}`)
+    const gpu = await figuresOfCpu(t, 6, program)
     t.deepEqual(await onDriver(program('cuda:0')), gpu, 'to the last bit')
+  })
+
+  test('Adam gives the figures of the CPU, and so does SGD after it', async (t) => {
+    const program = (device: string) => `
+      const net = await ready('${device}')
+      const figures = await losses(net, 3, adam({ learningRate: 0.01, epsilon: 0.01 }))
+      console.log(JSON.stringify([...figures, ...(await losses(net, 1))]))`
+    await figuresOfCpu(t, 8, program)
+  })
+
+  test('a learning rate that changes from epoch to epoch gives the figures of the CPU', async (t) => {
+    const program = (device: string) => `
+      const net = await ready('${device}')
+      const optimizer = { learningRate: 0.5, momentum: 0.5 }
+      const figures = []
+      for (const learningRate of [0.5, 0.1, 1]) {
+        optimizer.learningRate = learningRate
+        figures.push(...(await losses(net, 1, optimizer)))
+      }
+      console.log(JSON.stringify(figures))`
+    await figuresOfCpu(t, 6, program)
   })
 
   test('a step, a prediction, saved and loaded parameters', async (t) => {

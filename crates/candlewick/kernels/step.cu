@@ -19,7 +19,8 @@ DEVICE void load_image(const Arguments &a, uint32_t image, float *x) {
   }
 }
 
-// From the image at the start of `memory` to the logits, whose place it returns.
+// From the image at the start of `memory` to the logits, whose place it returns. All threads are then past the first operation, so
+// that another image may take the place of this one, unless `backward` follows.
 DEVICE float *forward(const Arguments &a, float *memory) {
   float *y = memory;
   for (int i = 0; i < a.operation_count; i++) {
@@ -71,7 +72,6 @@ KERNEL score(Arguments a) {
   float *memory = block_memory(a);
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     const uint32_t image = image_index(a, n);
-    BARRIER;
     load_image(a, image, memory);
     const float *logits = forward(a, memory);
     softmax_cross_entropy(a.classes, logits, a.labels[image], 0, nullptr, a.losses + a.first + n, a.correct + a.first + n);
@@ -82,7 +82,6 @@ KERNEL score(Arguments a) {
 KERNEL predict(Arguments a) {
   float *memory = block_memory(a);
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
-    BARRIER;
     load_image(a, image_index(a, n), memory);
     const float *logits = forward(a, memory);
     for (int c = FIRST_ITEM; c < a.classes; c += ITEMS_AT_ONCE) {
@@ -112,28 +111,22 @@ DEVICE void turn(const Arguments &a, int parameter, float value) {
   with_layer(op, [&](const auto &layer) { layer.turn(parameter - op.own, value, a.turned + op.own); });
 }
 
-// The gradient, from what `train` left, and the optimiser's step.
+// The gradient, from what `train` left, and the optimiser's step: a block's PARAMETERS.
 KERNEL update(Arguments a) {
-  const int groups = (a.parameter_count + PARAMETERS - 1) / PARAMETERS;
-  for (int group = BLOCK; group < groups; group += BLOCKS) {
-    BARRIER;
-    for (int item = FIRST_ITEM; item < PARAMETERS * SHARERS; item += ITEMS_AT_ONCE) {
-      const int parameter = group * PARAMETERS + item % PARAMETERS;
-      if (parameter < a.parameter_count) {
-        shared_memory[item] = sum_parts(a, parameter, item / PARAMETERS);
-      }
-    }
-    BARRIER;
-    for (int item = FIRST_ITEM; item < PARAMETERS; item += ITEMS_AT_ONCE) {
-      const int parameter = group * PARAMETERS + item;
-      if (parameter >= a.parameter_count) break;
-      float g = 0;
-      for (int sharer = 0; sharer < SHARERS; sharer++) g += shared_memory[sharer * PARAMETERS + item];
-      a.gradient[parameter] = g;
-      const float w = step(*a.optimizer, parameter, a.parameters[parameter], g);
-      a.parameters[parameter] = w;
-      turn(a, parameter, w);
-    }
+  const int first = BLOCK * PARAMETERS;
+  for (int item = FIRST_ITEM; item < PARAMETERS * SHARERS; item += ITEMS_AT_ONCE) {
+    const int parameter = first + item % PARAMETERS;
+    if (parameter < a.parameter_count) shared_memory[item] = sum_parts(a, parameter, item / PARAMETERS);
+  }
+  BARRIER;
+  for (int item = FIRST_ITEM; item < PARAMETERS && first + item < a.parameter_count; item += ITEMS_AT_ONCE) {
+    const int parameter = first + item;
+    float g = 0;
+    for (int sharer = 0; sharer < SHARERS; sharer++) g += shared_memory[sharer * PARAMETERS + item];
+    a.gradient[parameter] = g;
+    const float w = step(*a.optimizer, parameter, a.parameters[parameter], g);
+    a.parameters[parameter] = w;
+    turn(a, parameter, w);
   }
 }
 

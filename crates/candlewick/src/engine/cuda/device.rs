@@ -189,6 +189,10 @@ impl Gpu for CudaGpu {
         self.synchronize()
     }
 
+    fn clear(&self, memory: &mut CudaSlice<u8>) -> Result<()> {
+        self.stream.memset_zeros(memory).map_err(|e| self.failed(e))
+    }
+
     fn read(&self, memory: &CudaSlice<u8>, bytes: &mut [u8]) -> Result<()> {
         self.stream.memcpy_dtoh(&memory.slice(..bytes.len()), bytes).map_err(|e| self.failed(e))?;
         self.synchronize()

@@ -133,6 +133,11 @@ impl Gpu for Emulated {
         Ok(())
     }
 
+    fn clear(&self, memory: &mut Vec<u64>) -> Result<()> {
+        memory.fill(0);
+        Ok(())
+    }
+
     fn read(&self, memory: &Vec<u64>, bytes: &mut [u8]) -> Result<()> {
         bytes.copy_from_slice(&bytemuck::cast_slice(memory)[..bytes.len()]);
         Ok(())

@@ -70,6 +70,12 @@ pub trait Gpu: Send {
     /// `DeviceLost`.
     fn write(&self, memory: &mut Self::Memory, bytes: &[u8]) -> Result<()>;
 
+    /// Fills `memory` with zeros.
+    ///
+    /// # Errors
+    /// `DeviceLost`.
+    fn clear(&self, memory: &mut Self::Memory) -> Result<()>;
+
     /// Waits for all work and copies the front of `memory`, which is at least as long, to `bytes`.
     ///
     /// # Errors

@@ -278,7 +278,7 @@ impl<G: Gpu> CudaEngine<G> {
     fn begin(&mut self, optimizer: &Optimizer) -> Result<()> {
         let (gpu, count) = (&self.gpu, self.network.parameter_count());
         let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
-        self.state.hand_over(optimizer, zeros, |plane| clear(gpu, plane, count))?;
+        self.state.hand_over(optimizer, zeros, |plane| gpu.clear(plane))?;
         let mut planes = [0; MOST_STATE];
         for (address, plane) in planes.iter_mut().zip(self.state.planes()) {
             *address = gpu.address(plane);
@@ -376,25 +376,26 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
-        self.begin(&optimizer)?;
         let run = Run { arguments, images: order.len(), batch_size };
-        if order.len().div_ceil(batch_size) > MOST_CAPTURED {
-            for (start, images) in run.pieces() {
-                self.queue(&run, start, images)?;
-                self.gpu.synchronize()?;
-                self.state.count_steps(images.div_ceil(batch_size) as u64);
-                progress.advance(images)?;
-            }
-        } else {
-            if self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
-                self.epoch = None;
-                self.epoch = Some(self.capture(run)?);
-            }
+        let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
+        if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
+            self.epoch = None;
+            self.epoch = Some(self.capture(run)?);
+        }
+        self.begin(&optimizer)?; // after all that may lack memory, as steps must follow
+        if is_captured {
             for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
                 self.gpu.replay(graph)?;
                 self.gpu.synchronize()?;
                 self.state.count_steps(images.div_ceil(batch_size) as u64);
                 progress.advance(*images)?;
+            }
+        } else {
+            for (start, images) in run.pieces() {
+                self.queue(&run, start, images)?;
+                self.gpu.synchronize()?;
+                self.state.count_steps(images.div_ceil(batch_size) as u64);
+                progress.advance(images)?;
             }
         }
         self.metrics(order.len())
@@ -463,18 +464,12 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
-        let (gpu, count) = (&self.gpu, self.network.parameter_count());
-        self.state.reset(|plane| clear(gpu, plane, count))
+        self.state.reset(|plane| self.gpu.clear(plane))
     }
 
     fn announce_optimizer(&mut self, id: u64) {
         self.state.announce(id);
     }
-}
-
-/// Fills a plane of `count` numbers with zeros.
-fn clear<G: Gpu>(gpu: &G, plane: &mut G::Memory, count: usize) -> Result<()> {
-    gpu.write(plane, bytemuck::cast_slice(&memory::zeros::<f32>(count)?))
 }
 
 /// Images that the kernels can count.
@@ -550,22 +545,45 @@ mod tests {
         }
     }
 
+    /// As the kernels have counted them, and as the engine has.
+    fn steps(engine: &CudaEngine<Emulated>) -> [u64; 2] {
+        let mut optimizer = DeviceOptimizer::default();
+        engine.gpu.read(&engine.optimizer, bytemuck::bytes_of_mut(&mut optimizer)).unwrap();
+        [optimizer.steps, engine.state.steps()]
+    }
+
     #[test]
     fn the_kernels_count_the_steps() {
         let (mut engine, dataset) = (engine(2, 227 << 10), ten_images());
-        let count = |engine: &CudaEngine<Emulated>| {
-            let mut optimizer = DeviceOptimizer::default();
-            engine.gpu.read(&engine.optimizer, bytemuck::bytes_of_mut(&mut optimizer)).unwrap();
-            (optimizer.steps, engine.state.steps())
-        };
         for expected in [3, 6] {
             trained(&mut engine, &dataset, Sgd::new(0.1).unwrap());
-            assert_eq!(count(&engine), (expected, expected));
+            assert_eq!(steps(&engine), [expected; 2]);
         }
         engine.reset_optimizer().unwrap();
         let images = Tensor::zeros((1, 2, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
         engine.step(&images, &[1], &Sgd::new(0.1).unwrap().into()).unwrap();
-        assert_eq!(count(&engine), (1, 1));
+        assert_eq!(steps(&engine), [1; 2]);
+    }
+
+    /// Of batches of one image, both what is captured and what is queued. Where it stops, or whether it does, is the machine's affair.
+    #[test]
+    fn steps_are_counted_up_to_where_a_training_is_cancelled() {
+        let dataset = ten_images();
+        for images in [MOST_CAPTURED as u32, 2 * MOST_CAPTURED as u32] {
+            let (mut engine, progress) = (engine(2, 227 << 10), Progress::default());
+            let order: Vec<u32> = (0..images).map(|i| i % 10).collect();
+            let error = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while progress.images() == 0 {
+                        std::thread::yield_now();
+                    }
+                    progress.cancel();
+                });
+                engine.train(&dataset, &order, 1, &Sgd::new(0.1).unwrap().into(), &progress).err()
+            });
+            assert!(error.is_none_or(|error| error.code == Code::Cancelled));
+            assert_eq!(steps(&engine), [progress.images(); 2]);
+        }
     }
 
     #[test]
