@@ -1,4 +1,5 @@
-// Softmax cross-entropy of logits z and a label y, and its gradient softmax(z) - onehot(y), in the terms of losses/softmax_cross_entropy.rs:
+// Softmax cross-entropy of logits z and a label y, and its gradient softmax(z) - onehot(y), in the terms of
+// losses/softmax_cross_entropy.rs:
 // with m the largest logit, the log of 1 plus the sum of the other classes' e^(z - m), plus m - z[y]. Nothing cancels in it.
 #pragma once
 #include "block.cuh"
