@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from 'node:util'
-import { type Dataset, type Device, devices, fit, sgd, tryGpu } from '#dist/index.js'
+import { adam, type Dataset, type Device, devices, fit, type Optimizer, sgd, tryGpu } from '#dist/index.js'
 import { median, printTable, seconds } from './table.js'
 import { timeTraining } from './training.js'
 import { type Workload, workloads } from './workloads.js'
@@ -42,24 +42,19 @@ for (const workload of Object.values(workloads).map(limited)) {
   printTable(title, ['batch', 'an epoch', 'images/s', 'evaluation'], rows)
 }
 
-await compare(limited(workloads.lenet))
+await compare(limited(workloads.lenet), 'SGD', () => sgd({ learningRate: workloads.lenet.learningRate }))
+await compare(limited(workloads.lenet), 'Adam', () => adam())
 await latency(limited(workloads.lenet))
 
 /** The losses of five epochs on the GPU and on the CPU, and the greatest difference of their logits before and after. */
-async function compare(workload: Workload): Promise<void> {
+async function compare(workload: Workload, name: string, optimizer: () => Optimizer): Promise<void> {
   const { train, test } = await workload.data()
   const images = test.images(0, Math.min(256, test.length))
   const run = async (device: Device) => {
     const net = workload.network()
     await net.initialize({ inputShape: train.imageShape, seed: 1, device })
     const before = (await net.predict(images)).logits
-    const options = {
-      epochs: 5,
-      batchSize: 256,
-      optimizer: sgd({ learningRate: workload.learningRate }),
-      seed: 1,
-      test,
-    }
+    const options = { epochs: 5, batchSize: 256, optimizer: optimizer(), seed: 1, test }
     const losses: number[] = []
     for await (const { loss } of fit(net, train, options)) losses.push(loss)
     return { losses, before, after: (await net.predict(images)).logits }
@@ -68,7 +63,7 @@ async function compare(workload: Workload): Promise<void> {
   const difference = (a: Float32Array, b: Float32Array) =>
     Math.max(...a.map((value, i) => Math.abs(value - (b[i] ?? 0))))
   printTable(
-    `LeNet on ${device} and on the CPU`,
+    `LeNet by ${name}, on ${device} and on the CPU`,
     ['', device, 'cpu'],
     gpu.losses.map((loss, i) => [`loss of epoch ${i + 1}`, loss.toFixed(6), cpu.losses[i]?.toFixed(6) ?? '']),
   )
