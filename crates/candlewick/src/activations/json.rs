@@ -26,33 +26,32 @@ impl<'de> Visitor<'de> for Written {
     /// The name of one without settings is all that nearly every layer has.
     fn visit_str<E: Error>(self, name: &str) -> Result<Activation, E> {
         let whole: StrDeserializer<'_, E> = name.into_deserializer();
-        Activation::deserialize(whole).or_else(|_| named(Value::String(name.to_owned())))
+        Activation::deserialize(whole)
+            .or_else(|_| read(name.to_owned(), Map::new()).map_err(|reason| none(&Value::from(name), &reason)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, settings: A) -> Result<Activation, A::Error> {
-        named(Value::deserialize(MapAccessDeserializer::new(settings))?)
+        let whole: Map<_, _> = Map::deserialize(MapAccessDeserializer::new(settings))?;
+        let mut settings = whole.clone();
+        let read = match settings.remove("kind") {
+            Some(Value::String(kind)) => read(kind, settings),
+            Some(_) | None => Err(serde_json::Error::missing_field("kind")),
+        };
+        read.map_err(|reason| none(&Value::Object(whole), &reason))
     }
 }
 
-fn named<E: Error>(value: Value) -> Result<Activation, E> {
-    read(value.clone()).map_err(|reason| E::custom(format!("the activation {value} is none: {reason}")))
+fn none<E: Error>(written: &Value, reason: &serde_json::Error) -> E {
+    E::custom(format!("the activation {written} is none: {reason}"))
 }
 
-fn read(value: Value) -> serde_json::Result<Activation> {
-    let (kind, settings) = match value {
-        Value::Object(mut settings) => match settings.remove("kind") {
-            Some(Value::String(kind)) => (kind, settings),
-            Some(_) | None => return Err(serde_json::Error::missing_field("kind")),
-        },
-        Value::String(kind) => (kind, Map::new()),
-        other => return Activation::deserialize(other),
-    };
+/// As serde has it; a kind that has settings may leave them to their defaults.
+fn read(kind: String, settings: Map<String, Value>) -> serde_json::Result<Activation> {
     if settings.is_empty()
         && let Ok(function) = Activation::deserialize(Value::String(kind.clone()))
     {
         return Ok(function);
     }
-    // As serde has it; a kind that has settings may leave them to their defaults.
     Activation::deserialize(Value::Object(Map::from_iter([(kind, Value::Object(settings))])))
 }
 
