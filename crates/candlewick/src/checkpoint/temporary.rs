@@ -4,7 +4,7 @@
 //! writer holds a lock on its file while it lives, whatever its process, container or machine; without a lock nobody lives.
 
 use super::destination::Destination;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Result;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -52,20 +52,21 @@ pub fn sweep(destination: &Destination, own: &NamedTempFile) {
         let name = entry.file_name();
         let Some(writer) = name.to_str().and_then(|name| name.strip_prefix(&stem)) else { continue };
         let is_ours = machine != UNKNOWN && writer.starts_with(&machine);
-        if is_dead(&entry.path(), now, is_ours).unwrap_or(false) {
+        if let Ok(Some(_lock)) = lock_if_dead(&entry.path(), now, is_ours) {
             let _ = fs::remove_file(entry.path()); // another saver may have been quicker
         }
     }
 }
 
-/// Whether nobody writes to a temporary file any more; when in doubt, somebody does.
-fn is_dead(path: &Path, now: SystemTime, is_ours: bool) -> Result<bool> {
+/// A temporary file that nobody writes to any more, locked: who has just made it, and not locked it yet, then waits until it is
+/// gone, and makes another. When in doubt, somebody writes to it.
+fn lock_if_dead(path: &Path, now: SystemTime, is_ours: bool) -> Result<Option<File>> {
     if !path.symlink_metadata()?.is_file() {
-        return Ok(false);
+        return Ok(None);
     }
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let age = now.duration_since(file.metadata()?.modified()?).unwrap_or_default();
-    Ok((is_ours || age > OF_OTHERS) && file.try_lock().is_ok())
+    Ok(((is_ours || age > OF_OTHERS) && file.try_lock().is_ok()).then_some(file))
 }
 
 /// What names of temporary files for `destination` begin with. It may be another file's too, if the names are long and alike.
@@ -85,7 +86,6 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
 
     fn destination(folder: &Path, name: &str) -> Destination {
         Destination::of(&folder.join(name)).unwrap()
@@ -141,5 +141,22 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert_eq!(names(folder.path()), left);
         }
+    }
+
+    #[test]
+    fn nothing_is_swept_up_once_it_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let net = destination(folder.path(), "net");
+                    for _ in 0..1_000 {
+                        let own = create(&net).unwrap();
+                        sweep(&net, &own);
+                        assert!(own.path().exists());
+                    }
+                });
+            }
+        });
     }
 }
