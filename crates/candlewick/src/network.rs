@@ -20,7 +20,7 @@
 
 use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
-use crate::layers::{Draw, Layer, Operation, ParameterPlan, Plan};
+use crate::layers::{Draw, Layer, Operation, ParameterKind, ParameterPlan, Plan};
 use crate::shape::{MOST_VALUES, invalid_shape, require_room, show};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -62,6 +62,10 @@ pub struct Parameter {
     pub range: Range<usize>,
     /// How it begins.
     pub draw: Draw,
+    /// What it is to its layer.
+    pub kind: ParameterKind,
+    /// Whether steps move it.
+    pub trainable: bool,
 }
 
 /// Layers in their places, for one input shape.
@@ -143,7 +147,8 @@ impl Network {
         Ok(())
     }
 
-    fn add_parameter(&mut self, layer: &str, ParameterPlan { role, shape, draw }: ParameterPlan) -> Result<()> {
+    fn add_parameter(&mut self, layer: &str, plan: ParameterPlan) -> Result<()> {
+        let ParameterPlan { role, shape, draw, kind, trainable } = plan;
         let name = format!("{layer}.{role}");
         let start = self.parameter_count();
         let end = start + require_room(format_args!("{name}"), &shape)?;
@@ -152,7 +157,7 @@ impl Network {
                 "{end} parameters with {name} are 2^32 or more; make the layers or the images smaller"
             )));
         }
-        self.parameters.push(Parameter { name, shape, range: start..end, draw });
+        self.parameters.push(Parameter { name, shape, range: start..end, draw, kind, trainable });
         Ok(())
     }
 }

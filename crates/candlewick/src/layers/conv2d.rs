@@ -82,10 +82,7 @@ impl Describe for Conv2d {
         let weight = vec![channels, c, kernel_size[0], kernel_size[1]];
         Ok(Plan {
             output: vec![channels, height, width],
-            parameters: vec![
-                ParameterPlan { role: "weight", shape: weight, draw },
-                ParameterPlan { role: "bias", shape: vec![channels], draw: Draw::Constant(0.0) },
-            ],
+            parameters: vec![ParameterPlan::weight(weight, draw), ParameterPlan::bias(vec![channels])],
             operation: Operation::Conv2d(Placed {
                 in_channels: c,
                 out_channels: channels,

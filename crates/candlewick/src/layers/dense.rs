@@ -46,10 +46,7 @@ impl Describe for Dense {
         let draw = Draw::Weight { fan_in: inputs, fan_out: units };
         Ok(Plan {
             output: vec![units],
-            parameters: vec![
-                ParameterPlan { role: "weight", shape: vec![units, inputs], draw },
-                ParameterPlan { role: "bias", shape: vec![units], draw: Draw::Constant(0.0) },
-            ],
+            parameters: vec![ParameterPlan::weight(vec![units, inputs], draw), ParameterPlan::bias(vec![units])],
             operation: Operation::Dense(Placed { inputs, units }),
             activation: self.activation,
         })

@@ -36,8 +36,8 @@ pub(crate) use device::{DeviceOperation, Encoded, WORDS};
 pub use json::from_json;
 pub use max_pool2d::MaxPool2d;
 pub use operation::{Accumulators, LaneOperation, Left, Needs, Seen};
-pub use plan::Draw;
 pub(crate) use plan::{Describe, ParameterPlan, Plan};
+pub use plan::{Draw, ParameterKind};
 pub(crate) use reference::Reference;
 
 use crate::error::Result;

@@ -38,6 +38,35 @@ pub struct ParameterPlan {
     pub shape: Vec<usize>,
     /// How it begins.
     pub draw: Draw,
+    /// What it is to its layer.
+    pub kind: ParameterKind,
+    /// Whether steps move it.
+    pub trainable: bool,
+}
+
+impl ParameterPlan {
+    /// What the layer multiplies with.
+    pub fn weight(shape: Vec<usize>, draw: Draw) -> Self {
+        Self { role: "weight", shape, draw, kind: ParameterKind::Weight, trainable: true }
+    }
+
+    /// What the layer adds; zeros at first.
+    pub fn bias(shape: Vec<usize>) -> Self {
+        Self { role: "bias", shape, draw: Draw::Constant(0.0), kind: ParameterKind::Bias, trainable: true }
+    }
+}
+
+/// What a parameter is to its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// Of a convolution or a dense layer.
+    Weight,
+    /// Added to the outputs.
+    Bias,
+    /// Of a normalisation.
+    Scale,
+    /// What the layer has seen of its inputs: steps never move it.
+    Statistic,
 }
 
 /// How a parameter begins.
