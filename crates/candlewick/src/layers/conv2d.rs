@@ -9,7 +9,7 @@
 
 use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
-use super::plan::{Describe, Draw, ParameterPlan, Plan};
+use super::plan::{Arithmetic, Describe, Draw, ParameterPlan, Plan};
 use super::reference::{Reference, every};
 use super::{Operation, windows};
 use crate::activations::Activation;
@@ -83,7 +83,7 @@ impl Describe for Conv2d {
         Ok(Plan {
             output: vec![channels, height, width],
             parameters: vec![ParameterPlan::weight(weight, draw), ParameterPlan::bias(vec![channels])],
-            operation: Operation::Conv2d(Placed {
+            arithmetic: Arithmetic::Operation(Operation::Conv2d(Placed {
                 in_channels: c,
                 out_channels: channels,
                 input: [h, w],
@@ -91,7 +91,7 @@ impl Describe for Conv2d {
                 kernel_size,
                 strides,
                 padding,
-            }),
+            })),
             activation,
         })
     }

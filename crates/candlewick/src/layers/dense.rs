@@ -3,7 +3,7 @@
 use super::Operation;
 use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
-use super::plan::{Describe, Draw, ParameterPlan, Plan};
+use super::plan::{Arithmetic, Describe, Draw, ParameterPlan, Plan};
 use super::reference::Reference;
 use crate::activations::Activation;
 use crate::error::Result;
@@ -47,7 +47,7 @@ impl Describe for Dense {
         Ok(Plan {
             output: vec![units],
             parameters: vec![ParameterPlan::weight(vec![units, inputs], draw), ParameterPlan::bias(vec![units])],
-            operation: Operation::Dense(Placed { inputs, units }),
+            arithmetic: Arithmetic::Operation(Operation::Dense(Placed { inputs, units })),
             activation: self.activation,
         })
     }

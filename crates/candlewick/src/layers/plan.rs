@@ -1,6 +1,6 @@
 //! What a layer says of itself when a network is made.
 
-use super::Operation;
+use super::{Layer, Operation};
 use crate::activations::Activation;
 use crate::error::Result;
 
@@ -24,9 +24,26 @@ pub struct Plan {
     /// In the order in which they lie in memory.
     pub parameters: Vec<ParameterPlan>,
     /// Its arithmetic, without the activation.
-    pub operation: Operation,
+    pub arithmetic: Arithmetic,
     /// Applied to the output.
     pub activation: Option<Activation>,
+}
+
+/// What a layer does to its input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arithmetic {
+    /// One operation.
+    Operation(Operation),
+    /// Nothing: the values stay, whatever their shape is called.
+    Nothing,
+    /// Two ways for the same input, and the sum of what comes out of them. [`Plan::output`] is then the input's, and the network
+    /// finds the true one.
+    Sum {
+        /// One way.
+        body: Vec<Layer>,
+        /// The other; the input itself, if it has no layers.
+        shortcut: Vec<Layer>,
+    },
 }
 
 /// A parameter to be.

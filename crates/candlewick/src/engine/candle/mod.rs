@@ -19,7 +19,7 @@ use crate::layers::Reference;
 use crate::losses::label_rows;
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
-use crate::network::{Network, Parameter, PlacedLayer};
+use crate::network::{Network, Parameter, PlacedLayer, Work};
 use crate::optimizers::{Optimizer, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -85,9 +85,9 @@ impl CandleEngine {
     pub fn exact_logits(&self, images: &Tensor) -> Result<Tensor> {
         check_images(&self.network, images)?;
         let mut x = images.clone();
+        let parameters: Vec<_> = self.parameters.iter().map(Var::as_detached_tensor).collect();
         for placed in &self.network.layers {
-            let own = &self.parameters[placed.parameters.clone()];
-            x = forward(placed, &x, &own.iter().map(Var::as_detached_tensor).collect::<Vec<_>>())?;
+            x = forward(placed, &x, &parameters, None)?;
         }
         Ok(x.flatten_from(1)?)
     }
@@ -110,11 +110,7 @@ impl CandleEngine {
 
     /// What goes into each layer, comes out, and is on the way, of one image.
     fn values(&self) -> impl Iterator<Item = usize> {
-        let len = |shape: &[usize]| shape.iter().product::<usize>();
-        self.network.layers.iter().map(move |placed| {
-            let passed = len(&placed.input_shape) + len(&placed.output_shape);
-            passed.saturating_add(placed.operation.values_on_the_way())
-        })
+        self.network.layers.iter().map(|placed| len(&placed.input_shape).saturating_add(values(placed)))
     }
 
     /// Where the processor has no memory for what candle asks for, the process ends.
@@ -165,18 +161,20 @@ impl CandleEngine {
     fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
         let mut passed = Vec::new();
         let mut x = self.images(images, 0..labels.len())?;
+        let parameters: Vec<_> = self.parameters.iter().map(|p| p.as_tensor().clone()).collect();
+        let mut seen = Vec::new();
         for placed in &self.network.layers {
             let own = &self.parameters[placed.parameters.clone()];
             let input = Var::from_tensor(&x)?;
-            let output = forward(placed, &input, &own.iter().map(|p| p.as_tensor().clone()).collect::<Vec<_>>())?;
+            let output = forward(placed, &input, &parameters, Some(&mut seen))?;
             x = output.detach();
-            passed.push((placed, own, input, output));
+            passed.push((own, input, output));
         }
         let logits = Var::from_tensor(&x.flatten_from(1)?)?;
         let (loss, metrics) = self.score(&logits, labels)?;
         let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
         let mut gradients = Vec::new();
-        while let Some((_, own, input, output)) = passed.pop() {
+        while let Some((own, input, output)) = passed.pop() {
             let found = (output * gradient)?.sum_all()?.backward()?;
             gradient = gradient_by(&found, &input)?;
             for parameter in own.iter().rev() {
@@ -185,6 +183,9 @@ impl CandleEngine {
         }
         gradients.reverse();
         self.gradients = gradients;
+        for (parameter, statistic) in seen {
+            self.parameters[parameter].set(&statistic)?;
+        }
         self.update(optimizer)?;
         Ok(metrics)
     }
@@ -194,7 +195,8 @@ impl CandleEngine {
         self.state.hand_over(optimizer, zeros, |plane| clear(plane))?;
         let number = self.state.count_steps(1);
         let planes = &mut self.state.planes_mut()[..optimizer.state().len()];
-        for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
+        let pairs = self.parameters.iter().zip(&self.gradients).enumerate();
+        for (i, (parameter, gradient)) in pairs.filter(|(i, _)| self.network.parameters[*i].trainable) {
             let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
             parameter.set(&optimizer.reference(number, &parameter.as_detached_tensor(), gradient, &mut state)?)?;
             for (plane, state) in planes.iter_mut().zip(state) {
@@ -323,10 +325,48 @@ fn clear(plane: &mut [Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// A layer and its activation.
-fn forward(placed: &PlacedLayer, x: &Tensor, own: &[Tensor]) -> Result<Tensor> {
-    let y = placed.operation.reference(x, own)?;
+/// A layer and its activation. `seen`, in training, gets the parameters that the batch moves without a step.
+fn forward(
+    placed: &PlacedLayer,
+    x: &Tensor,
+    parameters: &[Tensor],
+    mut seen: Option<&mut Vec<(usize, Tensor)>>,
+) -> Result<Tensor> {
+    let y = match &placed.work {
+        Work::Nothing => x.clone(),
+        Work::Operation(operation) => {
+            let own = &parameters[placed.parameters.clone()];
+            match seen {
+                None => operation.reference(x, own)?,
+                Some(seen) => {
+                    let (y, statistics) = operation.reference_in_training(x, own)?;
+                    seen.extend(statistics.into_iter().map(|(i, value)| (placed.parameters.start + i, value)));
+                    y
+                }
+            }
+        }
+        Work::Sum { body, shortcut } => {
+            let mut way = |layers: &[PlacedLayer]| {
+                layers.iter().try_fold(x.clone(), |x, placed| forward(placed, &x, parameters, seen.as_deref_mut()))
+            };
+            (way(body)? + way(shortcut)?)?
+        }
+    };
     Ok(placed.activation.map_or(Ok(y.clone()), |function| function.reference(&y))?)
+}
+
+fn len(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// What comes out of a layer, and is on the way, of one image.
+fn values(placed: &PlacedLayer) -> usize {
+    let on_the_way = match &placed.work {
+        Work::Nothing => 0,
+        Work::Operation(operation) => operation.values_on_the_way(),
+        Work::Sum { body, shortcut } => body.iter().chain(shortcut).map(values).fold(0, usize::saturating_add),
+    };
+    len(&placed.output_shape).saturating_add(on_the_way)
 }
 
 /// Detached: a gradient that remembers where it comes from keeps all the values of the batch.

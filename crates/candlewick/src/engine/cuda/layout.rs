@@ -82,7 +82,7 @@ impl Layout {
     pub fn new(network: &Network) -> Result<Self> {
         let mut layout = Self { longest: network.image_len(), ..Self::default() };
         let (mut x, mut y) = (0, network.image_len());
-        for stage in schedule(network) {
+        for stage in schedule(network, true) {
             layout.push(&stage, x, y)?;
             (x, y) = (y, y.saturating_add(stage.output_len));
         }

@@ -10,8 +10,12 @@
 //! Threads take chunks, and then parts, as they come free. How a batch is cut into chunks, and the order of every sum, depend
 //! on the batch alone, so the number of threads changes nothing in the result, not even the last bit.
 
+mod answering;
+mod homes;
 mod pack;
 mod program;
+mod route;
+mod slots;
 mod threads;
 mod tile;
 mod update;
@@ -20,31 +24,41 @@ use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_step, check_training};
 use super::{Engine, Progress};
 use crate::dataset::Dataset;
+use crate::engine::schedule::schedule;
 use crate::error::Result;
+use crate::layers::{Batch, LaneOperation};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizers::{Optimizer, Planes, State, Step};
 use crate::simd::InstructionSet;
+use answering::Answering;
 use candle_core::{Device, Tensor};
 use pack::{Pack, Rows};
-use program::Program;
+use program::{Instruction, Pass, Program};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
-use threads::{ROUND, Threads};
-use tile::{Predict, Purpose, Score, Scratch, Train};
+use threads::{ROUND, Threads, Visit, round};
+use tile::{Back, Forward, Predict, Run, Score, Scratch, Turn};
 use update::{Part, Update, Weights, for_each_part, parts};
 
 /// The CPU engine. It takes memory and threads when it has work for them.
 pub struct LanesEngine {
     network: Network,
     program: Program,
+    answering: Answering,
     /// What the optimiser's step is divided into.
     parts: Arc<[Part]>,
     set: InstructionSet,
     threads: Threads,
     parameters: Vec<f32>,
+    /// What the surveys of the last batch came to.
+    numbers: Vec<f32>,
+    /// Decides, with the number of the batch, what is random in training.
+    seed: u64,
+    /// Batches trained on.
+    batches: u64,
     /// Of the last step; empty before the first.
     gradient: Vec<f32>,
     state: State<Vec<f32>>,
@@ -65,17 +79,22 @@ impl LanesEngine {
     /// # Errors
     /// As [`LanesEngine::new`].
     pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
-        let program = Program::new(&network);
+        let program = Program::to_train(&schedule(&network, true), network.image_len());
+        let answering = Answering::new(&network);
         let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
-        check_room(Scratch::<f32>::needs(&program).saturating_add(parameters))?;
+        check_room(Scratch::<f32>::needs(answering.program()).saturating_add(parameters))?;
         let parts = parts(&program).into();
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,
             gradient: Vec::new(),
             state: State::new(),
             threads: Threads::new(threads)?,
+            numbers: memory::zeros(program.batch_len)?,
+            seed: 0,
+            batches: 0,
             network,
             program,
+            answering,
             parts,
             set,
         })
@@ -83,7 +102,7 @@ impl LanesEngine {
 
     /// All that steps on batches of up to so many images need, before the first of them changes anything.
     fn prepare(&mut self, optimizer: &Optimizer, images: usize) -> Result<()> {
-        self.threads.prepare(&self.program, Purpose::Train, images)?;
+        self.threads.prepare_to_train(&self.program, images)?;
         let count = self.network.parameter_count();
         if self.gradient.is_empty() {
             self.gradient = memory::zeros(count)?;
@@ -94,25 +113,87 @@ impl LanesEngine {
     /// A step, within the leased threads.
     fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Metrics {
         let (step, mut metrics) = (optimizer.at(self.state.count_steps(1)), Metrics::default());
-        for round in rounds(labels.len()) {
+        self.answering.forget();
+        self.batches += 1;
+        for round in rounds(labels.len(), round(&self.program)) {
             let (is_first, is_last) = (round.start == 0, round.end == labels.len());
-            metrics += self.backward(images, labels, round);
+            metrics += self.go_through(images, labels, round);
             self.update(is_first, is_last.then_some(step));
         }
         metrics
     }
 
-    /// Fills the chunks from a round of a batch.
-    fn backward(&mut self, images: &Images<'_>, labels: &[u32], round: Range<usize>) -> Metrics {
-        let scale = 1.0 / labels.len() as f32;
-        let (set, program, parameters) = (self.set, &self.program, &self.parameters);
-        self.threads.for_each_tile(round, |scratch, chunk, range| {
-            let tile = scratch.input(program, Purpose::Train);
-            set.run(Pack { images, range: range.clone(), tile });
-            let (labels, into) = (&labels[range], chunk.accumulators(program));
-            let metrics = set.run(Train { program, parameters, labels, scale, scratch, into });
+    /// Fills the chunks from a round of a batch: forward pass by pass, and back.
+    fn go_through(&mut self, images: &Images<'_>, labels: &[u32], round: Range<usize>) -> Metrics {
+        let (scale, last) = (1.0 / labels.len() as f32, self.program.passes.len() - 1);
+        for pass in 0..last {
+            self.visit(&round, pass == 0, pass, |set, run, pass, visit| {
+                if pass.forward.start == 0 {
+                    set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
+                }
+                set.run(Forward { run, pass, scratch: visit.scratch, survey: visit.survey });
+                Metrics::default()
+            });
+            self.conclude(pass, round.len());
+        }
+        let metrics = self.visit(&round, last == 0, last, |set, run, pass, visit| {
+            if last == 0 {
+                set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
+            }
+            let (labels, Visit { scratch, survey, into, .. }) = (&labels[visit.images.clone()], visit);
+            set.run(Turn { run, pass, labels, scale, scratch, survey, into })
+        });
+        for pass in (0..last).rev() {
+            self.conclude_back(pass + 1, round.len());
+            self.visit(&round, false, pass, |set, run, pass, visit| {
+                if pass.packs_again {
+                    set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
+                }
+                let Visit { scratch, survey, into, .. } = visit;
+                set.run(Back { run, pass, scratch, survey, into });
+                Metrics::default()
+            });
+        }
+        metrics
+    }
+
+    /// Does the same with each tile of a round.
+    fn visit(
+        &mut self,
+        round: &Range<usize>,
+        is_first: bool,
+        pass: usize,
+        work: impl Fn(InstructionSet, Run<'_, f32>, &Pass, Visit<'_>) -> Metrics + Sync,
+    ) -> Metrics {
+        let Self { set, program, parameters, numbers, seed, batches: step, threads, .. } = self;
+        let (set, seed, step, pass) = (*set, *seed, *step, &program.passes[pass]);
+        let (program, parameters, numbers) = (&*program, &*parameters, &*numbers);
+        threads.for_each_tile(round.clone(), is_first, |scratch, chunk, images| {
+            let batch = Batch { numbers, first: images.start, live: images.len(), seed, step, place: 0 };
+            let run = Run { program, parameters, batch };
+            scratch.exchange(program, chunk.kept());
+            let metrics = work(set, run, pass, chunk.visit(program, images, scratch));
             chunk.metrics += metrics;
+            scratch.exchange(program, chunk.kept());
         })
+    }
+
+    /// Puts together what a pass has found in all tiles.
+    fn conclude(&mut self, pass: usize, images: usize) {
+        let Some(next) = self.program.passes[pass].survey else { return };
+        let Instruction { operation, own, batch, .. } = &self.program.instructions[next];
+        let (own, numbers) = (&mut self.parameters[own.clone()], &mut self.numbers[batch.clone()]);
+        operation.conclude(self.threads.surveys(&self.program, images), own, numbers);
+    }
+
+    /// The same on the way back.
+    fn conclude_back(&mut self, pass: usize, images: usize) {
+        let Some((instruction, _)) = self.program.passes[pass].survey_back else { return };
+        let Instruction { operation, chunk, batch, .. } = &self.program.instructions[instruction];
+        let mut sums = std::mem::take(self.threads.first_sums());
+        let numbers = &mut self.numbers[batch.clone()];
+        operation.conclude_back(self.threads.surveys(&self.program, images), numbers, &mut sums[chunk.clone()]);
+        *self.threads.first_sums() = sums;
     }
 
     /// From the chunks to the gradient, and after a batch's last round to the parameters.
@@ -135,8 +216,8 @@ impl Engine for LanesEngine {
     }
 
     fn size(&self) -> usize {
-        let vectors = [&self.parameters, &self.gradient].into_iter().chain(self.state.planes());
-        self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
+        let vectors = [&self.parameters, &self.gradient, &self.numbers].into_iter().chain(self.state.planes());
+        self.threads.size() + self.answering.size() + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }
 
     fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
@@ -178,15 +259,15 @@ impl Engine for LanesEngine {
     fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
         let indices = self.check(dataset, range)?;
         progress.check()?;
-        self.threads.prepare(&self.program, Purpose::Answer, indices.len())?;
-        let (set, program, parameters) = (self.set, &self.program, &self.parameters);
+        self.threads.prepare_to_answer(self.answering.program(), indices.len())?;
+        let (set, (program, parameters)) = (self.set, self.answering.with(&self.parameters)?);
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
         let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
         self.threads.lease()?.install(|| {
-            for round in rounds(indices.len()) {
+            for round in rounds(indices.len(), ROUND) {
                 let done = round.len();
-                metrics += self.threads.for_each_tile(round, |scratch, chunk, range| {
-                    let tile = scratch.input(program, Purpose::Answer);
+                metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
+                    let tile = scratch.input(program);
                     set.run(Pack { images: &images, range: range.clone(), tile });
                     chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
                 });
@@ -200,15 +281,15 @@ impl Engine for LanesEngine {
         let n = check_images(&self.network, images)?;
         let classes = self.network.classes();
         let mut logits = memory::zeros(n.saturating_mul(classes))?;
-        self.threads.prepare(&self.program, Purpose::Answer, n)?;
-        let (set, program, parameters) = (self.set, &self.program, &self.parameters);
+        self.threads.prepare_to_answer(self.answering.program(), n)?;
+        let (set, (program, parameters)) = (self.set, self.answering.with(&self.parameters)?);
         let threads = self.threads.lease()?;
         with_images(images, |images| {
             threads.install(|| {
-                for (round, logits) in rounds(n).zip(logits.chunks_mut(ROUND * classes)) {
+                for (round, logits) in rounds(n, ROUND).zip(logits.chunks_mut(ROUND * classes)) {
                     let (first, rows) = (round.start, Rows::new(logits, classes));
-                    self.threads.for_each_tile(round, |scratch, _, range| {
-                        let tile = scratch.input(program, Purpose::Answer);
+                    self.threads.for_each_tile(round, true, |scratch, _, range| {
+                        let tile = scratch.input(program);
                         set.run(Pack { images: &images, range: range.clone(), tile });
                         rows.write(range.start - first, set.run(Predict { program, parameters, scratch }));
                     });
@@ -232,6 +313,7 @@ impl Engine for LanesEngine {
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
         check_parameters(&self.network, &parameters)?;
         self.parameters = parameters;
+        self.answering.forget();
         self.reset_optimizer()
     }
 
@@ -249,7 +331,7 @@ fn clear(plane: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
-/// The images of a batch, as many at a time as the chunks take.
-fn rounds(images: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..images).step_by(ROUND).map(move |start| start..(start + ROUND).min(images))
+/// The images of a batch, so many at a time.
+fn rounds(images: usize, round: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..images).step_by(round).map(move |start| start..start.saturating_add(round).min(images))
 }

@@ -14,16 +14,26 @@ pub struct Part {
     pub range: Range<usize>,
     /// Of the program: its layer.
     instruction: usize,
+    /// Whether steps move them.
+    pub learns: bool,
 }
 
-/// All parameters, end to end.
+/// All parameters, end to end: those that steps move in pieces, and what lies between them.
 pub fn parts(program: &Program) -> Vec<Part> {
-    let of = |(instruction, Instruction { operation, own, .. }): (usize, &Instruction)| {
-        let start = own.start;
-        let ranges = operation.pieces().into_iter().map(move |piece| start + piece.start..start + piece.end);
-        ranges.map(move |range| Part { range, instruction })
-    };
-    program.instructions.iter().enumerate().flat_map(of).collect()
+    let mut parts = Vec::new();
+    for (instruction, Instruction { operation, own, learns, .. }) in program.instructions.iter().enumerate() {
+        let pieces = if *learns { operation.pieces() } else { Vec::new() };
+        let ranges = pieces.into_iter().map(|piece| own.start + piece.start..own.start + piece.end);
+        let mut end = own.start;
+        for range in ranges {
+            end = range.end;
+            parts.push(Part { range, instruction, learns: true });
+        }
+        if end < own.end {
+            parts.push(Part { range: end..own.end, instruction, learns: false });
+        }
+    }
+    parts
 }
 
 impl Part {
@@ -41,6 +51,9 @@ impl Part {
     ) {
         if is_first {
             gradient.fill(L::Real::ZERO);
+        }
+        if !self.learns {
+            return;
         }
         let Instruction { operation, own, chunk, record, .. } = &program.instructions[self.instruction];
         let left = Left {
@@ -102,9 +115,9 @@ impl Kernel for Update<'_> {
             #[inline(always)]
             || {
                 let gradients = chunks.iter().map(|chunk| &chunk.sums[..]);
-                let records = chunks.iter().flat_map(|chunk| chunk.records().chunks_exact(program.record_len));
+                let records = chunks.iter().flat_map(|chunk| chunk.records(program));
                 part.gradient(l, program, is_first, gradients, records, weights.gradient);
-                if let Some(step) = step {
+                if let Some(step) = step.filter(|_| part.learns) {
                     step.apply(weights.parameters, weights.gradient, weights.planes);
                 }
             },
