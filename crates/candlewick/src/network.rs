@@ -145,6 +145,7 @@ impl Network {
 
     fn add_parameter(&mut self, layer: &str, ParameterPlan { role, shape, draw }: ParameterPlan) -> Result<()> {
         let name = format!("{layer}.{role}");
+        draw.check(&name)?;
         let start = self.parameter_count();
         let end = start + require_room(format_args!("{name}"), &shape)?;
         if end > MOST_VALUES {

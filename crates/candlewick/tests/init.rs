@@ -17,6 +17,9 @@ fn a_seed_draws_what_it_drew() {
         (Initializer::xavier(), 1, [-0.1379061, 0.5300205, 0.8246382, -0.121751614]),
         (Initializer::uniform(0.5), 1, [-0.09751434, 0.37478107, 0.37639412, -0.055571754]),
         (Initializer::normal(2.0), 1, [-0.34946415, -4.264834, 1.5187628, -1.1662881]),
+        (Initializer::he_normal(), 1, [-0.14266814, -1.7411112, 0.6200323, -0.47613513]),
+        (Initializer::he_uniform(), 1, [-0.2758122, 1.060041, 1.0646033, -0.15718065]),
+        (Initializer::orthogonal(1.0), 1, [-0.15400957, 0.13270028, 0.32975566, -0.4040254]),
         (Initializer::normal(2.0), u64::from(u32::MAX), [2.6401627, -2.8718195, 1.9446867, 4.5788527]),
     ] {
         let parameters = init.parameters(&network(), seed).unwrap();

@@ -78,13 +78,13 @@ impl Describe for Conv2d {
         let padded = [c, h + 2 * padding[0], w + 2 * padding[1]];
         require_room(format_args!("{name}'s padded input"), &padded)?;
         let area = kernel_size[0] * kernel_size[1];
-        let draw = Draw::Weight { fan_in: c * area, fan_out: channels.saturating_mul(area) };
+        let draw = Draw::Weight { fan_in: c * area, fan_out: channels.saturating_mul(area), init: None };
         let weight = vec![channels, c, kernel_size[0], kernel_size[1]];
         Ok(Plan {
             output: vec![channels, height, width],
             parameters: vec![
                 ParameterPlan { role: "weight", shape: weight, draw },
-                ParameterPlan { role: "bias", shape: vec![channels], draw: Draw::Constant(0.0) },
+                ParameterPlan { role: "bias", shape: vec![channels], draw: Draw::bias(None) },
             ],
             operation: Operation::Conv2d(Placed {
                 in_channels: c,

@@ -43,12 +43,12 @@ impl Describe for Dense {
     fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
         let (units, inputs) = (self.units, input.iter().product());
         require_positive(name, &[units], "units")?;
-        let draw = Draw::Weight { fan_in: inputs, fan_out: units };
+        let draw = Draw::Weight { fan_in: inputs, fan_out: units, init: None };
         Ok(Plan {
             output: vec![units],
             parameters: vec![
                 ParameterPlan { role: "weight", shape: vec![units, inputs], draw },
-                ParameterPlan { role: "bias", shape: vec![units], draw: Draw::Constant(0.0) },
+                ParameterPlan { role: "bias", shape: vec![units], draw: Draw::bias(None) },
             ],
             operation: Operation::Dense(Placed { inputs, units }),
             activation: self.activation,
