@@ -6,9 +6,8 @@ use candlewick::network::Network;
 
 /// Weights 0..9 and 12..18, biases 9..12 and 18..20.
 fn network() -> Network {
-    let conv =
-        Layer::Conv2d(Conv2d { channels: 3, kernel_size: [3, 1], strides: [1, 1], padding: [0, 0], activation: None });
-    Network::new(&[conv, Layer::Dense(Dense { units: 2, activation: None })], [1, 3, 1]).unwrap()
+    let conv = Layer::Conv2d(Conv2d::new(3, [3, 1]));
+    Network::new(&[conv, Layer::Dense(Dense::new(2))], [1, 3, 1]).unwrap()
 }
 
 #[test]

@@ -204,14 +204,8 @@ mod tests {
     use crate::layers::{Conv2d, Dense, Layer};
 
     fn network() -> Network {
-        let conv = Layer::Conv2d(Conv2d {
-            channels: 20,
-            kernel_size: [5, 5],
-            strides: [1, 1],
-            padding: [0, 0],
-            activation: None,
-        });
-        Network::new(&[conv, Layer::Dense(Dense { units: 100, activation: None })], [3, 10, 10]).unwrap()
+        let conv = Layer::Conv2d(Conv2d::new(20, [5, 5]));
+        Network::new(&[conv, Layer::Dense(Dense::new(100))], [3, 10, 10]).unwrap()
     }
 
     fn mean_and_deviation(values: &[f32]) -> (f64, f64) {
@@ -270,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_weight_does_not_depend_on_the_layers_before() {
-        let dense = |units| Layer::Dense(Dense { units, activation: None });
+        let dense = |units| Layer::Dense(Dense::new(units));
         let second = |units| {
             let network = Network::new(&[dense(units), dense(3)], [1, 1, 2]).unwrap();
             let range = network.parameters[2].range.clone();

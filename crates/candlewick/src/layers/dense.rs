@@ -27,11 +27,16 @@ pub struct Dense {
 }
 
 impl Dense {
+    /// One of as many units, all else as by default.
+    pub fn new(units: usize) -> Self {
+        Self { units, activation: None }
+    }
+
     /// Units that fill register tiles and that leave some over.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
         [(1, None), (7, Some(Activation::Relu)), (24, Some(Activation::Tanh))]
             .into_iter()
-            .map(|(units, activation)| Self { units, activation })
+            .map(|(units, activation)| Self { activation, ..Self::new(units) })
     }
 }
 

@@ -4,8 +4,11 @@
 //!   z[o][oy][ox] = b[o] + Σ w[o][c][ky][kx] · p[c][oy·sy + ky][ox·sx + kx]        over c, ky, kx
 //! ```
 //!
-//! where p is x with rows and columns of zeros around it. Nothing is unfolded: a register tile of output channels by columns
-//! stays in registers while the taps of the kernel pass by.
+//! where p is x with rows and columns of zeros around it. What the lanes do is in a file for each pass.
+
+mod forward;
+mod input_gradient;
+mod weight_gradient;
 
 use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
@@ -16,7 +19,7 @@ use crate::activations::Activation;
 use crate::error::Result;
 use crate::kernels::numbers;
 use crate::shape::{image, require_positive, require_room};
-use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
+use crate::simd::{Lane, Lanes, Real};
 use candle_core::Tensor;
 use candle_nn::{Conv2dConfig, Module};
 use serde::{Deserialize, Serialize};
@@ -46,6 +49,11 @@ fn ones() -> [usize; 2] {
 }
 
 impl Conv2d {
+    /// One of as many channels and kernels of this height and width, all else as by default.
+    pub fn new(channels: usize, kernel_size: [usize; 2]) -> Self {
+        Self { channels, kernel_size, strides: ones(), padding: [0, 0], activation: None }
+    }
+
     /// Strides within and at the kernel, padding, sides that differ.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
         [
@@ -55,11 +63,10 @@ impl Conv2d {
         ]
         .into_iter()
         .map(|(kernel_size, strides, padding, activation)| Self {
-            channels: 5,
-            kernel_size,
             strides,
             padding,
             activation,
+            ..Self::new(5, kernel_size)
         })
     }
 }
@@ -139,10 +146,7 @@ impl LaneOperation for Placed {
             #[inline(always)]
             || {
                 let x = self.pad_input(x, scratch);
-                for oy in 0..self.output[0] {
-                    let mut row = Forward { conv: self, l, x, w, b, z, oy };
-                    cover(self.out_channels, 0..self.output[1], [6, 4], &mut row);
-                }
+                forward::forward(self, l, x, w, b, z);
             },
         );
     }
@@ -161,8 +165,7 @@ impl LaneOperation for Placed {
             #[inline(always)]
             || {
                 let x = self.pad_input(seen.x, scratch);
-                let mut kernel = WeightGradient { conv: self, l, x, dz: seen.dy, dw };
-                cover(self.out_channels, 0..self.taps(), [6, 4], &mut kernel);
+                weight_gradient::weight_gradient(self, l, x, seen.dy, dw);
                 for (plane, db) in seen.dy.chunks_exact(self.output[0] * self.output[1]).zip(db) {
                     *db += sum_all(l, plane);
                 }
@@ -170,24 +173,11 @@ impl LaneOperation for Placed {
         );
     }
 
-    /// dx from dz, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output row
-    /// (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a small convolution of dz.
     fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
-        let (w, dz) = (&own[..self.weights()], seen.dy);
+        let w = &own[..self.weights()];
         l.run(
             #[inline(always)]
-            || {
-                let [stride, padding, width] = [self.strides[1], self.padding[1], self.input[1]];
-                for y in 0..self.input[0] {
-                    for phase in 0..stride.min(padding + width) {
-                        // X = stride · q + phase is in the image for q from first to last.
-                        let first = padding.saturating_sub(phase).div_ceil(stride);
-                        let last = (padding + width - 1 - phase) / stride;
-                        let mut row = InputGradient { conv: self, l, w, dz, dx, y, phase };
-                        cover(self.in_channels, first..last + 1, [6, 4], &mut row);
-                    }
-                }
-            },
+            || input_gradient::input_gradient(self, l, w, seen.dy, dx),
         );
     }
 
@@ -286,203 +276,6 @@ fn sum_all<L: Lanes>(l: L, plane: &[Lane<L::Real>]) -> L::Real {
     l.sum(l.add(l.add(l.add(a, b), l.add(c, d)), l.add(l.add(e, f), l.add(g, h))))
 }
 
-/// A row of outputs: channels by columns. `x` is padded.
-struct Forward<'a, L: Lanes> {
-    conv: &'a Placed,
-    l: L,
-    x: &'a [Lane<L::Real>],
-    w: &'a [L::Real],
-    b: &'a [L::Real],
-    z: &'a mut [Lane<L::Real>],
-    oy: usize,
-}
-
-impl<L: Lanes> RegisterTile for Forward<'_, L> {
-    type Lanes = L;
-
-    #[inline(always)]
-    fn tile<const O: usize, const X: usize>(&mut self, o: usize, ox: usize) {
-        let Self { conv, l, x, w, b, .. } = *self;
-        let [height, width] = conv.padded_size();
-        let [kernel_height, kernel_width] = conv.kernel_size;
-        let [stride_y, stride_x] = conv.strides;
-        let mut sums = [[l.splat(L::Real::ZERO); X]; O];
-        for i in 0..O {
-            sums[i] = [l.splat(b[o + i]); X];
-        }
-        for c in 0..conv.in_channels {
-            for ky in 0..kernel_height {
-                let start = (c * height + self.oy * stride_y + ky) * width + ox * stride_x;
-                let row = &x[start..][..(X - 1) * stride_x + kernel_width];
-                let mut taps = [w; O];
-                for i in 0..O {
-                    let start = (o + i) * conv.taps() + (c * kernel_height + ky) * kernel_width;
-                    taps[i] = &w[start..][..kernel_width];
-                }
-                for kx in 0..kernel_width {
-                    let mut pixels = [l.splat(L::Real::ZERO); X];
-                    for j in 0..X {
-                        pixels[j] = l.load(&row[kx + j * stride_x]);
-                    }
-                    for i in 0..O {
-                        let tap = l.splat(taps[i][kx]);
-                        for j in 0..X {
-                            sums[i][j] = l.mul_add(pixels[j], tap, sums[i][j]);
-                        }
-                    }
-                }
-            }
-        }
-        for i in 0..O {
-            let row = &mut self.z[((o + i) * conv.output[0] + self.oy) * conv.output[1] + ox..][..X];
-            for j in 0..X {
-                l.store(sums[i][j], &mut row[j]);
-            }
-        }
-    }
-}
-
-/// All weights: output channels by taps, a tap being one (c, ky, kx), counted through. `x` is padded.
-struct WeightGradient<'a, L: Lanes> {
-    conv: &'a Placed,
-    l: L,
-    x: &'a [Lane<L::Real>],
-    dz: &'a [Lane<L::Real>],
-    dw: &'a mut [L::Real],
-}
-
-impl<L: Lanes> RegisterTile for WeightGradient<'_, L> {
-    type Lanes = L;
-
-    #[inline(always)]
-    fn tile<const O: usize, const T: usize>(&mut self, o: usize, t: usize) {
-        let Self { conv, l, x, dz, .. } = *self;
-        let [height, width] = conv.padded_size();
-        let [kernel_height, kernel_width] = conv.kernel_size;
-        let [out_height, out_width] = conv.output;
-        // Each tap sees the input through a window of its own: x shifted to where the tap's first pixel is.
-        let mut windows = [x; T];
-        for j in 0..T {
-            let tap = t + j;
-            let (c, ky) = (tap / (kernel_height * kernel_width), tap / kernel_width % kernel_height);
-            windows[j] = &x[(c * height + ky) * width + tap % kernel_width..];
-        }
-        let span = (out_width - 1) * conv.strides[1] + 1;
-        let mut sums = [[l.splat(L::Real::ZERO); T]; O];
-        for oy in 0..out_height {
-            let mut rows = [dz; O];
-            for i in 0..O {
-                rows[i] = &dz[((o + i) * out_height + oy) * out_width..][..out_width];
-            }
-            let mut pixel_rows = windows;
-            for j in 0..T {
-                pixel_rows[j] = &windows[j][oy * conv.strides[0] * width..][..span];
-            }
-            for ox in 0..out_width {
-                let mut pixels = [l.splat(L::Real::ZERO); T];
-                for j in 0..T {
-                    pixels[j] = l.load(&pixel_rows[j][ox * conv.strides[1]]);
-                }
-                for i in 0..O {
-                    let d = l.load(&rows[i][ox]);
-                    for j in 0..T {
-                        sums[i][j] = l.mul_add(pixels[j], d, sums[i][j]);
-                    }
-                }
-            }
-        }
-        for i in 0..O {
-            let row = &mut self.dw[(o + i) * conv.taps() + t..][..T];
-            if let (Some(row), Some(sums)) = (row.first_chunk_mut::<4>(), sums[i].first_chunk::<4>()) {
-                let sums = l.sum_each(*sums);
-                for j in 0..4 {
-                    row[j] += sums[j];
-                }
-            } else {
-                for j in 0..T {
-                    row[j] += l.sum(sums[i][j]);
-                }
-            }
-        }
-    }
-}
-
-/// The pixels of row `y` in one phase: input channels by quotients.
-struct InputGradient<'a, L: Lanes> {
-    conv: &'a Placed,
-    l: L,
-    w: &'a [L::Real],
-    dz: &'a [Lane<L::Real>],
-    dx: &'a mut [Lane<L::Real>],
-    y: usize,
-    phase: usize,
-}
-
-impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
-    type Lanes = L;
-
-    #[inline(always)]
-    fn tile<const C: usize, const Q: usize>(&mut self, c: usize, q: usize) {
-        let Self { conv, l, w, dz, phase, .. } = *self;
-        let [kernel_height, kernel_width] = conv.kernel_size;
-        let [stride_y, stride_x] = conv.strides;
-        let [out_height, out_width] = conv.output;
-        let padded_y = self.y + conv.padding[0];
-        // Tap (ky, kx) reaches back from output (padded_y / sy, q) by as many rows and columns as it is after the phase's
-        // first. Those that reach no output are left out.
-        let (first_ky, oy) = (padded_y % stride_y, padded_y / stride_y);
-        let rows = kernel_height.saturating_sub(first_ky).div_ceil(stride_y).min(oy + 1);
-        let rows = (oy + 1).saturating_sub(out_height)..rows;
-        let columns = kernel_width.saturating_sub(phase).div_ceil(stride_x).min(q + Q);
-        let columns = (q + 1).saturating_sub(out_width)..columns;
-        let mut sums = [[l.splat(L::Real::ZERO); Q]; C];
-        for o in 0..conv.out_channels {
-            for back_y in rows.clone() {
-                let row = &dz[(o * out_height + oy - back_y) * out_width..][..out_width];
-                let mut taps = [w; C];
-                for i in 0..C {
-                    let ky = first_ky + back_y * stride_y;
-                    let start = o * conv.taps() + ((c + i) * kernel_height + ky) * kernel_width;
-                    taps[i] = &w[start..][..kernel_width];
-                }
-                for back_x in columns.clone() {
-                    let kx = phase + back_x * stride_x;
-                    // Near the ends of the row, some columns of the tile have no output that far back.
-                    if let Some(outputs) = row.get(q.wrapping_sub(back_x)..).and_then(|row| row.first_chunk::<Q>()) {
-                        let mut d = [l.splat(L::Real::ZERO); Q];
-                        for j in 0..Q {
-                            d[j] = l.load(&outputs[j]);
-                        }
-                        for i in 0..C {
-                            let tap = l.splat(taps[i][kx]);
-                            for j in 0..Q {
-                                sums[i][j] = l.mul_add(d[j], tap, sums[i][j]);
-                            }
-                        }
-                    } else {
-                        for j in 0..Q {
-                            if let Some(d) = row.get((q + j).wrapping_sub(back_x)) {
-                                let d = l.load(d);
-                                for i in 0..C {
-                                    sums[i][j] = l.mul_add(d, l.splat(taps[i][kx]), sums[i][j]);
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        let first_pixel = (c * conv.input[0] + self.y) * conv.input[1] + q * stride_x + phase - conv.padding[1];
-        for i in 0..C {
-            let start = first_pixel + i * conv.input[0] * conv.input[1];
-            let row = &mut self.dx[start..][..(Q - 1) * stride_x + 1];
-            for j in 0..Q {
-                l.store(sums[i][j], &mut row[j * stride_x]);
-            }
-        }
-    }
-}
-
 /// Where windows lie apart, those between are computed and left out: candle's convolution has one stride for both sides, and no
 /// gradient where the sides leave unlike remainders.
 impl Reference for Placed {
@@ -504,11 +297,10 @@ impl Reference for Placed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::layers::finite_differences::{Numbers, check_operation, flat, forward};
+mod examples {
+    use super::Placed;
 
-    fn conv(
+    pub fn conv(
         [in_channels, out_channels]: [usize; 2],
         input: [usize; 2],
         kernel_size: [usize; 2],
@@ -521,7 +313,7 @@ mod tests {
 
     /// Edges: one channel, a kernel as large as the input, 1x1, strides within, at and beyond the kernel, inputs left over,
     /// padding below, at and beyond the kernel, sides that differ, channels that leave remainders of register tiles.
-    fn table() -> Vec<Placed> {
+    pub fn table() -> Vec<Placed> {
         vec![
             conv([1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
             conv([1, 6], [9, 9], [5, 5], [1, 1], [0, 0]),
@@ -540,50 +332,12 @@ mod tests {
             conv([1, 1], [4, 4], [1, 1], [3, 3], [2, 2]),
         ]
     }
+}
 
-    /// The formula at the top of the file, read aloud.
-    fn by_definition(conv: &Placed, x: &[Lane<f64>], w: &[f64], b: &[f64]) -> Vec<Lane<f64>> {
-        let mut z = Vec::new();
-        for o in 0..conv.out_channels {
-            for oy in 0..conv.output[0] {
-                for ox in 0..conv.output[1] {
-                    let mut sum = [b[o]; 16];
-                    for c in 0..conv.in_channels {
-                        for ky in 0..conv.kernel_size[0] {
-                            for kx in 0..conv.kernel_size[1] {
-                                let y = (oy * conv.strides[0] + ky).wrapping_sub(conv.padding[0]);
-                                let column = (ox * conv.strides[1] + kx).wrapping_sub(conv.padding[1]);
-                                if y < conv.input[0] && column < conv.input[1] {
-                                    let tap = ((o * conv.in_channels + c) * conv.kernel_size[0] + ky)
-                                        * conv.kernel_size[1]
-                                        + kx;
-                                    let pixel = x[(c * conv.input[0] + y) * conv.input[1] + column].0;
-                                    for (sum, pixel) in sum.iter_mut().zip(pixel) {
-                                        *sum += w[tap] * pixel;
-                                    }
-                                }
-                            }
-                        }
-                    }
-                    z.push(Lane(sum));
-                }
-            }
-        }
-        z
-    }
-
-    #[test]
-    fn forward_is_the_definition() {
-        for conv in table() {
-            let mut numbers = Numbers::new();
-            let x = numbers.lanes(conv.in_channels * conv.input[0] * conv.input[1]);
-            let own = numbers.vec(conv.weights() + conv.out_channels);
-            let (w, b) = own.split_at(conv.weights());
-            let output = conv.out_channels * conv.output[0] * conv.output[1];
-            let (z, expected) = (flat(&forward(&conv, &own, &x, output)), flat(&by_definition(&conv, &x, w, b)));
-            assert!(z.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-12), "{conv:?}");
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::examples::table;
+    use crate::layers::finite_differences::check_operation;
 
     #[test]
     fn gradients_agree_with_finite_differences() {
