@@ -4,6 +4,7 @@
 
 use super::{DeviceOperation, LaneOperation, Needs, Reference, Seen};
 use crate::error::Result;
+use crate::kernels::numbers;
 use crate::simd::{Lane, Lanes};
 use candle_core::Tensor;
 
@@ -53,7 +54,7 @@ impl DeviceOperation for Placed {
     type Words = [i32; 1];
 
     fn words(&self, outputs: usize) -> Result<[i32; 1]> {
-        crate::kernels::numbers([outputs])
+        numbers([outputs])
     }
 }
 

@@ -13,6 +13,7 @@ use super::operation::{Batch, LaneOperation, Left, Needs, PIECE, Seen, pieces};
 use super::plan::{Arithmetic, Describe, Draw, ParameterKind, ParameterPlan, Plan};
 use super::{Operation, Reference};
 use crate::error::{Code, Error, Result};
+use crate::kernels::numbers;
 use crate::simd::{LANES, Lane, Lanes, Real};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -430,11 +431,11 @@ impl Moments {
 /// `struct BatchNorm`
 impl DeviceOperation for Placed {
     const KIND: i32 = 5;
-    type Words = [i32; 2];
+    type Words = [i32; 3];
 
-    fn words(&self, _: usize) -> Result<[i32; 2]> {
-        let message = "the CUDA engine has no batch normalisation; use \"cpu\"".to_owned();
-        Err(Error::new(Code::DeviceUnavailable, message))
+    fn words(&self, _: usize) -> Result<[i32; 3]> {
+        let [channels, plane] = numbers([self.channels, self.plane])?;
+        Ok([channels, plane, (self.epsilon as f32).to_bits() as i32])
     }
 }
 

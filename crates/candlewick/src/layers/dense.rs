@@ -2,7 +2,7 @@
 
 use super::Operation;
 use super::device::DeviceOperation;
-use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
+use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, fold, pieces};
 use super::plan::{Arithmetic, Describe, Draw, ParameterPlan, Plan};
 use super::reference::Reference;
 use crate::activations::Activation;
@@ -27,11 +27,16 @@ pub struct Dense {
 }
 
 impl Dense {
+    /// One of as many units, all else as by default.
+    pub fn new(units: usize) -> Self {
+        Self { units, activation: None }
+    }
+
     /// Units that fill register tiles and that leave some over.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
         [(1, None), (7, Some(Activation::Relu)), (24, Some(Activation::Tanh))]
             .into_iter()
-            .map(|(units, activation)| Self { units, activation })
+            .map(|(units, activation)| Self { activation, ..Self::new(units) })
     }
 }
 
@@ -43,10 +48,10 @@ impl Describe for Dense {
     fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
         let (units, inputs) = (self.units, input.iter().product());
         require_positive(name, &[units], "units")?;
-        let draw = Draw::Weight { fan_in: inputs, fan_out: units };
+        let draw = Draw::Weight { fan_in: inputs, fan_out: units, init: None };
         Ok(Plan {
             output: vec![units],
-            parameters: vec![ParameterPlan::weight(vec![units, inputs], draw), ParameterPlan::bias(vec![units])],
+            parameters: vec![ParameterPlan::weight(vec![units, inputs], draw), ParameterPlan::bias(vec![units], None)],
             arithmetic: Arithmetic::Operation(Operation::Dense(Placed { inputs, units })),
             activation: self.activation,
         })
@@ -117,6 +122,15 @@ impl LaneOperation for Placed {
                 }
             },
         );
+    }
+
+    fn folded(&self) -> Option<(Operation, usize)> {
+        Some((Operation::Dense(*self), self.weights() + self.units))
+    }
+
+    fn fold(&self, own: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
+        let (w, b) = own.split_at(self.weights());
+        fold(w, b, scale, shift, folded);
     }
 
     /// The weights of some units each, then all biases.

@@ -201,6 +201,19 @@ pub trait LaneOperation {
     }
 }
 
+/// Weights of outputs end to end, and their biases if there are any, into those of outputs that are multiplied with `scale` and then
+/// moved by `shift`.
+pub fn fold(w: &[f32], b: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
+    let (to_w, to_b) = folded.split_at_mut(w.len());
+    let len = w.len() / scale.len();
+    for (o, (&scale, &shift)) in scale.iter().zip(shift).enumerate() {
+        for (to, w) in to_w[o * len..][..len].iter_mut().zip(&w[o * len..]) {
+            *to = w * scale;
+        }
+        to_b[o] = b.get(o).map_or(shift, |b| b * scale + shift);
+    }
+}
+
 /// Parameters of a piece, about: a few microseconds' work.
 pub const PIECE: usize = 8192;
 

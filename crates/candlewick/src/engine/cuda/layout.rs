@@ -1,9 +1,9 @@
 //! A network as the kernels see it: a list of operations with the places of all that they read and write.
 
 use crate::engine::schedule::{Stage, schedule};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::kernels::{number, numbers};
-use crate::layers::{Encoded, WORDS};
+use crate::layers::{Encoded, LaneOperation, WORDS};
 use crate::network::Network;
 use bytemuck::{Pod, Zeroable};
 
@@ -83,6 +83,10 @@ impl Layout {
         let mut layout = Self { longest: network.image_len(), ..Self::default() };
         let (mut x, mut y) = (0, network.image_len());
         for stage in schedule(network, true) {
+            if stage.plus.is_some() || stage.operation.needs().survey > 0 {
+                let message = "the CUDA engine has no residual blocks and no batch normalisation; use \"cpu\"";
+                return Err(Error::new(Code::DeviceUnavailable, message));
+            }
             layout.push(&stage, x, y)?;
             (x, y) = (y, y.saturating_add(stage.output_len));
         }
@@ -110,7 +114,6 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::activations::Activation;
-    use crate::error::Code;
     use crate::layers::{Conv2d, Dense, Layer, MaxPool2d};
 
     fn refused(layers: &[Layer], input_shape: [usize; 3]) -> String {
@@ -123,22 +126,18 @@ mod tests {
     #[test]
     fn what_the_kernels_cannot_count_is_refused() {
         let conv = |channels, kernel_size, strides, padding| {
-            Layer::Conv2d(Conv2d { channels, kernel_size, strides, padding, activation: None })
+            Layer::Conv2d(Conv2d { strides, padding, ..Conv2d::new(channels, kernel_size) })
         };
-        let dense = |units| Layer::Dense(Dense { units, activation: None });
+        let dense = |units| Layer::Dense(Dense::new(units));
         let thin = conv(1, [1, 1], [1 << 30, 1], [1 << 30, 0]);
         for (layers, input_shape, number) in [
             (&[dense((1 << 31) - 8)][..], [1, 1, 1], "2147483640 numbers"), // parameters; also those past 2³¹ - 2²⁰
             (&[dense((1 << 30) - 64), dense(1)], [1, 1, 1], "2147483520 numbers"), // parameters of two layers
             (&[conv(1 << 29, [1, 1], [1, 1], [0, 0])], [1, 1, 1], "4294967296 numbers"), // weights and biases, in four splits
             (&[thin, dense(1)], [1, 1, 1], "2147483649 numbers"),                        // rows of the padded image
+            (&[Layer::MaxPool2d(MaxPool2d::new([1, 1]))], [1, 1 << 15, 1 << 15], "4294967296 numbers"), // memory
             (
-                &[Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] })],
-                [1, 1 << 15, 1 << 15],
-                "4294967296 numbers",
-            ), // memory
-            (
-                &[Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1 << 31, 1] })],
+                &[Layer::MaxPool2d(MaxPool2d { strides: [1 << 31, 1], ..MaxPool2d::new([1, 1]) })],
                 [1, 1, 1],
                 "2147483648 numbers",
             ), // a stride
@@ -155,14 +154,12 @@ mod tests {
     fn records_of_dense_layers_and_gradients_of_convolutions_lie_end_to_end() {
         let conv = |channels| {
             Layer::Conv2d(Conv2d {
-                channels,
-                kernel_size: [3, 3],
-                strides: [1, 1],
                 padding: [1, 1],
                 activation: Some(Activation::Relu),
+                ..Conv2d::new(channels, [3, 3])
             })
         };
-        let dense = |units| Layer::Dense(Dense { units, activation: None });
+        let dense = |units| Layer::Dense(Dense::new(units));
         let network = Network::new(&[conv(2), conv(3), dense(5), dense(4)], [1, 4, 4]).unwrap();
         let layout = Layout::new(&network).unwrap();
         let [conv, _, other, _, dense, last] = &layout.operations[..] else { unreachable!() };
