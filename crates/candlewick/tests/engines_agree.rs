@@ -12,6 +12,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::Layer;
+use candlewick::losses::Loss;
 use candlewick::network::Network;
 use candlewick::optimizers::Optimizer;
 use proptest::prelude::*;
@@ -59,7 +60,7 @@ fn course(engine: &mut dyn Engine, seed: u64, dataset: &Dataset, optimizer: &Opt
     let mut course = vec![("logits".to_owned(), values(&engine.predict(&images).unwrap()))];
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
     let train = |engine: &mut dyn Engine, batch: &[u32]| {
-        engine.train(dataset, batch, batch.len(), optimizer, &Progress::default()).unwrap()
+        engine.train(dataset, batch, batch.len(), &Loss::default(), optimizer, &Progress::default()).unwrap()
     };
     let (first, others) = order.split_at(order.len() / STEPS);
     course.push(("loss".to_owned(), vec![train(engine, first).mean_loss()]));

@@ -8,6 +8,7 @@ use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Sgd};
 use std::collections::HashMap;
@@ -117,7 +118,8 @@ fn hold(case: &Case, mut engine: impl Engine) {
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
     let mut losses = Vec::new();
     for (step, batch) in order.chunks(n).enumerate() {
-        let metrics = engine.train(&dataset, batch, n, &case.optimizer, &Progress::default()).unwrap();
+        let metrics =
+            engine.train(&dataset, batch, n, &Loss::default(), &case.optimizer, &Progress::default()).unwrap();
         losses.push(metrics.mean_loss());
         if step == 0 {
             for (name, gradient) in engine.gradients().unwrap() {
@@ -158,7 +160,9 @@ fn hold_closely(case: &Case) {
 
     for (step, expected) in case.expect("losses").into_iter().take(20).enumerate() {
         let labels: Vec<u32> = dataset.labels()[step * n..][..n].iter().map(|l| u32::from(*l)).collect();
-        let metrics = engine.step(&images.narrow(0, step * n, n).unwrap(), &labels, &case.optimizer).unwrap();
+        let metrics = engine
+            .step(&images.narrow(0, step * n, n).unwrap(), Targets::Labels(&labels), &Loss::default(), &case.optimizer)
+            .unwrap();
         let error = (metrics.mean_loss() - expected).abs() / expected;
         assert!(error < 1e-7, "loss {step} is off by {error:e}");
         if step == 0 {
@@ -199,11 +203,14 @@ fn a_hand_made_batch_is_a_step_like_any_other() {
     let images = Tensor::from_vec(floats, (256, 1, 28, 28), &Device::Cpu).unwrap();
     let labels: Vec<u32> = dataset.labels().iter().map(|l| u32::from(*l)).collect();
     let mut engine = case.engine();
-    let metrics = engine.step(&images, &labels, &case.optimizer).unwrap();
+    let metrics = engine.step(&images, Targets::Labels(&labels), &Loss::default(), &case.optimizer).unwrap();
     assert!((metrics.mean_loss() - case.expect("losses")[0]).abs() < 1e-5);
     let mut other = case.engine();
     let order: Vec<u32> = (0..256).collect();
-    assert_eq!(other.train(&dataset, &order, 256, &case.optimizer, &Progress::default()).unwrap(), metrics);
+    assert_eq!(
+        other.train(&dataset, &order, 256, &Loss::default(), &case.optimizer, &Progress::default()).unwrap(),
+        metrics
+    );
     let bits = |engine: &LanesEngine| {
         engine.parameters().unwrap().iter().flat_map(|(_, t)| values(t)).map(f64::to_bits).collect::<Vec<_>>()
     };
