@@ -54,7 +54,15 @@ test('an epoch on a part of the images learns', async (t) => {
   t.is(first?.epoch, 1)
   t.true(first !== undefined && second !== undefined && second.loss < first.loss)
   t.true((second?.testAcc ?? 0) > 0.7, `test acc ${second?.testAcc}`)
-  t.deepEqual(Object.keys(second ?? {}), ['epoch', 'loss', 'trainAcc', 'testAcc', 'trainSeconds', 'evalSeconds'])
+  t.deepEqual(Object.keys(second ?? {}), [
+    'epoch',
+    'loss',
+    'trainAcc',
+    'testLoss',
+    'testAcc',
+    'trainSeconds',
+    'evalSeconds',
+  ])
   const [alone] = await epochs(await linear(), train.slice(0, 100))
   t.deepEqual(Object.keys(alone ?? {}), ['epoch', 'loss', 'trainAcc', 'trainSeconds'])
 })

@@ -285,6 +285,27 @@ mod tests {
     }
 
     #[test]
+    fn targets_come_with_labels_or_alone() {
+        let filled = || {
+            let mut builder = DatasetBuilder::new(2, [1, 1, 1]).unwrap().with_targets(3).unwrap();
+            builder.push_pixels(&[1, 2]).unwrap();
+            builder.push_targets(&[0.0, 1.0, 2.0, 3.0]).unwrap();
+            builder.push_targets(&[4.0, 5.0]).unwrap();
+            builder
+        };
+        let mut builder = filled();
+        assert_eq!(builder.push_targets(&[1.0]).unwrap_err().message, "1 targets came, but only 0 are left to fill");
+        builder.push_labels(&[1]).unwrap();
+        let error = builder.finish().unwrap_err();
+        assert!(error.message.contains("2 labels or none, and 6 targets, but 2, 1 and 6 came"), "{error}");
+        let dataset = filled().finish().unwrap();
+        assert_eq!((dataset.len(), dataset.labels(), dataset.target_len()), (2, &[][..], 3));
+        assert_eq!((dataset.targets_of(0), dataset.targets_of(1)), (&[0.0, 1.0, 2.0][..], &[3.0, 4.0, 5.0][..]));
+        let error = DatasetBuilder::new(2, [1, 1, 1]).unwrap().with_targets(0).unwrap_err();
+        assert_eq!(error.code, Code::InvalidShape);
+    }
+
+    #[test]
     fn what_is_missing_is_counted() {
         let mut builder = DatasetBuilder::new(2, [1, 2, 2]).unwrap();
         builder.push_labels(&[3, 9]).unwrap();

@@ -5,11 +5,11 @@
 //! a variant here and in `objective.rs`, a struct in `kernels/loss.cuh` and an entry in TypeScript.
 
 mod device;
-#[cfg(test)]
-mod finite_differences;
 mod labels;
 mod mean_squared_error;
 mod objective;
+#[cfg(test)]
+mod oracles;
 mod probabilities;
 mod sigmoid_cross_entropy;
 mod softmax_cross_entropy;

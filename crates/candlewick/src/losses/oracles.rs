@@ -1,6 +1,6 @@
-//! All losses against what we did not write: differences in float64, and candle.
+//! All losses against what we did not write: differences in float64, candle, and PyTorch.
 
-use super::{Loss, Objective, Takes, Targets};
+use super::{Loss, MeanSquaredError, Objective, SigmoidCrossEntropy, SoftmaxCrossEntropy, Takes, Targets};
 use crate::layers::finite_differences::{Numbers, check, flat, lanes};
 use crate::metrics::Metrics;
 use crate::simd::{Float64, InstructionSet, Kernel, LANES, Lane, Lanes};
@@ -80,6 +80,75 @@ fn values_and_gradients_are_candles() {
                 assert!((ours - expected).abs() < 1e-12, "{loss:?}: {ours}, not {expected}");
             }
         });
+    }
+}
+
+/// Three images' logits, the last of them huge, with their labels and targets.
+const LOGITS: [[f64; 4]; 3] = [[1.5, -2.0, 0.25, 0.0], [-0.5, 3.0, 2.75, -1.0], [1e4, -1e4, 0.0, 5e3]];
+const LABELS: [u32; 3] = [2, 1, 3];
+const VALUES: [f32; 12] = [0.0, 1.0, 0.5, 0.25, 1.0, 0.0, 0.75, 0.0, 1.0, 0.0, 0.5, 1.0];
+
+/// The mean and its gradient by the first image's logits, which PyTorch 2.15's `CrossEntropyLoss` (plain, smoothed by 0.1, with
+/// weights, and both), `MSELoss` and `BCEWithLogitsLoss` give in float64.
+fn pytorch() -> [(Loss, f64, [f64; 4]); 6] {
+    let softmax = |label_smoothing, weights: Option<[f32; 4]>| {
+        let class_weights = weights.map(Vec::from);
+        Loss::SoftmaxCrossEntropy(SoftmaxCrossEntropy { label_smoothing, class_weights })
+    };
+    let weights = Some([0.5, 2.0, 1.0, 3.0]);
+    [
+        (
+            softmax(0.0, None),
+            1667.4281735210736,
+            [0.21647378391860922, 0.006536941853870366, -0.2713125558461755, 0.04830183007369586],
+        ),
+        (
+            softmax(0.1, None),
+            1792.5031735210737,
+            [0.20814045058527592, -0.001796391479462966, -0.2463125558461755, 0.039968496740362534],
+        ),
+        (
+            softmax(0.0, weights),
+            2500.4812279309654,
+            [0.10823689195930461, 0.003268470926935183, -0.13565627792308774, 0.02415091503684793],
+        ),
+        (
+            softmax(0.1, weights),
+            2521.4059150697894,
+            [0.11291836437342782, -0.004860582973464701, -0.12121812862661407, 0.013160347226650928],
+        ),
+        (
+            Loss::MeanSquaredError(MeanSquaredError {}),
+            18747502.489583332,
+            [0.25, -0.5, -0.041666666666666664, -0.041666666666666664],
+        ),
+        (
+            Loss::SigmoidCrossEntropy(SigmoidCrossEntropy {}),
+            0.916747390191644,
+            [0.0681312063494703, -0.07339975649815687, 0.005181375073816506, 0.020833333333333332],
+        ),
+    ]
+}
+
+#[test]
+fn means_and_gradients_are_pytorchs() {
+    for (loss, expected, gradient_of_the_first) in pytorch() {
+        let targets = match loss.takes() {
+            Takes::Labels => Targets::Labels(&LABELS),
+            Takes::Values => Targets::Values(&VALUES),
+        };
+        let objective = Objective::new(&loss, targets, 4).unwrap();
+        let mut outputs = [Lane::zero(); 4];
+        for (lane, row) in LOGITS.iter().enumerate() {
+            outputs.iter_mut().zip(row).for_each(|(z, from)| z.0[lane] = *from);
+        }
+        let mut gradient = [Lane::zero(); 4];
+        let metrics = objective.tile(Float64, &outputs, 1.0 / objective.weight(), &mut gradient);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-8 * b.abs(); // a smoothing of 0.1 is of float32
+        assert!(near(metrics.mean_loss(), expected), "{loss:?}: {}, not {expected}", metrics.mean_loss());
+        for (found, expected) in gradient.iter().zip(gradient_of_the_first) {
+            assert!((found.0[0] - expected).abs() < 1e-8, "{loss:?}: {}, not {expected}", found.0[0]);
+        }
     }
 }
 
