@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { callAddonAsync } from '../addon.js'
+import { callAddonAsync, type Engine, type MetricsReport } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
 import { inOrder } from '../data/order.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
@@ -7,7 +7,9 @@ import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { expectSeed, shuffler } from '../random.js'
 import { abortable, progressInterval } from './abortable.js'
 import { evaluate } from './evaluate.js'
-import optimizerForEngine, { type Optimizer } from './optimizers.js'
+import checkOptimizer, { type Optimizer } from './optimizers.js'
+import schedules from './schedules.js'
+import { countSteps, stepsOf } from './steps.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -19,6 +21,8 @@ export interface Epoch {
   trainAcc: number
   /** Share of test images answered correctly after the epoch; only with `test`. */
   testAcc?: number
+  /** That of the epoch's last step. */
+  learningRate: number
   /** Seconds of training. */
   trainSeconds: number
   /** Seconds of evaluation; only with `test`. */
@@ -68,6 +72,8 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length))
     const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
+    const stepsOfEpoch = Math.ceil(train.length / batchSize)
+    const total = stepsOf(engine, optimizer.id) + epochs * stepsOfEpoch
     let told = performance.now()
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const order = await nextOrder(train.length, train.start)
@@ -75,12 +81,18 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
         told = performance.now()
         return onProgress?.({ epoch, images, total: train.length })
       }
+      const { settings, id, learningRate } = optimizer
+      const where = { made: stepsOf(engine, id), count: stepsOfEpoch, total }
+      const { rates, last } = schedules.ratesOf(learningRate, where)
       const start = performance.now()
-      const trained = await abortable(signal, report, (p) => engine.train(train.native, order, batchSize, optimizer, p))
+      const trained = await abortable(signal, report, (progress) => {
+        const training = engine.train(train.native, order, batchSize, { settings, id, ...rates }, progress)
+        return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
+      })
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
       if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
-      const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count }
+      const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count, learningRate: last }
       if (!test) {
         yield { ...figures, trainSeconds }
         continue
@@ -91,6 +103,20 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
     }
   } finally {
     release()
+  }
+}
+
+/** A training whose steps are counted, also where it ends early. */
+async function counted(
+  training: Promise<MetricsReport>,
+  engine: Engine,
+  id: number,
+  steps: () => number,
+): Promise<MetricsReport> {
+  try {
+    return await training
+  } finally {
+    countSteps(engine, id, steps())
   }
 }
 
@@ -115,7 +141,7 @@ function checkFit(options: FitOptions) {
   return {
     epochs: expectInteger('epochs', given.epochs, 1),
     batchSize: expectInteger('batchSize', given.batchSize, 1),
-    optimizer: optimizerForEngine(given.optimizer),
+    optimizer: checkOptimizer(given.optimizer),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
     seed: seed === undefined ? undefined : expectSeed(seed),

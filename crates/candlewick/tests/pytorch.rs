@@ -52,7 +52,7 @@ fn lenet() -> Case {
             dense(10, None),
         ],
         batch_size: 256,
-        optimizer: Sgd { learning_rate: 0.9, momentum: 0.0, weight_decay: 0.0 }.into(),
+        optimizer: Sgd { learning_rate: 0.9, ..Sgd::PLAIN }.into(),
         tensors: tensors("lenet.safetensors"),
     }
 }
@@ -69,7 +69,7 @@ fn relu() -> Case {
             Layer::Dense(Dense { units: 10, activation: None }),
         ],
         batch_size: 100,
-        optimizer: Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005 }.into(),
+        optimizer: Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005, ..Sgd::PLAIN }.into(),
         tensors: tensors("relu.safetensors"),
     }
 }

@@ -24,7 +24,7 @@ pub fn check_images(network: &Network, images: &Tensor) -> Result<usize> {
 }
 
 /// The batch of a single step, and the optimiser's settings.
-pub fn check_step(network: &Network, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Optimizer> {
+pub fn check_step(network: &Network, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<()> {
     let n = check_images(network, images)?;
     if n != labels.len() {
         let message = format!("there are {n} images but {} labels; each image needs one", labels.len());
@@ -36,10 +36,10 @@ pub fn check_step(network: &Network, images: &Tensor, labels: &[u32], optimizer:
     for (image, &label) in labels.iter().enumerate() {
         check_label(label, image, network.classes())?;
     }
-    optimizer.validated()
+    optimizer.check(1)
 }
 
-/// All that a training is given, and whether it is to start at all; the optimiser's settings.
+/// All that a training is given, and whether it is to start at all.
 pub fn check_training(
     network: &Network,
     dataset: &Dataset,
@@ -47,15 +47,14 @@ pub fn check_training(
     batch_size: usize,
     optimizer: &Optimizer,
     progress: &Progress,
-) -> Result<Optimizer> {
+) -> Result<()> {
     check_dataset(network, dataset)?;
     dataset.check(order, network.classes())?;
-    let optimizer = optimizer.validated()?;
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
-    progress.check()?;
-    Ok(optimizer)
+    optimizer.check(order.len().div_ceil(batch_size))?;
+    progress.check()
 }
 
 /// The indices of a range of a dataset's images.

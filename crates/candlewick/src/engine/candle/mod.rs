@@ -20,7 +20,7 @@ use crate::losses::label_rows;
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::{Network, Parameter, PlacedLayer};
-use crate::optimizers::{Optimizer, State};
+use crate::optimizers::{Optimizer, Rate, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::loss::cross_entropy;
@@ -162,7 +162,7 @@ impl CandleEngine {
 
     /// candle goes back by recursion. So each layer's graph is one of its own, and a deep network needs no deep stack: its input is
     /// a variable, and its output goes on as a plain tensor.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer, place: usize) -> Result<Metrics> {
         let mut passed = Vec::new();
         let mut x = self.images(images, 0..labels.len())?;
         for placed in &self.network.layers {
@@ -185,18 +185,19 @@ impl CandleEngine {
         }
         gradients.reverse();
         self.gradients = gradients;
-        self.update(optimizer)?;
+        self.update(optimizer, optimizer.rate(place))?;
         Ok(metrics)
     }
 
-    fn update(&mut self, optimizer: &Optimizer) -> Result<()> {
+    fn update(&mut self, optimizer: &Optimizer, rate: Rate) -> Result<()> {
         let zeros = || Ok(self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?);
         self.state.hand_over(optimizer, zeros, |plane| clear(plane))?;
         let number = self.state.count_steps(1);
         let planes = &mut self.state.planes_mut()[..optimizer.state().len()];
         for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
             let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
-            parameter.set(&optimizer.reference(number, &parameter.as_detached_tensor(), gradient, &mut state)?)?;
+            let (is_weight, w) = (self.network.parameters[i].is_weight(), parameter.as_detached_tensor());
+            parameter.set(&optimizer.reference(number, rate, is_weight, &w, gradient, &mut state)?)?;
             for (plane, state) in planes.iter_mut().zip(state) {
                 plane[i] = state;
             }
@@ -226,10 +227,10 @@ impl Engine for CandleEngine {
     }
 
     fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        let optimizer = check_step(&self.network, images, labels, optimizer)?;
-        self.require_room_to_step(labels.len(), &optimizer)?;
+        check_step(&self.network, images, labels, optimizer)?;
+        self.require_room_to_step(labels.len(), optimizer)?;
         let threads = self.lease()?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &optimizer)))?
+        with_images(images, |images| threads.install(|| self.step_on(&images, labels, optimizer, 0)))?
     }
 
     fn train(
@@ -240,15 +241,15 @@ impl Engine for CandleEngine {
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         let largest = batch_size.min(order.len());
-        self.require_room_to_step(largest, &optimizer)?;
+        self.require_room_to_step(largest, optimizer)?;
         let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
         self.lease()?.install(|| {
-            for indices in order.chunks(batch_size) {
+            for (place, indices) in order.chunks(batch_size).enumerate() {
                 labels.clear();
                 labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &optimizer)?;
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, optimizer, place)?;
                 progress.advance(indices.len())?;
             }
             Ok(metrics)

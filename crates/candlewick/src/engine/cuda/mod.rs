@@ -39,7 +39,7 @@ use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
 use layout::{Layout, SPLITS};
-use optimizer::DeviceOptimizer;
+use optimizer::{DeviceOptimizer, DeviceRate};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -87,6 +87,10 @@ pub struct CudaEngine<G: Gpu> {
     gradient: G::Memory,
     /// The rule of the steps and its settings, which captured launches have from here.
     optimizer: G::Memory,
+    /// Of the steps of a run.
+    rates: Growing<G>,
+    /// A byte for each parameter: whether it decays.
+    decays: Growing<G>,
     scratch: Option<G::Memory>,
     sums: G::Memory,
     /// Those that grow with what they hold.
@@ -161,6 +165,8 @@ impl<G: Gpu> CudaEngine<G> {
             optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
             scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
+            rates: Growing::new(),
+            decays: Growing::new(),
             partials: Growing::new(),
             records: Growing::new(),
             order: Growing::new(),
@@ -274,8 +280,10 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.most_blocks).min(afforded)
     }
 
-    /// Hands the state to the optimiser whose steps follow, and tells the kernels.
-    fn begin(&mut self, optimizer: &Optimizer) -> Result<()> {
+    /// Hands the state to the optimiser whose `steps` follow, and tells the kernels.
+    fn begin(&mut self, optimizer: &Optimizer, steps: usize) -> Result<()> {
+        self.write_rates(optimizer, steps)?;
+        self.write_decays(optimizer)?;
         let (gpu, count) = (&self.gpu, self.network.parameter_count());
         let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
         self.state.hand_over(optimizer, zeros, |plane| gpu.clear(plane))?;
@@ -284,8 +292,22 @@ impl<G: Gpu> CudaEngine<G> {
             *address = gpu.address(plane);
         }
         let Encoded { rule, settings } = optimizer.encode();
-        let optimizer = DeviceOptimizer { steps: self.state.steps(), planes, rule, settings };
+        let (rates, decays, steps) = (self.rates.address(gpu), self.decays.address(gpu), self.state.steps());
+        let optimizer = DeviceOptimizer { steps, begun: steps, planes, rates, decays, rule, settings };
         gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
+    }
+
+    fn write_rates(&mut self, optimizer: &Optimizer, steps: usize) -> Result<()> {
+        let rates = (0..steps).map(|place| DeviceRate::from(optimizer.rate(place)));
+        self.rates.write(&self.gpu, bytemuck::cast_slice(&memory::collect(rates)?))
+    }
+
+    fn write_decays(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let mut decays = memory::zeros::<u8>(self.network.parameter_count())?;
+        for parameter in &self.network.parameters {
+            decays[parameter.range.clone()].fill(optimizer.decay.takes(parameter.is_weight()).into());
+        }
+        self.decays.write(&self.gpu, &decays)
     }
 
     /// Queues a batch's step.
@@ -348,12 +370,12 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 
     fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        let optimizer = check_step(&self.network, images, labels, optimizer)?;
+        check_step(&self.network, images, labels, optimizer)?;
         with_images(images, |images| {
             self.make_room(labels.len(), labels.len())?;
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
-            self.begin(&optimizer)?;
+            self.begin(optimizer, 1)?;
             self.step_on(&arguments, 0..labels.len())?;
             self.state.count_steps(1);
             self.metrics(labels.len())
@@ -368,7 +390,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
@@ -382,7 +404,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.epoch = None;
             self.epoch = Some(self.capture(run)?);
         }
-        self.begin(&optimizer)?; // after all that may lack memory, as steps must follow
+        self.begin(optimizer, order.len().div_ceil(batch_size))?; // after all that may lack memory, as steps must follow
         if is_captured {
             for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
                 self.gpu.replay(graph)?;
@@ -535,7 +557,7 @@ mod tests {
     #[test]
     fn another_learning_rate_captures_nothing_anew() {
         let (mut engine, dataset) = (engine(2, 227 << 10), ten_images());
-        let sgd = Sgd { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.01 };
+        let sgd = Sgd { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.01, ..Sgd::PLAIN };
         let first = trained(&mut engine, &dataset, sgd);
         let second = trained(&mut engine, &dataset, Sgd { learning_rate: 0.2, ..sgd });
         assert_ne!(first, second);

@@ -68,7 +68,7 @@ impl LanesEngine {
         let program = Program::new(&network);
         let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
         check_room(Scratch::<f32>::needs(&program).saturating_add(parameters))?;
-        let parts = parts(&program).into();
+        let parts = parts(&program).into_iter().map(|part| part.cut(&network)).collect();
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,
             gradient: Vec::new(),
@@ -92,8 +92,8 @@ impl LanesEngine {
     }
 
     /// A step, within the leased threads.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Metrics {
-        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1)), Metrics::default());
+    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer, place: usize) -> Metrics {
+        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
         for round in rounds(labels.len()) {
             let (is_first, is_last) = (round.start == 0, round.end == labels.len());
             metrics += self.backward(images, labels, round);
@@ -140,11 +140,11 @@ impl Engine for LanesEngine {
     }
 
     fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        let optimizer = check_step(&self.network, images, labels, optimizer)?;
+        check_step(&self.network, images, labels, optimizer)?;
         let threads = self.threads.lease()?;
         with_images(images, |images| {
-            self.prepare(&optimizer, labels.len())?;
-            Ok(threads.install(|| self.step_on(&images, labels, &optimizer)))
+            self.prepare(optimizer, labels.len())?;
+            Ok(threads.install(|| self.step_on(&images, labels, optimizer, 0)))
         })?
     }
 
@@ -156,19 +156,19 @@ impl Engine for LanesEngine {
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
         let largest = batch_size.min(order.len());
         let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
         let threads = self.threads.lease()?;
-        self.prepare(&optimizer, largest)?;
+        self.prepare(optimizer, largest)?;
         threads.install(|| {
-            for indices in order.chunks(batch_size) {
+            for (place, indices) in order.chunks(batch_size).enumerate() {
                 labels.clear();
                 labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &optimizer);
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, optimizer, place);
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
