@@ -142,6 +142,13 @@ export function expectBoolean(name: string, value: unknown): boolean {
   throw unexpected(name, 'true or false', value)
 }
 
+/** One of these words. */
+export function expectOneOf<const T extends string>(name: string, words: readonly T[], value: unknown): T {
+  const word = words.find((word) => word === value)
+  if (word !== undefined) return word
+  throw unexpected(name, words.map((word) => show(word)).join(' or '), value)
+}
+
 type ActiveSignal = Pick<AbortSignal, 'aborted' | 'addEventListener' | 'removeEventListener' | 'throwIfAborted'>
 
 const signalKeys: Keys<ActiveSignal> = {

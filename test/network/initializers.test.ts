@@ -1,5 +1,18 @@
 import test from 'ava'
-import { conv2d, dense, type Initializer, normal, Sequential, uniform, xavier, zeros } from 'candlewick'
+import {
+  constant,
+  conv2d,
+  dense,
+  heNormal,
+  heUniform,
+  type Initializer,
+  normal,
+  orthogonal,
+  Sequential,
+  uniform,
+  xavier,
+  zeros,
+} from 'candlewick'
 
 /** Weights of a convolution of 3 to 16 channels, 5x5, and of a dense layer of 16 x 24 x 24 to 10; all biases. */
 async function drawn(init?: Initializer) {
@@ -33,6 +46,17 @@ const uniformCases: [what: string, init: Initializer | undefined, bound: { conv:
     xavier(),
     { conv: Math.sqrt(6 / (25 * 19)), dense: Math.sqrt(6 / 9226) },
   ],
+  [
+    'xavier() goes by the factor and the magnitude that are given',
+    xavier({ factor: 'in', magnitude: 6 }),
+    { conv: Math.sqrt(6 / 75), dense: Math.sqrt(6 / 9216) },
+  ],
+  [
+    "xavier({ factor: 'out' }) goes by fan out",
+    xavier({ factor: 'out' }),
+    { conv: Math.sqrt(3 / 400), dense: Math.sqrt(3 / 10) },
+  ],
+  ['heUniform() goes by fan in', heUniform(), { conv: Math.sqrt(6 / 75), dense: Math.sqrt(6 / 9216) }],
   ['what is not said is xavier()', undefined, { conv: Math.sqrt(6 / (25 * 19)), dense: Math.sqrt(6 / 9226) }],
 ]
 
@@ -53,6 +77,8 @@ for (const [what, init, bound] of uniformCases) {
 for (const [what, init, sigma] of [
   ['normal() deviates by 0.01', normal(), 0.01],
   ['normal(2) deviates by 2', normal(2), 2],
+  ['heNormal() deviates by what fan in says', heNormal(), Math.sqrt(2 / 9216)],
+  ['a gaussian xavier() deviates by its scale', xavier({ distribution: 'gaussian' }), Math.sqrt(6 / 9226)],
 ] as const) {
   test(what, async (t) => {
     const weights = await drawn(init)
@@ -72,21 +98,48 @@ test('zeros() and a scale of 0 draw zeros', async (t) => {
   }
 })
 
+test('orthogonal() draws rows at right angles, of the length that it is told', async (t) => {
+  const { conv, dense } = await drawn(orthogonal({ gain: 2 }))
+  for (const [weight, rows] of [
+    [conv, 16],
+    [dense, 10],
+  ] as const) {
+    const row = (i: number) => weight.slice((i * weight.length) / rows, ((i + 1) * weight.length) / rows)
+    for (let a = 0; a < rows; a++) {
+      for (let b = 0; b < rows; b++) {
+        const other = row(b)
+        const dot = row(a).reduce((sum, value, i) => sum + value * (other[i] as number), 0)
+        t.true(Math.abs(dot - (a === b ? 4 : 0)) < 1e-5, `rows ${a} and ${b}: ${dot}`)
+      }
+    }
+  }
+})
+
+test('constant({ value }) draws one value, and leaves biases at zero', async (t) => {
+  const { conv, dense, biases } = await drawn(constant({ value: -0.25 }))
+  t.true([...conv, ...dense].every((weight) => weight === -0.25))
+  t.true(biases.every((bias) => bias === 0))
+})
+
 test('an initializer is data, and may be written by hand', async (t) => {
   t.deepEqual(
-    [xavier(), uniform(), normal(), zeros(), uniform(2), normal(3)],
+    [xavier(), heNormal(), heUniform(), orthogonal(), uniform(), normal(), constant(), zeros(), uniform(2), normal(3)],
     [
-      { kind: 'xavier' },
+      { kind: 'xavier', distribution: 'uniform', factor: 'avg', magnitude: 3 },
+      { kind: 'heNormal' },
+      { kind: 'heUniform' },
+      { kind: 'orthogonal', gain: 1 },
       { kind: 'uniform', scale: 0.07 },
       { kind: 'normal', scale: 0.01 },
+      { kind: 'constant', value: 0 },
       { kind: 'zeros' },
       { kind: 'uniform', scale: 2 },
       { kind: 'normal', scale: 3 },
     ],
   )
-  for (const kind of ['xavier', 'uniform', 'normal', 'zeros'] as const) {
-    const made = { xavier, uniform, normal, zeros }[kind]()
-    t.deepEqual(await drawn({ kind }), await drawn(made), kind)
+  const makers = { xavier, heNormal, heUniform, orthogonal, uniform, normal, constant, zeros }
+  for (const kind of Object.keys(makers) as (keyof typeof makers)[]) {
+    t.deepEqual(await drawn({ kind }), await drawn(makers[kind]()), kind)
   }
   t.notDeepEqual(await drawn({ kind: 'uniform', scale: 0.2 }), await drawn(uniform()))
   t.notDeepEqual(await drawn({ kind: 'normal', scale: 0.2 }), await drawn(normal()))
@@ -106,6 +159,13 @@ test('a scale below 0 or without end is refused', async (t) => {
   t.throws(() => normal(-0.1), { code: 'INVALID_ARGUMENT', message: /for sigma, .* -0\.1/ })
   t.throws(() => uniform(Number.POSITIVE_INFINITY), { code: 'INVALID_ARGUMENT', message: /Infinity/ })
   t.throws(() => normal(Number.NaN), { code: 'INVALID_ARGUMENT', message: /NaN/ })
+  t.throws(() => xavier({ magnitude: -1 }), { code: 'INVALID_ARGUMENT', message: /for magnitude, .* -1/ })
+  t.throws(() => xavier({ factor: 'fan' as never }), { message: /"avg" or "in" or "out" for factor, .*"fan"/ })
+  t.throws(() => orthogonal({ gain: -1 }), { code: 'INVALID_ARGUMENT', message: /for gain, .* -1/ })
+  for (const value of [Number.NEGATIVE_INFINITY, Number.NaN, -1e39]) {
+    t.throws(() => constant({ value }), { code: 'INVALID_ARGUMENT', message: /for value, / })
+  }
+  t.throws(() => xavier({ scale: 1 } as never), { message: /Unknown option "scale" for xavier/ })
   await t.throwsAsync(drawn({ kind: 'uniform', scale: -1 }), { code: 'INVALID_ARGUMENT', message: /scale/ })
   for (const init of [{}, 'xavier', 5]) {
     await t.throwsAsync(drawn(init as Initializer), { code: 'INVALID_ARGUMENT', message: /an initializer.* for init/ })

@@ -50,9 +50,10 @@ test('a step decay is multiplied every so many steps', (t) => {
 })
 
 test('a cosine decay is half a wave, and stays where it ends', (t) => {
-  const schedule = cosineDecay({ learningRate: 1, finalLearningRate: 0.5, steps: 4 })
-  const wave = Math.SQRT1_2 / 4
-  t.true(near(rates(schedule, 7), [1, 0.75 + wave, 0.75, 0.75 - wave, 0.5, 0.5, 0.5]))
+  const schedule = cosineDecay({ learningRate: 1, finalLearningRate: 0.25, steps: 5 })
+  // torch.optim.lr_scheduler.CosineAnnealingLR(T_max=5, eta_min=0.25)
+  const expected = [1, 0.9283813728906053, 0.7408813728906053, 0.5091186271093947, 0.3216186271093947, 0.25]
+  t.true(near(rates(schedule, 8), [...expected, 0.25, 0.25]))
   t.true(near(rates(cosineDecay({ learningRate: 1 }), 2, 2), [1, 0.5]), 'without steps, those of the fit')
 })
 
@@ -68,51 +69,50 @@ test('a function is asked for each step', (t) => {
   t.deepEqual(rates((step) => step / 2, 4), [0, 0.5, 1, 1.5])
 })
 
-/** By torch.optim.lr_scheduler.OneCycleLR(max_lr=0.3, total_steps=10, pct_start=0.3), 2.5: get_last_lr before each step. */
+/** What torch.optim.lr_scheduler.OneCycleLR makes of max_lr=0.3, total_steps=10: rates and momenta. */
 const cycle = [
-  0.012, 0.15600000000000003, 0.3, 0.28858271508955714, 0.25606804866405725, 0.20741017567384405, 0.15000060000000001,
-  0.0925910243261559, 0.0439331513359428, 0.011418484910442865,
-]
+  [0.01200000000000001, 0.95],
+  [0.156, 0.8999999999999999],
+  [0.3, 0.85],
+  [0.2851453896040421, 0.854951556604879],
+  [0.24352369618492894, 0.8688255099070633],
+  [0.18337860658088678, 0.8888739533021842],
+  [0.11662259341911323, 0.9111260466978157],
+  [0.05647750381507109, 0.9311744900929366],
+  [0.014855810395957887, 0.945048443395121],
+  [1.2e-6, 0.95],
+] as [number, number][]
 
-test('one cycle grows to its greatest rate and falls to next to nothing, momentum the other way', (t) => {
-  const schedule = oneCycle({ maxLearningRate: 0.3, steps: 10, finalDivFactor: 1e4 })
-  const { rates: found } = schedules.ratesOf(schedule, { made: 0, count: 10 })
-  const learningRates = Array.from(found.learningRates ?? [])
-  const momenta = Array.from(found.momenta ?? [])
-  t.true(near(learningRates.slice(0, 3), cycle.slice(0, 3)))
-  t.true(Math.abs((learningRates[9] as number) - 0.3 / 25 / 1e4) < 1e-15)
-  t.true(near(momenta.slice(0, 3), [0.95, 0.9, 0.85]))
-  t.true(near([momenta[9] as number], [0.95]))
-  for (let i = 3; i < 10; i++) {
-    const share = (i - 2) / 7
-    const wave = (1 + Math.cos(Math.PI * share)) / 2
-    t.true(Math.abs((learningRates[i] as number) - (1.2e-6 + (0.3 - 1.2e-6) * wave)) < 1e-12)
-    t.true(Math.abs((momenta[i] as number) - (0.95 - 0.1 * wave)) < 1e-12)
-  }
+test("one cycle is PyTorch's", (t) => {
+  const { rates: found } = schedules.ratesOf(oneCycle({ maxLearningRate: 0.3, steps: 10 }), { made: 0, count: 10 })
+  t.true(near(Array.from(found.learningRates ?? []), cycle.map(([learningRate]) => learningRate)))
+  t.true(near(Array.from(found.momenta ?? []), cycle.map(([, momentum]) => momentum)))
 })
 
+/** Those of anneal_strategy='linear', pct_start=0.4, div_factor=2, final_div_factor=5: the greatest is between two steps. */
 test('one cycle along a line, with other shares and without momentum', (t) => {
   const schedule = oneCycle({
     maxLearningRate: 1,
-    steps: 8,
-    pctStart: 0.5,
+    steps: 7,
+    pctStart: 0.4,
     anneal: 'linear',
     divFactor: 2,
     finalDivFactor: 5,
     cycleMomentum: false,
   })
-  const { rates: found } = schedules.ratesOf(schedule, { made: 0, count: 8 })
-  t.true(near(Array.from(found.learningRates ?? []), [3, 4, 5, 6].map((n) => n / 6).concat([0.775, 0.55, 0.325, 0.1])))
+  const { rates: found } = schedules.ratesOf(schedule, { made: 0, count: 7 })
+  const expected = [
+    0.5, 0.7777777777777777, 0.9571428571428572, 0.7428571428571429, 0.5285714285714285, 0.31428571428571417,
+    0.09999999999999998,
+  ]
+  t.true(near(Array.from(found.learningRates ?? []), expected))
   t.is(found.momenta, undefined)
 })
 
-test('the peak is between two steps where PyTorch has it, and one step is the last', (t) => {
-  const schedule = oneCycle({ maxLearningRate: 1, steps: 7, anneal: 'linear', cycleMomentum: false })
-  const [peak, first, last] = [0.3 * 7 - 1, 1 / 25, 1 / 25 / 1e4]
-  const after = (step: number) => ((last - 1) * (step - peak)) / (6 - peak) + 1
-  t.true(near(rates(schedule, 4), [first, ((1 - first) * 1) / peak + first, after(2), after(3)]))
-  t.true(near(rates(oneCycle({ maxLearningRate: 1, steps: 1 }), 1), [last]))
-  t.true(near(rates(oneCycle({ maxLearningRate: 1, steps: 2, pctStart: 0.5 }), 2), [1, last]))
+test('a cycle of a step or two is what PyTorch makes of it', (t) => {
+  t.true(near(rates(oneCycle({ maxLearningRate: 1, steps: 1 }), 1), [4e-6]))
+  // PyTorch divides by zero, as the first phase is of no length.
+  t.true(near(rates(oneCycle({ maxLearningRate: 1, steps: 2, pctStart: 0.5 }), 2), [1, 4e-6]))
 })
 
 test('a cycle that is over asks for a new optimiser', (t) => {

@@ -12,8 +12,8 @@
 //!
 //! let activation = Some(Activation::Relu);
 //! let layers = [
-//!     Layer::Conv2d(Conv2d { channels: 4, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation }),
-//!     Layer::Dense(Dense { units: 2, activation: None }),
+//!     Layer::Conv2d(Conv2d { activation, ..Conv2d::new(4, [3, 3]) }),
+//!     Layer::Dense(Dense::new(2)),
 //! ];
 //! let network = Network::new(&layers, [1, 6, 6])?;
 //! let mut engine = LanesEngine::new(network, None)?;

@@ -7,9 +7,9 @@
 //!
 //! let activation = Some(Activation::Sigmoid);
 //! let layers = [
-//!     Layer::Conv2d(Conv2d { channels: 6, kernel_size: [5, 5], strides: [1, 1], padding: [0, 0], activation }),
-//!     Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] }),
-//!     Layer::Dense(Dense { units: 10, activation: None }),
+//!     Layer::Conv2d(Conv2d { activation, ..Conv2d::new(6, [5, 5]) }),
+//!     Layer::MaxPool2d(MaxPool2d::new([2, 2])),
+//!     Layer::Dense(Dense::new(10)),
 //! ];
 //! let network = Network::new(&layers, [1, 28, 28])?;
 //! assert_eq!(network.layers[1].name, "pool0");
@@ -152,6 +152,7 @@ impl Network {
 
     fn add_parameter(&mut self, layer: &str, ParameterPlan { role, shape, draw }: ParameterPlan) -> Result<()> {
         let name = format!("{layer}.{role}");
+        draw.check(&name)?;
         let start = self.parameter_count();
         let end = start + require_room(format_args!("{name}"), &shape)?;
         if end > MOST_VALUES {
@@ -183,20 +184,19 @@ mod tests {
 
     fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
         Layer::Conv2d(Conv2d {
-            channels,
-            kernel_size: [kernel; 2],
             strides: [stride; 2],
             padding: [padding; 2],
             activation: Some(Activation::Sigmoid),
+            ..Conv2d::new(channels, [kernel; 2])
         })
     }
 
     fn pool(size: usize, stride: usize) -> Layer {
-        Layer::MaxPool2d(MaxPool2d { pool_size: [size; 2], strides: [stride; 2] })
+        Layer::MaxPool2d(MaxPool2d { strides: [stride; 2], ..MaxPool2d::new([size; 2]) })
     }
 
     fn dense(units: usize) -> Layer {
-        Layer::Dense(Dense { units, activation: None })
+        Layer::Dense(Dense::new(units))
     }
 
     #[test]
@@ -262,16 +262,15 @@ mod tests {
 
     #[test]
     fn sides_are_not_exchanged() {
-        let pairs = |kernel_size, strides, padding| {
-            Layer::Conv2d(Conv2d { channels: 2, kernel_size, strides, padding, activation: None })
-        };
+        let pairs =
+            |kernel_size, strides, padding| Layer::Conv2d(Conv2d { strides, padding, ..Conv2d::new(2, kernel_size) });
         let shape = |layer, input| Network::new(&[layer], input).unwrap().layers[0].output_shape.clone();
         assert_eq!(shape(pairs([3, 5], [1, 2], [0, 1]), [1, 9, 12]), [2, 7, 5]);
         for strides in [[0, 1], [1, 0]] {
             let without = Network::new(&[pairs([1, 1], strides, [0, 0])], [1, 9, 12]).unwrap_err();
             assert!(without.message.contains("conv0 has channels and strides of 0"), "{without}");
         }
-        let pool = Layer::AvgPool2d(AvgPool2d { pool_size: [2, 3], strides: [1, 4] });
+        let pool = Layer::AvgPool2d(AvgPool2d { strides: [1, 4], ..AvgPool2d::new([2, 3]) });
         assert_eq!(shape(pool, [3, 9, 12]), [3, 8, 3]);
         let named = |layer| Network::new(&[layer], [1, 9, 12]).unwrap_err().message;
         assert!(
@@ -284,7 +283,7 @@ mod tests {
 
     #[test]
     fn names_count_each_kind_by_itself() {
-        let mean = Layer::AvgPool2d(AvgPool2d { pool_size: [2; 2], strides: [2; 2] });
+        let mean = Layer::AvgPool2d(AvgPool2d::new([2; 2]));
         let layers = [conv(6, 5, 1, 0), pool(2, 2), mean, conv(16, 5, 1, 0), dense(120), dense(84)];
         assert_eq!(names(&layers), ["conv0", "pool0", "pool1", "conv1", "dense0", "dense1"]);
         let network = Network::new(&[conv(2, 1, 1, 0), dense(3)], [1, 2, 2]).unwrap();

@@ -76,16 +76,10 @@ fn no_activation_decreases() {
 /// The same network twice: as it is, and with a mean over windows of one between activation and max pooling, which is nothing
 /// but keeps them in their places.
 fn networks(activation: Activation) -> [Network; 2] {
-    let conv = Layer::Conv2d(Conv2d {
-        channels: 3,
-        kernel_size: [3, 3],
-        strides: [1, 1],
-        padding: [0, 0],
-        activation: Some(activation),
-    });
-    let max = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
-    let nothing = Layer::AvgPool2d(AvgPool2d { pool_size: [1, 1], strides: [1, 1] });
-    let dense = Layer::Dense(Dense { units: 2, activation: None });
+    let conv = Layer::Conv2d(Conv2d { activation: Some(activation), ..Conv2d::new(3, [3, 3]) });
+    let max = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
+    let nothing = Layer::AvgPool2d(AvgPool2d::new([1, 1]));
+    let dense = Layer::Dense(Dense::new(2));
     [vec![conv, max, dense], vec![conv, nothing, max, dense]].map(|layers| Network::new(&layers, [1, 8, 8]).unwrap())
 }
 

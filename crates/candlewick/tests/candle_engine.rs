@@ -14,18 +14,8 @@ use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::{Code, Result};
 
 fn network() -> Network {
-    let conv = Conv2d {
-        channels: 3,
-        kernel_size: [3, 3],
-        strides: [1, 1],
-        padding: [1, 1],
-        activation: Some(Activation::Tanh),
-    };
-    let layers = [
-        Layer::Conv2d(conv),
-        Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] }),
-        Layer::Dense(Dense { units: 4, activation: None }),
-    ];
+    let conv = Conv2d { padding: [1, 1], activation: Some(Activation::Tanh), ..Conv2d::new(3, [3, 3]) };
+    let layers = [Layer::Conv2d(conv), Layer::MaxPool2d(MaxPool2d::new([2, 2])), Layer::Dense(Dense::new(4))];
     Network::new(&layers, [1, 6, 6]).unwrap()
 }
 
@@ -110,7 +100,7 @@ fn bad_input_is_refused_and_changes_nothing() {
 #[test]
 fn a_batch_larger_than_memory_is_refused() {
     // 10,000 images that take 120 GB each are more than any system has addresses for.
-    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] });
+    let pool = Layer::MaxPool2d(MaxPool2d::new([1, 1]));
     let network = Network::new(&[pool; 100], [1, 5000, 5000]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     let (dataset, order) = (made_up::dataset(1, [1, 5000, 5000], |_| 0), vec![0; 10_000]);
@@ -120,18 +110,12 @@ fn a_batch_larger_than_memory_is_refused() {
 /// What candle makes of an image on the way may be more than all memory, where neither what goes in nor what comes out is much.
 #[test]
 fn a_layer_larger_than_memory_is_refused() {
-    let conv = Conv2d {
-        channels: 1 << 20,
-        kernel_size: [1, 1],
-        strides: [60_000, 60_000],
-        padding: [30_000, 30_000],
-        activation: None,
-    };
+    let conv = Conv2d { strides: [60_000, 60_000], padding: [30_000, 30_000], ..Conv2d::new(1 << 20, [1, 1]) };
     let (pool_size, strides) = ([10_000, 10_000], [1, 1]);
     for (layer, side) in [
         (Layer::Conv2d(conv), 1),
-        (Layer::MaxPool2d(MaxPool2d { pool_size, strides }), 20_000),
-        (Layer::AvgPool2d(AvgPool2d { pool_size, strides }), 20_000),
+        (Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) }), 20_000),
+        (Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) }), 20_000),
     ] {
         let network = Network::new(&[layer], [1, side, side]).unwrap();
         assert_eq!(code(CandleEngine::new(network, Device::Cpu, DType::F32, Some(1))), Code::OutOfMemory, "{layer:?}");
@@ -141,8 +125,8 @@ fn a_layer_larger_than_memory_is_refused() {
 /// candle goes back by recursion, which must not take a network's depth, or a window's size, of stack.
 #[test]
 fn deep_networks_and_large_windows_need_no_deep_stack() {
-    let deep = [Layer::Dense(Dense { units: 2, activation: Some(Activation::Tanh) }); 5000];
-    let window = [Layer::MaxPool2d(MaxPool2d { pool_size: [1, 9999], strides: [1, 1] })];
+    let deep = [Layer::Dense(Dense { activation: Some(Activation::Tanh), ..Dense::new(2) }); 5000];
+    let window = [Layer::MaxPool2d(MaxPool2d { strides: [1, 1], ..MaxPool2d::new([1, 9999]) })];
     for (layers, shape) in [(&deep[..], [1, 1, 2]), (&window[..], [1, 1, 10_000])] {
         let network = Network::new(layers, shape).unwrap();
         let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
@@ -232,7 +216,7 @@ fn memory_is_what_was_asked_for() {
 
 #[test]
 fn a_network_without_parameters_has_a_loss_and_nothing_to_learn() {
-    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [3, 3], strides: [3, 3] });
+    let pool = Layer::MaxPool2d(MaxPool2d::new([3, 3]));
     let network = Network::new(&[pool], [1, 6, 6]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     let metrics = engine.train(&dataset(20), &[0, 1, 2, 3], 3, &sgd(), &Progress::default()).unwrap();
@@ -243,7 +227,7 @@ fn a_network_without_parameters_has_a_loss_and_nothing_to_learn() {
 /// Logits of 1e8 must leave a loss with its digits, and a gradient.
 #[test]
 fn huge_logits_have_a_loss() {
-    let network = Network::new(&[Layer::Dense(Dense { units: 2, activation: None })], [1, 1, 1]).unwrap();
+    let network = Network::new(&[Layer::Dense(Dense::new(2))], [1, 1, 1]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     engine.set_flat_parameters(vec![1e8, 0.0, 0.0, 0.0]).unwrap();
     let one = Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();

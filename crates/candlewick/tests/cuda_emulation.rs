@@ -36,11 +36,11 @@ fn conv(
     padding: [usize; 2],
     activation: impl Into<Option<Activation>>,
 ) -> Layer {
-    Layer::Conv2d(Conv2d { channels, kernel_size, strides, padding, activation: activation.into() })
+    Layer::Conv2d(Conv2d { strides, padding, activation: activation.into(), ..Conv2d::new(channels, kernel_size) })
 }
 
 fn dense(units: usize, activation: impl Into<Option<Activation>>) -> Layer {
-    Layer::Dense(Dense { units, activation: activation.into() })
+    Layer::Dense(Dense { activation: activation.into(), ..Dense::new(units) })
 }
 
 /// The edges of the layers' own tables: one channel, kernels as large as the input, 1x1, strides within, at and beyond the
@@ -48,8 +48,8 @@ fn dense(units: usize, activation: impl Into<Option<Activation>>) -> Layer {
 /// overlapping; and an activation before and after both pools. Then every kind of layer and every function, by their examples.
 fn networks() -> Vec<Network> {
     use Activation::{Relu, Sigmoid, Tanh};
-    let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { pool_size, strides });
-    let mean = |pool_size, strides| Layer::AvgPool2d(AvgPool2d { pool_size, strides });
+    let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) });
+    let mean = |pool_size, strides| Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) });
     let table: Vec<([usize; 3], Vec<Layer>)> = vec![
         ([1, 1, 1], vec![conv(1, [1, 1], [1, 1], [0, 0], None), dense(2, None)]),
         ([1, 9, 9], vec![conv(6, [5, 5], [1, 1], [0, 0], Sigmoid), max([2, 2], [2, 2]), dense(3, None)]),
@@ -84,7 +84,7 @@ fn networks() -> Vec<Network> {
 
 fn lenet() -> Network {
     use Activation::Sigmoid;
-    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+    let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
     let [c1, c2] = [6, 16].map(|channels| conv(channels, [5, 5], [1, 1], [0, 0], Sigmoid));
     let layers = [c1, pool, c2, pool, dense(120, Sigmoid), dense(84, Sigmoid), dense(10, None)];
     Network::new(&layers, [1, 28, 28]).unwrap()
@@ -310,7 +310,7 @@ fn what_was_cancelled_or_refused_changes_nothing() {
 /// Where a value is NaN, so is what is made of it, and of equal values in a window the first gets the gradient.
 #[test]
 fn values_that_are_equal_or_none_are_treated_as_by_the_lanes_engine() {
-    let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { pool_size, strides });
+    let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) });
     for pool in [max([2, 2], [2, 2]), max([3, 3], [1, 2])] {
         for activation in Activation::EXAMPLES {
             let layers = [conv(2, [1, 1], [1, 1], [0, 0], *activation), pool, dense(2, None)];

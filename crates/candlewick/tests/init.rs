@@ -6,9 +6,8 @@ use candlewick::network::Network;
 
 /// Weights 0..9 and 12..18, biases 9..12 and 18..20.
 fn network() -> Network {
-    let conv =
-        Layer::Conv2d(Conv2d { channels: 3, kernel_size: [3, 1], strides: [1, 1], padding: [0, 0], activation: None });
-    Network::new(&[conv, Layer::Dense(Dense { units: 2, activation: None })], [1, 3, 1]).unwrap()
+    let conv = Layer::Conv2d(Conv2d::new(3, [3, 1]));
+    Network::new(&[conv, Layer::Dense(Dense::new(2))], [1, 3, 1]).unwrap()
 }
 
 #[test]
@@ -17,6 +16,9 @@ fn a_seed_draws_what_it_drew() {
         (Initializer::xavier(), 1, [-0.1379061, 0.5300205, 0.8246382, -0.121751614]),
         (Initializer::uniform(0.5), 1, [-0.09751434, 0.37478107, 0.37639412, -0.055571754]),
         (Initializer::normal(2.0), 1, [-0.34946415, -4.264834, 1.5187628, -1.1662881]),
+        (Initializer::he_normal(), 1, [-0.14266814, -1.7411112, 0.6200323, -0.47613513]),
+        (Initializer::he_uniform(), 1, [-0.2758122, 1.060041, 1.0646033, -0.15718065]),
+        (Initializer::orthogonal(1.0), 1, [-0.15400957, 0.13270028, 0.32975566, -0.4040254]),
         (Initializer::normal(2.0), u64::from(u32::MAX), [2.6401627, -2.8718195, 1.9446867, 4.5788527]),
     ] {
         let parameters = init.parameters(&network(), seed).unwrap();

@@ -17,16 +17,10 @@ use std::ops::Range;
 
 fn network() -> Network {
     let layers = [
-        Layer::Conv2d(Conv2d {
-            channels: 5,
-            kernel_size: [3, 3],
-            strides: [1, 1],
-            padding: [1, 1],
-            activation: Some(Activation::Sigmoid),
-        }),
-        Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] }),
-        Layer::Dense(Dense { units: 13, activation: Some(Activation::Tanh) }),
-        Layer::Dense(Dense { units: 4, activation: None }),
+        Layer::Conv2d(Conv2d { padding: [1, 1], activation: Some(Activation::Sigmoid), ..Conv2d::new(5, [3, 3]) }),
+        Layer::MaxPool2d(MaxPool2d::new([2, 2])),
+        Layer::Dense(Dense { activation: Some(Activation::Tanh), ..Dense::new(13) }),
+        Layer::Dense(Dense::new(4)),
     ];
     Network::new(&layers, [1, 8, 8]).unwrap()
 }
@@ -178,7 +172,7 @@ fn what_is_refused_is_named() {
 #[test]
 fn a_network_larger_than_memory_is_refused() {
     // 2³² lanes of 64 bytes a thread are more than any system has addresses for.
-    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] });
+    let pool = Layer::MaxPool2d(MaxPool2d::new([1, 1]));
     let network = Network::new(&[pool], [1, 65_535, 65_535]).unwrap();
     assert_eq!(code(LanesEngine::new(network, Some(1024))), Code::OutOfMemory);
 }
@@ -186,10 +180,8 @@ fn a_network_larger_than_memory_is_refused() {
 /// However often the same sixteen images come in a batch, in how many tiles, chunks and rounds, their mean gradient is one.
 #[test]
 fn repeated_images_have_the_gradient_of_one_tile() {
-    let conv = |kernel_size, padding| {
-        Layer::Conv2d(Conv2d { channels: 4, kernel_size, strides: [1, 1], padding, activation: None })
-    };
-    let dense = Layer::Dense(Dense { units: 4, activation: None });
+    let conv = |kernel_size, padding| Layer::Conv2d(Conv2d { padding, ..Conv2d::new(4, kernel_size) });
+    let dense = Layer::Dense(Dense::new(4));
     for layers in [vec![conv([8, 8], [0, 0])], vec![conv([3, 3], [1, 1]), dense], vec![dense]] {
         let gradient = |times: usize| {
             let mut engine = LanesEngine::new(Network::new(&layers, [1, 8, 8]).unwrap(), Some(2)).unwrap();
@@ -278,7 +270,7 @@ fn velocity_takes_memory_with_momentum_only() {
 
 #[test]
 fn a_network_without_parameters_has_a_loss_and_nothing_to_learn() {
-    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [4, 8], strides: [4, 8] });
+    let pool = Layer::MaxPool2d(MaxPool2d::new([4, 8]));
     let mut engine = LanesEngine::new(Network::new(&[pool], [1, 8, 8]).unwrap(), Some(2)).unwrap();
     let metrics = engine.train(&dataset(20), &[0, 1, 4, 5], 3, &sgd(), &Progress::default()).unwrap();
     assert!(metrics.count == 4 && metrics.loss > 0.0, "{metrics:?}");

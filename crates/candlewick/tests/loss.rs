@@ -33,7 +33,7 @@ fn metrics(logits: &[f32], label: u32) -> Vec<(String, Metrics)> {
 }
 
 fn network(classes: usize) -> Network {
-    Network::new(&[Layer::Dense(Dense { units: classes, activation: None })], [1, 1, 1]).unwrap()
+    Network::new(&[Layer::Dense(Dense::new(classes))], [1, 1, 1]).unwrap()
 }
 
 /// The biases are the logits; a step that moves nothing, and an evaluation.

@@ -15,7 +15,7 @@ fn dataset(count: usize) -> Dataset {
 }
 
 fn engine(units: usize) -> LanesEngine {
-    let network = Network::new(&[Layer::Dense(Dense { units, activation: None })], [1, 1, 1]).unwrap();
+    let network = Network::new(&[Layer::Dense(Dense::new(units))], [1, 1, 1]).unwrap();
     LanesEngine::new(network, Some(2)).unwrap()
 }
 

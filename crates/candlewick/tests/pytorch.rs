@@ -24,11 +24,10 @@ struct Case {
 
 fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, activation: Option<Activation>) -> Layer {
     Layer::Conv2d(Conv2d {
-        channels,
-        kernel_size: [kernel; 2],
         strides: [stride; 2],
         padding: [padding; 2],
         activation,
+        ..Conv2d::new(channels, [kernel; 2])
     })
 }
 
@@ -39,8 +38,8 @@ fn tensors(name: &str) -> HashMap<String, Tensor> {
 
 /// `fixtures/lenet.json`
 fn lenet() -> Case {
-    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
-    let dense = |units, activation| Layer::Dense(Dense { units, activation });
+    let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
+    let dense = |units, activation| Layer::Dense(Dense { activation, ..Dense::new(units) });
     Case {
         layers: vec![
             conv(6, 5, 1, 0, Some(Activation::Sigmoid)),
@@ -62,11 +61,11 @@ fn relu() -> Case {
     Case {
         layers: vec![
             conv(8, 3, 1, 1, Some(Activation::Relu)),
-            Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] }),
+            Layer::MaxPool2d(MaxPool2d::new([2, 2])),
             conv(20, 5, 2, 2, Some(Activation::Tanh)),
-            Layer::AvgPool2d(AvgPool2d { pool_size: [3, 3], strides: [2, 2] }),
-            Layer::Dense(Dense { units: 50, activation: Some(Activation::Relu) }),
-            Layer::Dense(Dense { units: 10, activation: None }),
+            Layer::AvgPool2d(AvgPool2d { strides: [2, 2], ..AvgPool2d::new([3, 3]) }),
+            Layer::Dense(Dense { activation: Some(Activation::Relu), ..Dense::new(50) }),
+            Layer::Dense(Dense::new(10)),
         ],
         batch_size: 100,
         optimizer: Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005, ..Sgd::PLAIN }.into(),

@@ -12,17 +12,10 @@ use candlewick::optimizers::Sgd;
 use candlewick::simd::InstructionSet;
 
 fn lenet() -> Network {
-    let conv = |channels| {
-        Layer::Conv2d(Conv2d {
-            channels,
-            kernel_size: [5, 5],
-            strides: [1, 1],
-            padding: [0, 0],
-            activation: Some(Activation::Sigmoid),
-        })
-    };
-    let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
-    let dense = |units, activation| Layer::Dense(Dense { units, activation });
+    let conv =
+        |channels| Layer::Conv2d(Conv2d { activation: Some(Activation::Sigmoid), ..Conv2d::new(channels, [5, 5]) });
+    let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
+    let dense = |units, activation| Layer::Dense(Dense { activation, ..Dense::new(units) });
     let hidden = |units| dense(units, Some(Activation::Sigmoid));
     let layers = [conv(6), pool, conv(16), pool, hidden(120), hidden(84), dense(10, None)];
     Network::new(&layers, [1, 28, 28]).unwrap()

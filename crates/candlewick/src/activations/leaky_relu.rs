@@ -74,7 +74,7 @@ mod tests {
     fn slopes_are_numbers_and_a_hundredth_by_default() {
         for negative_slope in [f32::NAN, f32::INFINITY] {
             let function = Activation::LeakyRelu(LeakyRelu { negative_slope });
-            let layer = Layer::Dense(Dense { units: 2, activation: Some(function) });
+            let layer = Layer::Dense(Dense { activation: Some(function), ..Dense::new(2) });
             for error in [function.check("dense0"), Network::new(&[layer], [1, 1, 1]).map(drop)] {
                 let error = error.unwrap_err();
                 assert_eq!(error.code, Code::InvalidArgument);

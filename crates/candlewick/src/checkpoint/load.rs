@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn tensors_lie_in_any_order_and_are_read_in_pieces() {
         let units = 2 * PIECE as u32 + 3;
-        let layers = [Layer::Dense(Dense { units: units as usize, activation: None })];
+        let layers = [Layer::Dense(Dense::new(units as usize))];
         let network = Network::new(&layers, [1, 1, 1]).unwrap();
         let count = units as usize;
         let json = format!(

@@ -107,7 +107,7 @@ pub(crate) mod tests {
     use crate::layers::{Dense, Layer};
 
     pub fn network() -> Network {
-        Network::new(&[Layer::Dense(Dense { units: 2, activation: None })], [1, 1, 3]).unwrap()
+        Network::new(&[Layer::Dense(Dense::new(2))], [1, 1, 3]).unwrap()
     }
 
     pub const VALUES: [f32; 8] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];

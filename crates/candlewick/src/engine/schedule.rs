@@ -62,16 +62,11 @@ mod tests {
 
     #[test]
     fn max_pools_come_before_the_activation_and_mean_pools_after() {
-        let conv = Layer::Conv2d(Conv2d {
-            channels: 2,
-            kernel_size: [3, 3],
-            strides: [1, 1],
-            padding: [1, 1],
-            activation: Some(Activation::Relu),
-        });
-        let max = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
-        let mean = Layer::AvgPool2d(AvgPool2d { pool_size: [2, 2], strides: [2, 2] });
-        let dense = |activation| Layer::Dense(Dense { units: 2, activation });
+        let conv =
+            Layer::Conv2d(Conv2d { padding: [1, 1], activation: Some(Activation::Relu), ..Conv2d::new(2, [3, 3]) });
+        let max = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
+        let mean = Layer::AvgPool2d(AvgPool2d::new([2, 2]));
+        let dense = |activation| Layer::Dense(Dense { activation, ..Dense::new(2) });
         let layers = [conv, max, max, conv, mean, max, conv, conv, dense(Some(Activation::Tanh)), dense(None)];
         let network = Network::new(&layers, [1, 16, 16]).unwrap();
         let mut layers = network.layers.iter();
@@ -89,14 +84,8 @@ mod tests {
 
     /// A convolution with this activation, and a max pool.
     fn pooled(function: Activation) -> Network {
-        let conv = Layer::Conv2d(Conv2d {
-            channels: 1,
-            kernel_size: [1, 1],
-            strides: [1, 1],
-            padding: [0, 0],
-            activation: Some(function),
-        });
-        let max = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
+        let conv = Layer::Conv2d(Conv2d { activation: Some(function), ..Conv2d::new(1, [1, 1]) });
+        let max = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
         Network::new(&[conv, max], [1, 2, 2]).unwrap()
     }
 

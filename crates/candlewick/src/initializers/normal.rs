@@ -1,6 +1,6 @@
 //! Weights of a bell curve.
 
-use super::{Distribution, check_scale};
+use super::{Distribution, Sizes, check_scale};
 use crate::error::Result;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -16,16 +16,22 @@ pub struct Normal {
 
 impl Distribution for Normal {
     fn check(&self) -> Result<()> {
-        check_scale(self.scale)
+        check_scale("scale", self.scale)
     }
 
-    fn fill(&self, weight: &mut [f32], _: [usize; 2], generator: &mut ChaCha8Rng) {
-        weight.fill_with(|| (self.scale * standard_normal(generator)) as f32);
+    fn fill(&self, weight: &mut [f32], _: Sizes, generator: &mut ChaCha8Rng) -> Result<()> {
+        fill(weight, self.scale, generator);
+        Ok(())
     }
 }
 
-/// Marsaglia's polar method, on libm's logarithm, which is the same on every platform.
-fn standard_normal(generator: &mut ChaCha8Rng) -> f64 {
+/// Normal with mean 0 and this deviation.
+pub fn fill(weight: &mut [f32], deviation: f64, generator: &mut ChaCha8Rng) {
+    weight.fill_with(|| (deviation * standard(generator)) as f32);
+}
+
+/// Normal with mean 0 and deviation 1: Marsaglia's polar method, on libm's logarithm, which is the same on every platform.
+pub fn standard(generator: &mut ChaCha8Rng) -> f64 {
     loop {
         let x = 2.0 * generator.random::<f64>() - 1.0;
         let y = 2.0 * generator.random::<f64>() - 1.0;

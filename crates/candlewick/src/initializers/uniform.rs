@@ -1,6 +1,6 @@
 //! Weights of which none in a range is likelier than another.
 
-use super::{Distribution, check_scale};
+use super::{Distribution, Sizes, check_scale};
 use crate::error::Result;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -16,11 +16,12 @@ pub struct Uniform {
 
 impl Distribution for Uniform {
     fn check(&self) -> Result<()> {
-        check_scale(self.scale)
+        check_scale("scale", self.scale)
     }
 
-    fn fill(&self, weight: &mut [f32], _: [usize; 2], generator: &mut ChaCha8Rng) {
+    fn fill(&self, weight: &mut [f32], _: Sizes, generator: &mut ChaCha8Rng) -> Result<()> {
         fill(weight, self.scale, generator);
+        Ok(())
     }
 }
 

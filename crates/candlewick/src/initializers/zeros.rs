@@ -1,6 +1,7 @@
 //! Weights that wait to be set.
 
-use super::Distribution;
+use super::{Distribution, Sizes};
+use crate::error::Result;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Zeros {}
 
 impl Distribution for Zeros {
-    fn fill(&self, weight: &mut [f32], _: [usize; 2], _: &mut ChaCha8Rng) {
+    fn fill(&self, weight: &mut [f32], _: Sizes, _: &mut ChaCha8Rng) -> Result<()> {
         weight.fill(0.0);
+        Ok(())
     }
 }

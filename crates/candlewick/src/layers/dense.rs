@@ -27,11 +27,16 @@ pub struct Dense {
 }
 
 impl Dense {
+    /// One of as many units, all else as by default.
+    pub fn new(units: usize) -> Self {
+        Self { units, activation: None }
+    }
+
     /// Units that fill register tiles and that leave some over.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
         [(1, None), (7, Some(Activation::Relu)), (24, Some(Activation::Tanh))]
             .into_iter()
-            .map(|(units, activation)| Self { units, activation })
+            .map(|(units, activation)| Self { activation, ..Self::new(units) })
     }
 }
 
@@ -43,12 +48,12 @@ impl Describe for Dense {
     fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
         let (units, inputs) = (self.units, input.iter().product());
         require_positive(name, &[units], "units")?;
-        let draw = Draw::Weight { fan_in: inputs, fan_out: units };
+        let draw = Draw::Weight { fan_in: inputs, fan_out: units, init: None };
         Ok(Plan {
             output: vec![units],
             parameters: vec![
                 ParameterPlan { role: "weight", shape: vec![units, inputs], draw },
-                ParameterPlan { role: "bias", shape: vec![units], draw: Draw::Constant(0.0) },
+                ParameterPlan { role: "bias", shape: vec![units], draw: Draw::bias(None) },
             ],
             operation: Operation::Dense(Placed { inputs, units }),
             activation: self.activation,

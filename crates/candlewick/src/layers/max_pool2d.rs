@@ -31,11 +31,16 @@ impl From<PoolOptions> for MaxPool2d {
 }
 
 impl MaxPool2d {
+    /// One with windows of this height and width, side by side.
+    pub fn new(pool_size: [usize; 2]) -> Self {
+        Self { pool_size, strides: pool_size }
+    }
+
     /// Windows that touch, overlap and lie apart.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
         [([2, 2], [2, 2]), ([3, 2], [2, 1]), ([1, 2], [3, 3])]
             .into_iter()
-            .map(|(pool_size, strides)| Self { pool_size, strides })
+            .map(|(pool_size, strides)| Self { strides, ..Self::new(pool_size) })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Operation;
 use crate::activations::Activation;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::initializers::Initializer;
 
 /// What follows from a layer's options.
 pub trait Describe {
@@ -43,13 +44,37 @@ pub struct ParameterPlan {
 /// How a parameter begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Draw {
-    /// As the initialiser draws weights.
+    /// As an initialiser draws weights.
     Weight {
         /// Inputs of one output value.
         fan_in: usize,
         /// Outputs that one input value goes into, as if all kernels reached it.
         fan_out: usize,
+        /// The layer's own initialiser, its `kernel_init`; without one, the network's.
+        init: Option<Initializer>,
     },
+    /// As the layer's own initialiser of biases draws them, whatever the network's.
+    Bias(Initializer),
     /// All values are this, whatever the initialiser.
     Constant(f32),
+}
+
+impl Draw {
+    /// A bias: zero, unless the layer has an initialiser for it.
+    pub(crate) fn bias(init: Option<Initializer>) -> Self {
+        init.map_or(Self::Constant(0.0), Self::Bias)
+    }
+
+    /// Whether the settings of the layer's own initialiser make sense, for the parameter of this name.
+    ///
+    /// # Errors
+    /// `InvalidArgument` names the parameter and the setting; or a bias's initialiser that goes by a weight's shape.
+    pub(crate) fn check(self, name: &str) -> Result<()> {
+        let checked = match self {
+            Self::Weight { init: Some(init), .. } => init.check(),
+            Self::Bias(init) => init.check_bias(),
+            Self::Weight { init: None, .. } | Self::Constant(_) => Ok(()),
+        };
+        checked.map_err(|Error { code, message }| Error::new(code, format!("{name}: {message}")))
+    }
 }

@@ -143,8 +143,8 @@ mod tests {
     fn windows_of_all_sorts_agree_with_the_lanes() {
         // And such as touch in one direction and lie apart in the other.
         for (channels, [h, w], pool_size, strides) in SHAPES.into_iter().chain([(2, [4, 5], [2, 2], [1, 2])]) {
-            check(Layer::MaxPool2d(MaxPool2d { pool_size, strides }), &[channels, h, w]);
-            check(Layer::AvgPool2d(AvgPool2d { pool_size, strides }), &[channels, h, w]);
+            check(Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) }), &[channels, h, w]);
+            check(Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) }), &[channels, h, w]);
         }
         for (input, kernel_size, strides, padding) in [
             ([1, 1, 1], [1, 1], [1, 1], [0, 0]),
@@ -155,13 +155,13 @@ mod tests {
             ([2, 5, 6], [2, 2], [1, 2], [0, 1]),
             ([3, 3, 9], [1, 1], [2, 4], [3, 0]),
         ] {
-            check(Layer::Conv2d(Conv2d { channels: 2, kernel_size, strides, padding, activation: None }), &input);
+            check(Layer::Conv2d(Conv2d { strides, padding, ..Conv2d::new(2, kernel_size) }), &input);
         }
     }
 
     #[test]
     fn of_equal_values_the_first_gets_the_gradient_and_not_a_number_is_the_largest() {
-        let max = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [1, 1] });
+        let max = Layer::MaxPool2d(MaxPool2d { strides: [1, 1], ..MaxPool2d::new([2, 2]) });
         let max = max.describe().plan("max", &[1, 2, 2]).unwrap().operation;
         let image = |values: [f32; 4]| Var::from_slice(&values, (1, 1, 2, 2), &Device::Cpu).unwrap();
         let x = image([1.0, 3.0, 3.0, 3.0]);

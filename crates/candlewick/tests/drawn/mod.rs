@@ -13,7 +13,7 @@ pub fn conv(channels: impl Strategy<Value = usize>, most: usize) -> impl Strateg
     let pair = |least: usize, most: usize| [least..=most, least..=most];
     (channels, pair(1, most), pair(1, 3), pair(0, 3), activation()).prop_map(
         |(channels, kernel_size, strides, padding, activation)| {
-            Layer::Conv2d(Conv2d { channels, kernel_size, strides, padding, activation })
+            Layer::Conv2d(Conv2d { strides, padding, activation, ..Conv2d::new(channels, kernel_size) })
         },
     )
 }
@@ -21,15 +21,15 @@ pub fn conv(channels: impl Strategy<Value = usize>, most: usize) -> impl Strateg
 pub fn pool() -> impl Strategy<Value = Layer> {
     ([1usize..=3, 1..=3], [1usize..=3, 1..=3], any::<bool>()).prop_map(|(pool_size, strides, max)| {
         if max {
-            Layer::MaxPool2d(MaxPool2d { pool_size, strides })
+            Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) })
         } else {
-            Layer::AvgPool2d(AvgPool2d { pool_size, strides })
+            Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) })
         }
     })
 }
 
 fn dense() -> impl Strategy<Value = Layer> {
-    (1usize..=21, activation()).prop_map(|(units, activation)| Layer::Dense(Dense { units, activation }))
+    (1usize..=21, activation()).prop_map(|(units, activation)| Layer::Dense(Dense { activation, ..Dense::new(units) }))
 }
 
 /// One to `most` layers of images, up to two dense ones; not all of them fit together.

@@ -123,22 +123,18 @@ mod tests {
     #[test]
     fn what_the_kernels_cannot_count_is_refused() {
         let conv = |channels, kernel_size, strides, padding| {
-            Layer::Conv2d(Conv2d { channels, kernel_size, strides, padding, activation: None })
+            Layer::Conv2d(Conv2d { strides, padding, ..Conv2d::new(channels, kernel_size) })
         };
-        let dense = |units| Layer::Dense(Dense { units, activation: None });
+        let dense = |units| Layer::Dense(Dense::new(units));
         let thin = conv(1, [1, 1], [1 << 30, 1], [1 << 30, 0]);
         for (layers, input_shape, number) in [
             (&[dense((1 << 31) - 8)][..], [1, 1, 1], "2147483640 numbers"), // parameters; also those past 2³¹ - 2²⁰
             (&[dense((1 << 30) - 64), dense(1)], [1, 1, 1], "2147483520 numbers"), // parameters of two layers
             (&[conv(1 << 29, [1, 1], [1, 1], [0, 0])], [1, 1, 1], "4294967296 numbers"), // weights and biases, in four splits
             (&[thin, dense(1)], [1, 1, 1], "2147483649 numbers"),                        // rows of the padded image
+            (&[Layer::MaxPool2d(MaxPool2d::new([1, 1]))], [1, 1 << 15, 1 << 15], "4294967296 numbers"), // memory
             (
-                &[Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1, 1] })],
-                [1, 1 << 15, 1 << 15],
-                "4294967296 numbers",
-            ), // memory
-            (
-                &[Layer::MaxPool2d(MaxPool2d { pool_size: [1, 1], strides: [1 << 31, 1] })],
+                &[Layer::MaxPool2d(MaxPool2d { strides: [1 << 31, 1], ..MaxPool2d::new([1, 1]) })],
                 [1, 1, 1],
                 "2147483648 numbers",
             ), // a stride
@@ -155,14 +151,12 @@ mod tests {
     fn records_of_dense_layers_and_gradients_of_convolutions_lie_end_to_end() {
         let conv = |channels| {
             Layer::Conv2d(Conv2d {
-                channels,
-                kernel_size: [3, 3],
-                strides: [1, 1],
                 padding: [1, 1],
                 activation: Some(Activation::Relu),
+                ..Conv2d::new(channels, [3, 3])
             })
         };
-        let dense = |units| Layer::Dense(Dense { units, activation: None });
+        let dense = |units| Layer::Dense(Dense::new(units));
         let network = Network::new(&[conv(2), conv(3), dense(5), dense(4)], [1, 4, 4]).unwrap();
         let layout = Layout::new(&network).unwrap();
         let [conv, _, other, _, dense, last] = &layout.operations[..] else { unreachable!() };

@@ -518,8 +518,7 @@ mod tests {
     use crate::optimizers::Sgd;
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
-        let conv =
-            Layer::Conv2d(Conv2d { channels, kernel_size: [3, 3], strides: [1, 1], padding: [0, 0], activation: None });
+        let conv = Layer::Conv2d(Conv2d::new(channels, [3, 3]));
         let network = Network::new(&[conv], [channels, 3, 3]).unwrap();
         CudaEngine::new(Emulated::new(most_shared, 10), network).unwrap()
     }

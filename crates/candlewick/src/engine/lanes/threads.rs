@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_image_is_in_one_tile() {
-        let network = Network::new(&[Layer::Dense(Dense { units: 1, activation: None })], [1, 1, 1]).unwrap();
+        let network = Network::new(&[Layer::Dense(Dense::new(1))], [1, 1, 1]).unwrap();
         let mut threads = Threads::new(Some(3)).unwrap();
         for images in [0, 1, 15, 16, 17, 255, 256, 257, 1000, ROUND] {
             let seen = Mutex::new(vec![0; images]);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn network() -> Network {
-        let dense = |units| Layer::Dense(Dense { units, activation: None });
+        let dense = |units| Layer::Dense(Dense::new(units));
         Network::new(&[dense(10), dense(3)], [1, 1, 100]).unwrap()
     }
 

@@ -198,21 +198,20 @@ mod tests {
     fn network() -> Network {
         let conv = |channels, kernel, stride, padding, activation| {
             Layer::Conv2d(Conv2d {
-                channels,
-                kernel_size: [kernel; 2],
                 strides: [stride; 2],
                 padding: [padding; 2],
                 activation,
+                ..Conv2d::new(channels, [kernel; 2])
             })
         };
         let layers = [
             conv(3, 3, 1, 1, Some(Activation::Sigmoid)),
-            Layer::MaxPool2d(MaxPool2d { pool_size: [3, 3], strides: [2, 2] }),
+            Layer::MaxPool2d(MaxPool2d { strides: [2, 2], ..MaxPool2d::new([3, 3]) }),
             conv(5, 2, 2, 1, Some(Activation::Tanh)),
-            Layer::MaxPool2d(MaxPool2d { pool_size: [3, 1], strides: [3, 1] }),
-            Layer::AvgPool2d(AvgPool2d { pool_size: [1, 2], strides: [1, 1] }),
-            Layer::Dense(Dense { units: 7, activation: Some(Activation::Relu) }),
-            Layer::Dense(Dense { units: 4, activation: None }),
+            Layer::MaxPool2d(MaxPool2d::new([3, 1])),
+            Layer::AvgPool2d(AvgPool2d { strides: [1, 1], ..AvgPool2d::new([1, 2]) }),
+            Layer::Dense(Dense { activation: Some(Activation::Relu), ..Dense::new(7) }),
+            Layer::Dense(Dense::new(4)),
         ];
         Network::new(&layers, [2, 10, 9]).unwrap()
     }
@@ -255,15 +254,9 @@ mod tests {
     /// Max pools whose windows touch take the place of their input on the way back: not those of the image, and not one's
     /// that a pool before it still looks at.
     fn pools() -> Network {
-        let pool = Layer::MaxPool2d(MaxPool2d { pool_size: [2, 2], strides: [2, 2] });
-        let conv = Layer::Conv2d(Conv2d {
-            channels: 2,
-            kernel_size: [1, 1],
-            strides: [1, 1],
-            padding: [0, 0],
-            activation: Some(Activation::Tanh),
-        });
-        let dense = Layer::Dense(Dense { units: 3, activation: None });
+        let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
+        let conv = Layer::Conv2d(Conv2d { activation: Some(Activation::Tanh), ..Conv2d::new(2, [1, 1]) });
+        let dense = Layer::Dense(Dense::new(3));
         Network::new(&[pool, conv, pool, pool, dense], [1, 16, 8]).unwrap()
     }
 
