@@ -307,8 +307,5 @@ function ratesOf(
   return { rates, last: learningRates.at(-1) ?? 0 }
 }
 
-/**
- * For the optimisers and the loops.
- * @internal
- */
+/** For the optimisers and the loops; the default export, as src/index.ts passes on all names of this file. */
 export default { check: checkLearningRate, cyclesMomentum, ratesOf }
