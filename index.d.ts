@@ -170,6 +170,10 @@ export interface OptimizerOptions {
   settings: string
   /** Its own number, above 0; what it keeps from step to step belongs to the one that made it. */
   id: number
+  /** Of the steps of the call, one after the other; the optimiser's own by default. */
+  learningRates?: Float64Array
+  /** SGD's momentum or Adam's beta1 at each of them; the optimiser's own by default. */
+  momenta?: Float64Array
 }
 
 /** What runs a network, and where. */

@@ -34,4 +34,5 @@ export {
   softmaxCrossEntropy,
 } from './training/losses.js'
 export * from './training/optimizers.js'
+export * from './training/schedules.js'
 export { step } from './training/step.js'

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { formatDevice, formatEpoch, formatShape } from 'candlewick'
 
-const epoch = { epoch: 3, loss: 0.00004, trainAcc: 1, trainSeconds: 59.96 }
+const epoch = { epoch: 3, loss: 0.00004, trainAcc: 1, learningRate: 0.9, trainSeconds: 59.96 }
 
 test('an epoch line rounds, and adds the seconds of evaluation to those of training', (t) => {
   t.is(formatEpoch(epoch), 'epoch 3, loss 0.0000, train acc 1.000, time 60.0 sec')

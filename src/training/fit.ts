@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { callAddonAsync, type Progress } from '../addon.js'
+import { callAddonAsync, type Engine, type MetricsReport } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
 import { inOrder } from '../data/order.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
@@ -8,7 +8,9 @@ import { expectSeed, shuffler } from '../random.js'
 import { abortable, progressInterval } from './abortable.js'
 import { evaluateWith } from './evaluate.js'
 import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
-import optimizerForEngine, { type Optimizer } from './optimizers.js'
+import checkOptimizer, { type Optimizer } from './optimizers.js'
+import schedules from './schedules.js'
+import { countSteps, stepsOf } from './steps.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -25,6 +27,8 @@ export interface Epoch {
   testLoss?: number
   /** As `trainAcc`, of the test images after the epoch; only with `test`. */
   testAcc?: number
+  /** That of the epoch's last step. */
+  learningRate: number
   /** Seconds of training. */
   trainSeconds: number
   /** Seconds of evaluation; only with `test`. */
@@ -87,6 +91,8 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
     const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
+    const stepsOfEpoch = Math.ceil(train.length / batchSize)
+    const total = stepsOf(engine, optimizer.id) + epochs * stepsOfEpoch
     let told = performance.now()
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const order = await nextOrder(train.length, train.start)
@@ -94,14 +100,21 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
         told = performance.now()
         return onProgress?.({ epoch, images, total: train.length })
       }
+      const { settings, id, learningRate } = optimizer
+      const where = { made: stepsOf(engine, id), count: stepsOfEpoch, total }
+      const { rates, last } = schedules.ratesOf(learningRate, where)
       const start = performance.now()
-      const work = (p: Progress) => engine.train(train.native, order, batchSize, loss.settings, optimizer, p)
-      const trained = await abortable(signal, report, work)
+      const trained = await abortable(signal, report, (progress) => {
+        const told = { settings, id, ...rates }
+        const training = engine.train(train.native, order, batchSize, loss.settings, told, progress)
+        return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
+      })
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
       if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
       const { correct, answers } = trained
-      const figures = { epoch, loss: trained.loss, ...(answers > 0 && { trainAcc: correct / answers }) }
+      const accuracy = answers > 0 && { trainAcc: correct / answers }
+      const figures = { epoch, loss: trained.loss, ...accuracy, learningRate: last }
       if (!test) {
         yield { ...figures, trainSeconds }
         continue
@@ -113,6 +126,20 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
     }
   } finally {
     release()
+  }
+}
+
+/** A training whose steps are counted, also where it ends early. */
+async function counted(
+  training: Promise<MetricsReport>,
+  engine: Engine,
+  id: number,
+  steps: () => number,
+): Promise<MetricsReport> {
+  try {
+    return await training
+  } finally {
+    countSteps(engine, id, steps())
   }
 }
 
@@ -138,7 +165,7 @@ function checkFit(options: FitOptions) {
   return {
     epochs: expectInteger('epochs', given.epochs, 1),
     batchSize: expectInteger('batchSize', given.batchSize, 1),
-    optimizer: optimizerForEngine(given.optimizer),
+    optimizer: checkOptimizer(given.optimizer),
     loss: lossForEngine(given.loss),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),

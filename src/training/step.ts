@@ -9,13 +9,15 @@ import lossForEngine, {
   type SigmoidCrossEntropy,
   type SoftmaxCrossEntropy,
 } from './losses.js'
-import optimizerForEngine, { type Optimizer } from './optimizers.js'
+import checkOptimizer, { type Optimizer } from './optimizers.js'
+import schedules from './schedules.js'
+import { countSteps, stepsOf } from './steps.js'
 
 /**
  * One optimiser step on a batch of your own; the mean loss and the number of right answers are those before the step: of images for
  * softmax cross-entropy (the default), of outputs on their target's side of a half for sigmoid cross-entropy, and none for the mean
  * squared error. Labels and targets are checked and copied while the event loop waits, some milliseconds for a million in a typed
- * array; images are copied piece by piece.
+ * array; images are copied piece by piece. A schedule has to know its `steps` itself.
  */
 export async function step(
   net: Sequential,
@@ -52,9 +54,17 @@ export async function step(
   const [count] = checked.shape
   const labels = takes === 'labels' ? checkLabels(labelsOrTargets, count) : new Uint32Array(0)
   const targets = takes === 'targets' ? checkTargets(labelsOrTargets, count).data : new Float32Array(0)
-  const settings = optimizerForEngine(optimizer)
+  const { settings, id, learningRate } = checkOptimizer(optimizer)
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
-  const report = await fed(checked, (feed) => engine.step(feed, labels, targets, loss, settings))
-  return { loss: report.loss, ...(report.answers > 0 && { correct: report.correct }) }
+  const { rates } = schedules.ratesOf(learningRate, { made: stepsOf(engine, id), count: 1 })
+  const takeBack = countSteps(engine, id, 1) // the next call may come before this one's turn
+  try {
+    const told = { settings, id, ...rates }
+    const report = await fed(checked, (feed) => engine.step(feed, labels, targets, loss, told))
+    return { loss: report.loss, ...(report.answers > 0 && { correct: report.correct }) }
+  } catch (error) {
+    takeBack()
+    throw error
+  }
 }

@@ -38,6 +38,7 @@ test('what is saved is evaluated and trained on, in JSON too', async (t) => {
     'epoch',
     'loss',
     'trainAcc',
+    'learningRate',
     'testLoss',
     'testAcc',
     'trainSeconds',

@@ -9,22 +9,26 @@ use crate::line::{Closing, Line};
 use candlewick::initializers::Initializer;
 use candlewick::losses::{Loss, Takes, Targets};
 use candlewick::metrics::Metrics;
-use candlewick::optimizers::Optimizer;
+use candlewick::optimizers::{Optimizer, Rate};
 use candlewick::simd::InstructionSet;
 use candlewick::{Result, checkpoint, json, memory};
 use napi::Env;
-use napi::bindgen_prelude::{Object, ObjectFinalize};
+use napi::bindgen_prelude::{Float64Array, Object, ObjectFinalize};
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::Arc;
 
 /// An optimiser.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct OptimizerOptions {
     /// Its settings, as JSON.
     pub settings: String,
     /// Its own number, above 0; what it keeps from step to step belongs to the one that made it.
     pub id: f64,
+    /// Of the steps of the call, one after the other; the optimiser's own by default.
+    pub learning_rates: Option<Float64Array>,
+    /// SGD's momentum or Adam's beta1 at each of them; the optimiser's own by default.
+    pub momenta: Option<Float64Array>,
 }
 
 /// Loss and right answers over images.
@@ -125,9 +129,10 @@ impl Engine {
     ) -> napi::Result<Object<'env>> {
         let images = images.shared();
         let (labels, values) = (memory::copy(labels).map_err(to_js)?, memory::copy(values).map_err(to_js)?);
+        let optimizer = Announced::of(optimizer);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let images = images.tensor()?;
-            let optimizer = begin(engine, &optimizer)?;
+            let optimizer = optimizer.begin(engine)?;
             let loss = read_loss(&loss)?;
             let targets = match loss.takes() {
                 Takes::Labels => Targets::Labels(&labels),
@@ -151,8 +156,9 @@ impl Engine {
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
         let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
+        let optimizer = Announced::of(optimizer);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            let optimizer = begin(engine, &optimizer)?;
+            let optimizer = optimizer.begin(engine)?;
             engine.train(&dataset, &order, batch_size as usize, &read_loss(&loss)?, &optimizer, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
@@ -240,10 +246,31 @@ impl Engine {
     }
 }
 
-/// The optimiser's settings, after its announcement; the engine checks them.
-fn begin(engine: &mut dyn candlewick::engine::Engine, options: &OptimizerOptions) -> Result<Optimizer> {
-    engine.announce_optimizer(options.id as u64);
-    json::read("the optimizer", r#"{ "kind": "sgd", "learningRate": 0.1 }"#, &options.settings)
+/// An optimiser on its way to the engine, with no memory of JavaScript's.
+struct Announced {
+    settings: String,
+    id: u64,
+    rates: Vec<Rate>,
+}
+
+impl Announced {
+    fn of(OptimizerOptions { settings, id, learning_rates, momenta }: OptimizerOptions) -> Self {
+        let momenta = momenta.as_deref().unwrap_or_default();
+        let rate = |(step, learning_rate): (usize, &f64)| Rate {
+            learning_rate: *learning_rate as f32,
+            momentum: momenta.get(step).copied(),
+        };
+        let rates = learning_rates.as_deref().unwrap_or_default().iter().enumerate().map(rate).collect();
+        Self { settings, id: id as u64, rates }
+    }
+
+    /// The optimiser, after its announcement; the engine checks its settings.
+    fn begin(self, engine: &mut dyn candlewick::engine::Engine) -> Result<Optimizer> {
+        engine.announce_optimizer(self.id);
+        let example = r#"{ "kind": "sgd", "learningRate": 0.1 }"#;
+        let optimizer: Optimizer = json::read("the optimizer", example, &self.settings)?;
+        Ok(Optimizer { rates: self.rates, ..optimizer })
+    }
 }
 
 fn read_loss(text: &str) -> Result<Loss> {

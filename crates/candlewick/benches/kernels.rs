@@ -236,12 +236,12 @@ impl Kernel for Momentum<'_> {
     type Output = ();
     fn run<L: Lanes<Real = f32>>(self, l: L) {
         let Self { w, g, v } = self;
-        let step = Optimizer::from(Sgd { learning_rate: 1e-9, momentum: 0.9, weight_decay: 0.0 }).at(1);
+        let step = Optimizer::from(Sgd { learning_rate: 1e-9, momentum: 0.9, ..Sgd::PLAIN }).at(1, 0);
         let mut planes = Planes::default();
         planes[0] = v;
         l.run(
             #[inline(always)]
-            || step.apply(w, g, planes),
+            || step.apply(true, 1.0, w, g, planes),
         );
     }
 }

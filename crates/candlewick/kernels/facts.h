@@ -31,7 +31,10 @@ constexpr Fact facts[] = {
     PLACE(Operation, words),
     SIZE(Optimizer),
     PLACE(Optimizer, steps),
+    PLACE(Optimizer, begun),
     PLACE(Optimizer, planes),
+    PLACE(Optimizer, rates),
+    PLACE(Optimizer, decays),
     PLACE(Optimizer, rule),
     PLACE(Optimizer, settings),
     SIZE(Loss),
@@ -39,6 +42,10 @@ constexpr Fact facts[] = {
     PLACE(Loss, scales),
     PLACE(Loss, kind),
     PLACE(Loss, settings),
+    SIZE(Rate),
+    PLACE(Rate, momentum),
+    PLACE(Rate, learning_rate),
+    PLACE(Rate, padding),
     SIZE(Arguments),
     PLACE(Arguments, operations),
     PLACE(Arguments, bytes),
@@ -94,7 +101,7 @@ extern "C" const char *candlewick_function(int function) {
   return with_function(static_cast<Function>(function), {0.0f}, [](const auto &f) { return typeid(f).name(); });
 }
 extern "C" const char *candlewick_rule(int rule) {
-  return with_rule({0, {}, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });
+  return with_rule({0, 0, {}, nullptr, nullptr, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });
 }
 extern "C" const char *candlewick_loss(int kind) {
   return with_loss({nullptr, nullptr, static_cast<LossKind>(kind), {}}, [](const auto &loss) { return typeid(loss).name(); });

@@ -48,7 +48,7 @@ fn dataset(count: usize) -> Dataset {
 #[test]
 fn a_step_allocates_nothing() {
     let dataset = dataset(64 * 100);
-    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
     let mut engine = LanesEngine::new(network(), Some(2)).unwrap();
     engine.set_flat_parameters(Initializer::xavier().parameters(&network(), 1).unwrap()).unwrap();
     let mut calls = |steps: u32| {

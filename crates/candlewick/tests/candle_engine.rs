@@ -34,7 +34,7 @@ fn images(dataset: &Dataset) -> Tensor {
     Tensor::from_slice(dataset.pixels(), (dataset.len(), 1, 6, 6), &Device::Cpu).unwrap()
 }
 
-const SGD: Sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 };
+const SGD: Sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01, ..Sgd::PLAIN };
 
 fn sgd() -> Optimizer {
     SGD.into()

@@ -126,7 +126,7 @@ fn each(mut check: impl FnMut(&str, &Network, LanesEngine, CudaEngine<Emulated>)
 
 #[test]
 fn a_step_has_the_gradients_of_the_lanes_engine() {
-    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
     each(|what, network, mut lanes, mut cuda| {
         for (seed, batch) in [1usize, 15, 33].into_iter().enumerate() {
             let [c, h, w] = network.input_shape;
@@ -146,7 +146,7 @@ fn a_step_has_the_gradients_of_the_lanes_engine() {
 
 #[test]
 fn training_evaluation_and_prediction_agree_with_the_lanes_engine() {
-    let sgd = Sgd { learning_rate: 0.05, momentum: 0.0, weight_decay: 0.0 }.into();
+    let sgd = Sgd { learning_rate: 0.05, ..Sgd::PLAIN }.into();
     each(|what, network, mut lanes, mut cuda| {
         let dataset = dataset(70, network.input_shape, network.classes());
         let order: Vec<u32> = (0..70).map(|i| i * 29 % 70).collect();
@@ -196,8 +196,8 @@ fn what_was_captured_serves_the_same_run_only() {
     let [one, other] = [60, 90].map(|count| dataset(count, network.input_shape, network.classes()));
     let forward: Vec<u32> = (0..60).collect();
     let backward: Vec<u32> = (0..60).rev().collect();
-    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.0 }.into();
-    let plain = Sgd::new(0.2).unwrap().into();
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, ..Sgd::PLAIN };
+    let plain = Sgd::new(0.2).unwrap();
     for (dataset, order, batch_size, sgd) in [
         (&one, &forward[..], 16, plain),
         (&one, &backward[..], 16, plain),
@@ -206,6 +206,7 @@ fn what_was_captured_serves_the_same_run_only() {
         (&other, &backward[..40], 7, momentum),
         (&other, &forward[..], 1, momentum),
     ] {
+        let sgd = sgd.into();
         for epoch in 0..2 {
             let expected =
                 lanes.train(dataset, order, batch_size, &Loss::default(), &sgd, &Progress::default()).unwrap();
@@ -231,7 +232,7 @@ fn a_long_epoch_is_queued_piece_by_piece() {
     let (mut lanes, mut cuda) = engines(&network, gpu());
     let dataset = dataset(5000, network.input_shape, 2);
     let order: Vec<u32> = (0..5000).map(|i| i * 7 % 5000).collect();
-    let sgd = Sgd { learning_rate: 0.01, momentum: 0.5, weight_decay: 0.0 }.into();
+    let sgd = Sgd { learning_rate: 0.01, momentum: 0.5, ..Sgd::PLAIN }.into();
     let progress = Progress::default();
     let expected = lanes.train(&dataset, &order, 1, &Loss::default(), &sgd, &Progress::default()).unwrap();
     let found = cuda.train(&dataset, &order, 1, &Loss::default(), &sgd, &progress).unwrap();
@@ -245,7 +246,7 @@ fn velocity_belongs_to_its_optimizer() {
     let network = &networks()[1];
     let dataset = dataset(32, network.input_shape, network.classes());
     let order: Vec<u32> = (0..32).collect();
-    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
+    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
     let step = |engine: &mut dyn Engine| {
         engine.train(&dataset, &order, 32, &Loss::default(), &momentum, &Progress::default()).unwrap()
     };

@@ -36,7 +36,7 @@ fn engine(set: InstructionSet, threads: usize) -> LanesEngine {
     engine
 }
 
-const SGD: Sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01 };
+const SGD: Sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 0.01, ..Sgd::PLAIN };
 
 fn sgd() -> Optimizer {
     SGD.into()

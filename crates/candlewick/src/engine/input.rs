@@ -24,14 +24,14 @@ pub fn check_images(network: &Network, images: &Tensor) -> Result<usize> {
     }
 }
 
-/// The batch of a single step; the loss with what it compares with, and the optimiser's settings.
+/// The batch of a single step and the optimiser's settings; the loss with what it compares with.
 pub fn check_step<'a>(
     network: &Network,
     images: &Tensor,
     targets: Targets<'a>,
     loss: &'a Loss,
     optimizer: &Optimizer,
-) -> Result<(Objective<'a>, Optimizer)> {
+) -> Result<Objective<'a>> {
     let (n, outputs) = (check_images(network, images)?, network.classes());
     loss.check(outputs)?;
     let objective = Objective::new(loss, targets, outputs)?;
@@ -48,7 +48,8 @@ pub fn check_step<'a>(
             images.try_for_each(|(image, values)| loss.check_values(values, image))?;
         }
     }
-    Ok((objective, optimizer.validated()?))
+    optimizer.check(1)?;
+    Ok(objective)
 }
 
 /// As many targets as images.
@@ -70,7 +71,7 @@ fn check_count(images: usize, targets: Targets<'_>, outputs: usize) -> Result<()
     }
 }
 
-/// All that a training is given, and whether it is to start at all; the optimiser's settings.
+/// All that a training is given, and whether it is to start at all.
 pub fn check_training(
     network: &Network,
     dataset: &Dataset,
@@ -79,16 +80,15 @@ pub fn check_training(
     loss: &Loss,
     optimizer: &Optimizer,
     progress: &Progress,
-) -> Result<Optimizer> {
+) -> Result<()> {
     check_dataset(network, dataset)?;
     loss.check(network.classes())?;
     dataset.check(order, loss, network.classes())?;
-    let optimizer = optimizer.validated()?;
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
-    progress.check()?;
-    Ok(optimizer)
+    optimizer.check(order.len().div_ceil(batch_size))?;
+    progress.check()
 }
 
 /// The indices of a range of a dataset's images.

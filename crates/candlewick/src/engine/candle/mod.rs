@@ -20,7 +20,7 @@ use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::{Network, Parameter, PlacedLayer};
-use crate::optimizers::{Optimizer, State};
+use crate::optimizers::{Optimizer, Rate, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 pub(super) use devices::{check, create, devices};
@@ -160,7 +160,13 @@ impl CandleEngine {
 
     /// candle goes back by recursion. So each layer's graph is one of its own, and a deep network needs no deep stack: its input is
     /// a variable, and its output goes on as a plain tensor.
-    fn step_on(&mut self, images: &Images<'_>, objective: &Objective<'_>, optimizer: &Optimizer) -> Result<Metrics> {
+    fn step_on(
+        &mut self,
+        images: &Images<'_>,
+        objective: &Objective<'_>,
+        optimizer: &Optimizer,
+        place: usize,
+    ) -> Result<Metrics> {
         let mut passed = Vec::new();
         let mut x = self.images(images, 0..objective.len())?;
         for placed in &self.network.layers {
@@ -183,18 +189,19 @@ impl CandleEngine {
         }
         gradients.reverse();
         self.gradients = gradients;
-        self.update(optimizer)?;
+        self.update(optimizer, optimizer.rate(place))?;
         Ok(metrics)
     }
 
-    fn update(&mut self, optimizer: &Optimizer) -> Result<()> {
+    fn update(&mut self, optimizer: &Optimizer, rate: Rate) -> Result<()> {
         let zeros = || Ok(self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?);
         self.state.hand_over(optimizer, zeros, |plane| clear(plane))?;
         let number = self.state.count_steps(1);
         let planes = &mut self.state.planes_mut()[..optimizer.state().len()];
         for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
             let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
-            parameter.set(&optimizer.reference(number, &parameter.as_detached_tensor(), gradient, &mut state)?)?;
+            let (is_weight, w) = (self.network.parameters[i].is_weight(), parameter.as_detached_tensor());
+            parameter.set(&optimizer.reference(number, rate, is_weight, &w, gradient, &mut state)?)?;
             for (plane, state) in planes.iter_mut().zip(state) {
                 plane[i] = state;
             }
@@ -224,10 +231,10 @@ impl Engine for CandleEngine {
     }
 
     fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
-        let (objective, optimizer) = check_step(&self.network, images, targets, loss, optimizer)?;
-        self.require_room_to_step(objective.len(), &optimizer)?;
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
+        self.require_room_to_step(objective.len(), optimizer)?;
         let threads = self.lease()?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, &objective, &optimizer)))?
+        with_images(images, |images| threads.install(|| self.step_on(&images, &objective, optimizer, 0)))?
     }
 
     fn train(
@@ -239,14 +246,14 @@ impl Engine for CandleEngine {
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         let largest = batch_size.min(order.len());
-        self.require_room_to_step(largest, &optimizer)?;
+        self.require_room_to_step(largest, optimizer)?;
         let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
         self.lease()?.install(|| {
-            for indices in order.chunks(batch_size) {
+            for (place, indices) in order.chunks(batch_size).enumerate() {
                 let objective = gathered.objective(loss, dataset, indices)?;
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, &optimizer)?;
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place)?;
                 progress.advance(indices.len())?;
             }
             Ok(metrics)

@@ -3,7 +3,7 @@
 use super::gpu::{Kernel, THREADS};
 use super::layout::{Arguments, Operation, SPLITS};
 use super::loss::DeviceLoss;
-use super::optimizer::DeviceOptimizer;
+use super::optimizer::{DeviceOptimizer, DeviceRate};
 use super::{PARAMETERS, SHARERS, SUMS};
 use crate::activations::Activation;
 use crate::engine::schedule::schedule;
@@ -44,7 +44,8 @@ macro_rules! hold_struct {
 #[test]
 fn structs_have_the_same_fields_in_the_same_places() {
     hold_struct! { "Operation", Operation { kind, x, y, own, own_end, partial, record, words } }
-    hold_struct! { "Optimizer", DeviceOptimizer { steps, planes, rule, settings } }
+    hold_struct! { "Optimizer", DeviceOptimizer { steps, begun, planes, rates, decays, rule, settings } }
+    hold_struct! { "Rate", DeviceRate { momentum, learning_rate, padding } }
     hold_struct! { "Loss", DeviceLoss { class_weights, scales, kind, settings } }
     hold_struct! {
         "Arguments",
@@ -87,7 +88,7 @@ fn layers_functions_rules_and_losses_have_the_same_numbers() {
         hold_name(candlewick_function(function.on_device().0), function);
     }
     for optimizer in Optimizer::EXAMPLES {
-        hold_name(candlewick_rule(optimizer.encode().rule), &optimizer.at(1));
+        hold_name(candlewick_rule(optimizer.encode().rule), optimizer.at(1, 0).motion(true));
     }
     for loss in Loss::examples(3) {
         hold_name(candlewick_loss(loss.encode(3).kind), &loss);

@@ -42,7 +42,7 @@ use growing::Growing;
 pub use layout::Arguments;
 use layout::{Layout, SPLITS};
 use loss::ResidentLoss;
-use optimizer::DeviceOptimizer;
+use optimizer::{DeviceOptimizer, DeviceRate};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -91,6 +91,10 @@ pub struct CudaEngine<G: Gpu> {
     /// The rule of the steps and its settings, which captured launches have from here.
     optimizer: G::Memory,
     loss: ResidentLoss<G>,
+    /// Of the steps of a run.
+    rates: Growing<G>,
+    /// A byte for each parameter: whether it decays.
+    decays: Growing<G>,
     scratch: Option<G::Memory>,
     sums: G::Memory,
     /// Those that grow with what they hold.
@@ -168,6 +172,8 @@ impl<G: Gpu> CudaEngine<G> {
             loss: ResidentLoss::new(&gpu)?,
             scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
+            rates: Growing::new(),
+            decays: Growing::new(),
             partials: Growing::new(),
             records: Growing::new(),
             order: Growing::new(),
@@ -308,8 +314,10 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.most_blocks).min(afforded)
     }
 
-    /// Hands the state to the optimiser whose steps follow, and tells the kernels.
-    fn begin(&mut self, optimizer: &Optimizer) -> Result<()> {
+    /// Hands the state to the optimiser whose `steps` follow, and tells the kernels.
+    fn begin(&mut self, optimizer: &Optimizer, steps: usize) -> Result<()> {
+        self.write_rates(optimizer, steps)?;
+        self.write_decays(optimizer)?;
         let (gpu, count) = (&self.gpu, self.network.parameter_count());
         let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
         self.state.hand_over(optimizer, zeros, |plane| gpu.clear(plane))?;
@@ -318,8 +326,22 @@ impl<G: Gpu> CudaEngine<G> {
             *address = gpu.address(plane);
         }
         let Encoded { rule, settings } = optimizer.encode();
-        let optimizer = DeviceOptimizer { steps: self.state.steps(), planes, rule, settings };
+        let (rates, decays, steps) = (self.rates.address(gpu), self.decays.address(gpu), self.state.steps());
+        let optimizer = DeviceOptimizer { steps, begun: steps, planes, rates, decays, rule, settings };
         gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
+    }
+
+    fn write_rates(&mut self, optimizer: &Optimizer, steps: usize) -> Result<()> {
+        let rates = (0..steps).map(|place| DeviceRate::from(optimizer.rate(place)));
+        self.rates.write(&self.gpu, bytemuck::cast_slice(&memory::collect(rates)?))
+    }
+
+    fn write_decays(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let mut decays = memory::zeros::<u8>(self.network.parameter_count())?;
+        for parameter in &self.network.parameters {
+            decays[parameter.range.clone()].fill(optimizer.decay.takes(parameter.is_weight()).into());
+        }
+        self.decays.write(&self.gpu, &decays)
     }
 
     /// Queues the step of the batch of this number in its run.
@@ -383,14 +405,14 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 
     fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
-        let (objective, optimizer) = check_step(&self.network, images, targets, loss, optimizer)?;
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
         let n = objective.len();
         with_images(images, |images| {
             self.make_room(n, n)?;
             let [labels, values] = self.load_targets(targets)?;
             let arguments = Arguments { labels, values, ..self.load_batch(&images)? };
             self.loss.tell(&self.gpu, loss.encode(self.network.classes()), std::iter::once(objective.scale()))?;
-            self.begin(&optimizer)?;
+            self.begin(optimizer, 1)?;
             self.step_on(&arguments, 0..n, 0)?;
             self.state.count_steps(1);
             let sums = self.sums(n)?;
@@ -407,7 +429,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
@@ -424,7 +446,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.epoch = None;
             self.epoch = Some(self.capture(run)?);
         }
-        self.begin(&optimizer)?; // after all that may lack memory, as steps must follow
+        self.begin(optimizer, order.len().div_ceil(batch_size))?; // after all that may lack memory, as steps must follow
         if is_captured {
             for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
                 self.gpu.replay(graph)?;
@@ -584,7 +606,7 @@ mod tests {
     #[test]
     fn another_learning_rate_captures_nothing_anew() {
         let (mut engine, dataset) = (engine(2, 227 << 10), ten_images());
-        let sgd = Sgd { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.01 };
+        let sgd = Sgd { learning_rate: 0.1, momentum: 0.5, weight_decay: 0.01, ..Sgd::PLAIN };
         let first = trained(&mut engine, &dataset, sgd);
         let second = trained(&mut engine, &dataset, Sgd { learning_rate: 0.2, ..sgd });
         assert_ne!(first, second);

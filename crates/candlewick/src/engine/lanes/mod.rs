@@ -69,7 +69,7 @@ impl LanesEngine {
         let program = Program::new(&network);
         let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
         check_room(Scratch::<f32>::needs(&program).saturating_add(parameters))?;
-        let parts = parts(&program).into();
+        let parts = parts(&program).into_iter().map(|part| part.cut(&network)).collect();
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,
             gradient: Vec::new(),
@@ -93,8 +93,14 @@ impl LanesEngine {
     }
 
     /// A step, within the leased threads.
-    fn step_on(&mut self, images: &Images<'_>, objective: &Objective<'_>, optimizer: &Optimizer) -> Metrics {
-        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1)), Metrics::default());
+    fn step_on(
+        &mut self,
+        images: &Images<'_>,
+        objective: &Objective<'_>,
+        optimizer: &Optimizer,
+        place: usize,
+    ) -> Metrics {
+        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
         for round in rounds(objective.len()) {
             let (is_first, is_last) = (round.start == 0, round.end == objective.len());
             metrics += self.backward(images, objective, round);
@@ -141,11 +147,11 @@ impl Engine for LanesEngine {
     }
 
     fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
-        let (objective, optimizer) = check_step(&self.network, images, targets, loss, optimizer)?;
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
         let threads = self.threads.lease()?;
         with_images(images, |images| {
-            self.prepare(&optimizer, objective.len())?;
-            Ok(threads.install(|| self.step_on(&images, &objective, &optimizer)))
+            self.prepare(optimizer, objective.len())?;
+            Ok(threads.install(|| self.step_on(&images, &objective, optimizer, 0)))
         })?
     }
 
@@ -158,18 +164,18 @@ impl Engine for LanesEngine {
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
         let largest = batch_size.min(order.len());
         let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
         let threads = self.threads.lease()?;
-        self.prepare(&optimizer, largest)?;
+        self.prepare(optimizer, largest)?;
         threads.install(|| {
-            for indices in order.chunks(batch_size) {
+            for (place, indices) in order.chunks(batch_size).enumerate() {
                 let objective = gathered.objective(loss, dataset, indices)?;
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, &optimizer);
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place);
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
