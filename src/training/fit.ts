@@ -113,8 +113,8 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
       // An epoch of a few milliseconds ends before its timer strikes.
       if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
       const { correct, answers } = trained
-      const accuracy = answers > 0 && { trainAcc: correct / answers }
-      const figures = { epoch, loss: trained.loss, ...accuracy, learningRate: last }
+      const scored = answers > 0 && { trainAcc: correct / answers }
+      const figures = { epoch, loss: trained.loss, ...scored, learningRate: last }
       if (!test) {
         yield { ...figures, trainSeconds }
         continue

@@ -66,7 +66,7 @@ test('a regression learns, and has losses but no accuracy', async (t) => {
   let last: Epoch | undefined
   for await (const epoch of fit(net, regression, options)) last = epoch
   t.true(last && last.loss < 1e-4 && (last.testLoss ?? 1) < 1e-4, JSON.stringify(last))
-  t.deepEqual(Object.keys(last ?? {}), ['epoch', 'loss', 'testLoss', 'trainSeconds', 'evalSeconds'])
+  t.deepEqual(Object.keys(last ?? {}), ['epoch', 'loss', 'learningRate', 'testLoss', 'trainSeconds', 'evalSeconds'])
   if (last) t.regex(formatEpoch(last), /^epoch 60, loss 0\.000\d, test loss 0\.000\d, time \d+\.\d sec$/)
   const { loss: mean, ...rest } = await evaluate(net, regression, { loss })
   t.deepEqual([mean, rest], [last?.testLoss as number, { count }])
