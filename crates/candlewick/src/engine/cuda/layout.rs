@@ -83,13 +83,15 @@ impl Layout {
     /// # Errors
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
+        let stages = schedule(network, true);
+        let needs_batch = stages.iter().any(|stage| stage.plus.is_some() || stage.operation.needs().survey > 0);
+        if needs_batch || network.parameters.iter().any(|parameter| !parameter.trainable) {
+            let message = "the CUDA engine has no residual blocks, no batch normalisation and no layers that do not learn; use \"cpu\"";
+            return Err(Error::new(Code::DeviceUnavailable, message));
+        }
         let mut layout = Self { longest: network.image_len(), ..Self::default() };
         let (mut x, mut y) = (0, network.image_len());
-        for stage in schedule(network, true) {
-            if stage.plus.is_some() || stage.operation.needs().survey > 0 {
-                let message = "the CUDA engine has no residual blocks and no batch normalisation; use \"cpu\"";
-                return Err(Error::new(Code::DeviceUnavailable, message));
-            }
+        for stage in stages {
             layout.push(&stage, x, y)?;
             (x, y) = (y, y.saturating_add(stage.output_len));
         }
