@@ -5,6 +5,7 @@
 //!                                                                          └─► record of the image
 //!                                                                                      │
 //!   parameters ◄── update: gradient, and the optimiser's step, 32 parameters to a block ◄┘
+//!       where gradients are clipped: gather (the gradient) ──► clip (its norm, in one block) ──► move_all (the step)
 //! ```
 //!
 //! Partial gradients or a record: where a layer leaves what its parameters' gradient is made of is its own affair.
@@ -33,7 +34,7 @@ use crate::kernels::MOST;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimizers::{Encoded, MOST_STATE, Optimizer, State};
+use crate::optimizers::{Averaging, Ema, Encoded, MOST_STATE, Optimizer, State};
 use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
@@ -91,6 +92,8 @@ pub struct CudaEngine<G: Gpu> {
     rates: Growing<G>,
     /// A byte for each parameter: whether it decays.
     decays: Growing<G>,
+    /// The averaged parameters as `turned`.
+    turned_average: Growing<G>,
     scratch: Option<G::Memory>,
     sums: G::Memory,
     /// Those that grow with what they hold.
@@ -129,6 +132,7 @@ struct Run {
     arguments: Arguments,
     images: usize,
     batch_size: usize,
+    clips: bool,
 }
 
 impl Run {
@@ -167,6 +171,7 @@ impl<G: Gpu> CudaEngine<G> {
             sums: gpu.allocate(2 * size_of::<f64>())?,
             rates: Growing::new(),
             decays: Growing::new(),
+            turned_average: Growing::new(),
             partials: Growing::new(),
             records: Growing::new(),
             order: Growing::new(),
@@ -190,8 +195,18 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Launches what will be captured with nothing to do: drivers may load a kernel at its first launch, and not in a capture.
     fn load_kernels(&self) -> Result<()> {
-        self.gpu.launch(Kernel::Train, 1, self.shared, &Arguments::default())?;
-        self.gpu.launch(Kernel::Update, 1, UPDATE_SHARED, &Arguments::default())
+        let nothing = Arguments::default();
+        self.gpu.launch(Kernel::Train, 1, self.shared, &nothing)?;
+        self.gpu.launch(Kernel::Update, 1, UPDATE_SHARED, &nothing)?;
+        self.gpu.launch(Kernel::Gather, 1, UPDATE_SHARED, &nothing)?;
+        self.gpu.launch(Kernel::MoveAll, 1, 0, &nothing)?;
+        // It writes to the optimiser's memory, of a norm of nothing.
+        self.gpu.launch(
+            Kernel::Clip,
+            1,
+            METRICS_SHARED,
+            &Arguments { optimizer: self.gpu.address(&self.optimizer), ..nothing },
+        )
     }
 
     /// What every launch is told.
@@ -285,15 +300,42 @@ impl<G: Gpu> CudaEngine<G> {
         self.write_rates(optimizer, steps)?;
         self.write_decays(optimizer)?;
         let (gpu, count) = (&self.gpu, self.network.parameter_count());
-        let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
-        self.state.hand_over(optimizer, zeros, |plane| gpu.clear(plane))?;
+        let bytes = count.saturating_mul(size_of::<f32>());
+        if optimizer.averaging.is_some() {
+            self.turned_average.room(gpu, bytes)?;
+        }
+        let parameters = &self.parameters;
+        let copy = || {
+            let mut values = memory::zeros::<f32>(count)?;
+            gpu.read(parameters, bytemuck::cast_slice_mut(&mut values))?;
+            let mut plane = gpu.allocate(bytes)?;
+            gpu.write(&mut plane, bytemuck::cast_slice(&values))?;
+            Ok(plane)
+        };
+        self.state.hand_over(optimizer, || gpu.allocate(bytes), copy, |plane| gpu.clear(plane))?;
         let mut planes = [0; MOST_STATE];
         for (address, plane) in planes.iter_mut().zip(self.state.planes()) {
             *address = gpu.address(plane);
         }
         let Encoded { rule, settings } = optimizer.encode();
         let (rates, decays, steps) = (self.rates.address(gpu), self.decays.address(gpu), self.state.steps());
-        let optimizer = DeviceOptimizer { steps, begun: steps, planes, rates, decays, rule, settings };
+        let average = self.state.average().map_or(0, |average| gpu.address(average));
+        let average_decay = optimizer.averaging.map_or(0.0, |Averaging::Ema(Ema { decay })| decay);
+        let (clip_norm, share, scale) = (optimizer.clip_norm.unwrap_or_default(), 0.0, 1.0);
+        let optimizer = DeviceOptimizer {
+            steps,
+            begun: steps,
+            planes,
+            rates,
+            decays,
+            average,
+            average_decay,
+            share,
+            clip_norm,
+            scale,
+            rule,
+            settings,
+        };
         gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
     }
 
@@ -311,7 +353,7 @@ impl<G: Gpu> CudaEngine<G> {
     }
 
     /// Queues a batch's step.
-    fn step_on(&self, arguments: &Arguments, batch: Range<usize>) -> Result<()> {
+    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, clips: bool) -> Result<()> {
         let blocks = self.training_blocks(batch.len());
         let arguments = Arguments {
             first: batch.start as i32,
@@ -325,13 +367,18 @@ impl<G: Gpu> CudaEngine<G> {
         if groups == 0 {
             return Ok(());
         }
-        self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments)
+        if !clips {
+            return self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments);
+        }
+        self.gpu.launch(Kernel::Gather, groups, UPDATE_SHARED, &arguments)?;
+        self.gpu.launch(Kernel::Clip, 1, METRICS_SHARED, &arguments)?;
+        self.gpu.launch(Kernel::MoveAll, self.most_blocks, 0, &arguments)
     }
 
     /// Queues the steps of a piece of a run.
     fn queue(&self, run: &Run, start: usize, images: usize) -> Result<()> {
         for (first, len) in pieces(images, run.batch_size) {
-            self.step_on(&run.arguments, start + first..start + first + len)?;
+            self.step_on(&run.arguments, start + first..start + first + len, run.clips)?;
         }
         Ok(())
     }
@@ -340,6 +387,15 @@ impl<G: Gpu> CudaEngine<G> {
         let graph = |(start, images)| Ok((self.gpu.capture(&mut || self.queue(&run, start, images))?, images));
         let graphs = run.pieces().map(graph).collect::<Result<_>>()?;
         Ok(Epoch { run, graphs })
+    }
+
+    /// As these, but with the averaged parameters where there are some, in both their orders.
+    fn answering(&self, arguments: Arguments) -> Result<Arguments> {
+        let Some(average) = self.state.average() else { return Ok(arguments) };
+        let (parameters, turned) = (self.gpu.address(average), self.turned_average.address(&self.gpu));
+        let arguments = Arguments { parameters, turned, ..arguments };
+        self.gpu.launch(Kernel::TurnAll, self.most_blocks, 0, &arguments)?;
+        Ok(arguments)
     }
 
     /// Queues a kernel that takes images forward.
@@ -376,7 +432,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
             let arguments = self.load_batch(&images)?;
             self.begin(optimizer, 1)?;
-            self.step_on(&arguments, 0..labels.len())?;
+            self.step_on(&arguments, 0..labels.len(), optimizer.clip_norm.is_some())?;
             self.state.count_steps(1);
             self.metrics(labels.len())
         })?
@@ -398,7 +454,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(order.len(), batch_size)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
-        let run = Run { arguments, images: order.len(), batch_size };
+        let run = Run { arguments, images: order.len(), batch_size, clips: optimizer.clip_norm.is_some() };
         let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
         if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
             self.epoch = None;
@@ -432,7 +488,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         let Arguments { bytes, labels, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(&indices))?;
-        let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
+        let own = self.answering(self.arguments())?;
+        let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..own };
         for (start, images) in pieces(indices.len(), EVALUATION_BATCH) {
             self.forward(Kernel::Score, &arguments, start..start + images)?;
             self.gpu.synchronize()?;
@@ -444,7 +501,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     /// Of the GPU's memory: what is the network's own, without batches and datasets.
     fn size(&self) -> usize {
         let scratch = if self.scratch.is_some() { self.most_blocks * self.layout.memory_len } else { 0 };
-        ((3 + self.state.planes().len()) * self.network.parameter_count() + scratch) * size_of::<f32>()
+        let averages = 2 * usize::from(self.state.average().is_some());
+        ((3 + averages + self.state.planes().len()) * self.network.parameter_count() + scratch) * size_of::<f32>()
     }
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -456,6 +514,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             check_count(n)?;
             self.logits.room(&self.gpu, n.saturating_mul(classes).saturating_mul(size_of::<f32>()))?;
             let arguments = self.load_batch(&images)?;
+            let arguments = self.answering(arguments)?;
             for (start, images) in pieces(n, EVALUATION_BATCH) {
                 self.forward(Kernel::Predict, &arguments, start..start + images)?;
             }
@@ -468,7 +527,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 
     fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
-        self.read_floats(&self.parameters, self.network.parameter_count()).map(Cow::Owned)
+        let shown = self.state.average().unwrap_or(&self.parameters);
+        self.read_floats(shown, self.network.parameter_count()).map(Cow::Owned)
     }
 
     fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {
