@@ -8,8 +8,8 @@ import {
   fit,
   type LearningRate,
   linearWarmup,
-  oneCycle,
   type Optimizer,
+  oneCycle,
   Sequential,
   sgd,
   step,
@@ -66,7 +66,10 @@ test('a warm-up leads to what follows it, whose steps are counted from there', (
 })
 
 test('a function is asked for each step', (t) => {
-  t.deepEqual(rates((step) => step / 2, 4), [0, 0.5, 1, 1.5])
+  t.deepEqual(
+    rates((step) => step / 2, 4),
+    [0, 0.5, 1, 1.5],
+  )
 })
 
 /** What torch.optim.lr_scheduler.OneCycleLR makes of max_lr=0.3, total_steps=10: rates and momenta. */
@@ -85,8 +88,18 @@ const cycle = [
 
 test("one cycle is PyTorch's", (t) => {
   const { rates: found } = schedules.ratesOf(oneCycle({ maxLearningRate: 0.3, steps: 10 }), { made: 0, count: 10 })
-  t.true(near(Array.from(found.learningRates ?? []), cycle.map(([learningRate]) => learningRate)))
-  t.true(near(Array.from(found.momenta ?? []), cycle.map(([, momentum]) => momentum)))
+  t.true(
+    near(
+      Array.from(found.learningRates ?? []),
+      cycle.map(([learningRate]) => learningRate),
+    ),
+  )
+  t.true(
+    near(
+      Array.from(found.momenta ?? []),
+      cycle.map(([, momentum]) => momentum),
+    ),
+  )
 })
 
 /** Those of anneal_strategy='linear', pct_start=0.4, div_factor=2, final_div_factor=5: the greatest is between two steps. */
@@ -204,7 +217,11 @@ test('a schedule goes on where its optimiser is, from step to fit and from fit t
   const seen: number[] = []
   const make = () => {
     seen.length = 0
-    return sgd({ learningRate: (i) => (seen.push(i), 0.5 ** i) })
+    const learningRate = (i: number) => {
+      seen.push(i)
+      return 0.5 ** i
+    }
+    return sgd({ learningRate })
   }
   const net = await linear()
   const optimizer = make()
@@ -214,8 +231,10 @@ test('a schedule goes on where its optimiser is, from step to fit and from fit t
   const steps = [1, 2].map(() => step(net, batch.images, batch.labels, optimizer))
   await Promise.all(steps)
   t.deepEqual(seen, [0, 1], 'steps that wait in line have each its place')
-  for await (const { learningRate } of fit(net, data, { epochs: 1, batchSize: 4, optimizer })) t.is(learningRate, 0.5 ** 4)
-  for await (const { learningRate } of fit(net, data, { epochs: 1, batchSize: 4, optimizer })) t.is(learningRate, 0.5 ** 7)
+  for await (const { learningRate } of fit(net, data, { epochs: 1, batchSize: 4, optimizer }))
+    t.is(learningRate, 0.5 ** 4)
+  for await (const { learningRate } of fit(net, data, { epochs: 1, batchSize: 4, optimizer }))
+    t.is(learningRate, 0.5 ** 7)
   t.deepEqual(seen, [0, 1, 2, 3, 4, 5, 6, 7])
   await t.throwsAsync(step(net, batch.images, [9, 9, 9, 9], optimizer))
   await step(net, batch.images, batch.labels, optimizer)
@@ -240,7 +259,11 @@ test('an optimiser that continues has more steps, and its cycle ends with the fi
 
 test('a training that is aborted has made the steps that it has made', async (t) => {
   const seen: number[] = []
-  const optimizer = sgd({ learningRate: (i) => (seen.push(i), 0.001) })
+  const learningRate = (i: number) => {
+    seen.push(i)
+    return 0.001
+  }
+  const optimizer = sgd({ learningRate })
   const net = await linear()
   const count = 200_000
   const data = { data: new Uint8Array(4 * count), shape: [count, 1, 2, 2] }
@@ -290,7 +313,10 @@ test('a function that fails ends the training before the epoch', async (t) => {
 })
 
 test('a single step asks a schedule for its steps', async (t) => {
-  const [net, learningRate] = [await linear(), linearWarmup({ steps: 2, learningRate: cosineDecay({ learningRate: 1 }) })]
+  const [net, learningRate] = [
+    await linear(),
+    linearWarmup({ steps: 2, learningRate: cosineDecay({ learningRate: 1 }) }),
+  ]
   const message = 'Only fit knows how many steps there will be; give cosineDecay({ steps }) here.'
   await t.throwsAsync(step(net, images, labels, sgd({ learningRate })), { code: 'INVALID_ARGUMENT', message })
 })
