@@ -202,3 +202,38 @@ impl Kernel for Average<'_> {
         );
     }
 }
+
+#[cfg(test)]
+mod temp {
+    use super::*;
+    use crate::optimizers::*;
+    #[test]
+    fn temp_speed() {
+        let n = 1 << 16;
+        let network = Network::new(&[crate::layers::Layer::Dense(crate::layers::Dense::new(64))], [1, 1, 1024]).unwrap();
+        let part = Part { range: 0..n, instruction: 0, segments: vec![Segment { range: 0..n, is_weight: true }] };
+        let _ = network;
+        let set = crate::simd::InstructionSet::chosen().unwrap();
+        for round in 0..3 {
+            for optimizer in Optimizer::EXAMPLES {
+                let (mut w, mut g, mut a, mut b) = (vec![0.1f32; n], vec![0.01f32; n], vec![0.0f32; n], vec![0.0f32; n]);
+                let mut best = f64::MAX;
+                for number in 1..200 {
+                    let t = std::time::Instant::now();
+                    let weights = Weights { parameters: &mut w, gradient: &mut g, planes: [&mut a, &mut b] };
+                    set.run(Scaled { part: &part, step: optimizer.at(number, 0), scale: 1.0, weights });
+                    best = best.min(t.elapsed().as_secs_f64());
+                }
+                println!("{round} {} {:.3} ns", optimizer.kind(), best * 1e9 / n as f64);
+            }
+            let mut best = f64::MAX;
+            let g = vec![0.01f32; n];
+            for _ in 0..100 {
+                let t = std::time::Instant::now();
+                std::hint::black_box(set.run(Squares { part: &part, gradient: &g }));
+                best = best.min(t.elapsed().as_secs_f64());
+            }
+            println!("{round} squares {:.3} ns", best * 1e9 / n as f64);
+        }
+    }
+}
