@@ -9,6 +9,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::{Adam, AdamW, Averaging, Decay, Ema, Optimizer, Rate, Sgd};
 use candlewick::simd::InstructionSet;
@@ -53,14 +54,14 @@ fn engines() -> Vec<(&'static str, Box<dyn Engine>)> {
 /// Three steps, of 40, 40 and 10 images.
 fn train(engine: &mut dyn Engine, optimizer: &Optimizer) {
     let order: Vec<u32> = (0..COUNT as u32).collect();
-    engine.train(&dataset(), &order, 40, optimizer, &Progress::default()).unwrap();
+    engine.train(&dataset(), &order, 40, &Loss::default(), optimizer, &Progress::default()).unwrap();
 }
 
 /// The same steps, one at a time.
 fn train_by_steps(engine: &mut dyn Engine, optimizers: [Optimizer; 3]) {
     let order: Vec<u32> = (0..COUNT as u32).collect();
     for (batch, optimizer) in order.chunks(40).zip(optimizers) {
-        engine.train(&dataset(), batch, 40, &optimizer, &Progress::default()).unwrap();
+        engine.train(&dataset(), batch, 40, &Loss::default(), &optimizer, &Progress::default()).unwrap();
     }
 }
 
@@ -108,10 +109,11 @@ fn rates_of_other_steps_are_refused() {
     for (name, mut engine) in engines() {
         let (order, before) = ((0..COUNT as u32).collect::<Vec<_>>(), parameters(&*engine));
         let optimizer = Optimizer { rates: rates.clone(), ..momentum().into() };
-        let refused = engine.train(&dataset(), &order, 40, &optimizer, &Progress::default()).unwrap_err();
+        let refused =
+            engine.train(&dataset(), &order, 40, &Loss::default(), &optimizer, &Progress::default()).unwrap_err();
         assert_eq!(refused.message, "2 rates were given for 3 steps; each step needs one", "{name}");
         let images = Tensor::zeros((1, 1, 8, 8), DType::F32, &Device::Cpu).unwrap();
-        assert!(engine.step(&images, &[0], &optimizer).is_err(), "{name}");
+        assert!(engine.step(&images, Targets::Labels(&[0]), &Loss::default(), &optimizer).is_err(), "{name}");
         assert_eq!(parameters(&*engine), before);
     }
 }
@@ -128,7 +130,7 @@ fn a_step_is_no_longer_than_the_clip_norm() {
         let (before, clipped) = (parameters(&*engine), Optimizer { clip_norm: Some(0.125), ..plain.clone() });
         let images = Tensor::from_slice(dataset().pixels(), (COUNT, 1, 8, 8), &Device::Cpu).unwrap();
         let labels: Vec<u32> = dataset().labels().iter().map(|label| u32::from(*label)).collect();
-        engine.step(&images, &labels, &clipped).unwrap();
+        engine.step(&images, Targets::Labels(&labels), &Loss::default(), &clipped).unwrap();
         let gradient = engine.flat_gradient().unwrap().into_owned();
         let scale = 0.125 / (norm(&gradient) + 1e-6);
         assert!(scale < 0.5, "{scale} is to be told from 1");
@@ -150,7 +152,7 @@ fn a_norm_that_is_no_number_leaves_none() {
     let clipped = Optimizer { clip_norm: Some(1.0), ..Sgd { learning_rate: 1.0, ..Sgd::PLAIN }.into() };
     for (name, mut engine) in engines() {
         let images = Tensor::full(f32::NAN, (1, 1, 8, 8), &Device::Cpu).unwrap();
-        engine.step(&images, &[0], &clipped).unwrap();
+        engine.step(&images, Targets::Labels(&[0]), &Loss::default(), &clipped).unwrap();
         assert!(parameters(&*engine).iter().all(|w| w.is_nan()), "{name}");
     }
 }
@@ -163,8 +165,10 @@ fn an_average_follows_the_parameters() {
         let mut expected: Vec<f64> = parameters(&*raw).iter().map(|w| f64::from(*w)).collect();
         let order: Vec<u32> = (0..COUNT as u32).collect();
         for (number, batch) in (1u32..).zip(order.chunks(18)) {
-            engine.train(&dataset(), batch, 18, &averaged(plain.clone()), &Progress::default()).unwrap();
-            raw.train(&dataset(), batch, 18, &plain, &Progress::default()).unwrap();
+            engine
+                .train(&dataset(), batch, 18, &Loss::default(), &averaged(plain.clone()), &Progress::default())
+                .unwrap();
+            raw.train(&dataset(), batch, 18, &Loss::default(), &plain, &Progress::default()).unwrap();
             let share = 1.0 - (f64::from(1 + number) / f64::from(10 + number)).min(0.3);
             for (average, w) in expected.iter_mut().zip(parameters(&*raw)) {
                 *average += share * (f64::from(w) - *average);
@@ -174,8 +178,8 @@ fn an_average_follows_the_parameters() {
             }
         }
         check_answers(name, &mut *engine);
-        engine.train(&dataset(), &order, 90, &plain, &Progress::default()).unwrap();
-        raw.train(&dataset(), &order, 90, &plain, &Progress::default()).unwrap();
+        engine.train(&dataset(), &order, 90, &Loss::default(), &plain, &Progress::default()).unwrap();
+        raw.train(&dataset(), &order, 90, &Loss::default(), &plain, &Progress::default()).unwrap();
         assert!(parameters(&*engine) == parameters(&*raw), "{name}: the parameters were never the average");
     }
 }
@@ -190,7 +194,7 @@ fn check_answers(name: &str, engine: &mut dyn Engine) {
         [engine.predict(&images), other.predict(&images)].map(|logits| logits.unwrap().to_vec2::<f32>().unwrap());
     assert!(found == expected, "{name}: predictions");
     let [found, expected] = [engine, &mut **other]
-        .map(|engine| engine.evaluate(&dataset(), 0..COUNT, &Progress::default()).unwrap());
+        .map(|engine| engine.evaluate(&dataset(), 0..COUNT, &Loss::default(), &Progress::default()).unwrap());
     assert_eq!((found.loss, found.correct), (expected.loss, expected.correct), "{name}: evaluation");
 }
 

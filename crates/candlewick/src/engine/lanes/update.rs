@@ -210,13 +210,15 @@ mod temp {
     #[test]
     fn temp_speed() {
         let n = 1 << 16;
-        let network = Network::new(&[crate::layers::Layer::Dense(crate::layers::Dense::new(64))], [1, 1, 1024]).unwrap();
+        let network =
+            Network::new(&[crate::layers::Layer::Dense(crate::layers::Dense::new(64))], [1, 1, 1024]).unwrap();
         let part = Part { range: 0..n, instruction: 0, segments: vec![Segment { range: 0..n, is_weight: true }] };
         let _ = network;
         let set = crate::simd::InstructionSet::chosen().unwrap();
         for round in 0..3 {
             for optimizer in Optimizer::EXAMPLES {
-                let (mut w, mut g, mut a, mut b) = (vec![0.1f32; n], vec![0.01f32; n], vec![0.0f32; n], vec![0.0f32; n]);
+                let (mut w, mut g, mut a, mut b) =
+                    (vec![0.1f32; n], vec![0.01f32; n], vec![0.0f32; n], vec![0.0f32; n]);
                 let mut best = f64::MAX;
                 for number in 1..200 {
                     let t = std::time::Instant::now();
