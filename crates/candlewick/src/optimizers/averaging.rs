@@ -52,8 +52,7 @@ impl Averaging {
     /// # Errors
     /// candle's.
     pub(crate) fn reference(&self, number: u64, average: &Tensor, w: &Tensor) -> candle_core::Result<Tensor> {
-        let share = self.share(number);
-        (average * (1.0 - share))? + (w * share)?
+        average + ((w - average)? * self.share(number))?
     }
 }
 

@@ -626,7 +626,7 @@ mod tests {
     use super::*;
     use crate::dataset::DatasetBuilder;
     use crate::layers::{Conv2d, Layer};
-    use crate::optimizers::Sgd;
+    use crate::optimizers::{Rate, Sgd};
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
         let conv = Layer::Conv2d(Conv2d::new(channels, [3, 3]));
@@ -657,9 +657,9 @@ mod tests {
     }
 
     /// The parameters after three batches more.
-    fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, sgd: Sgd) -> Vec<f32> {
+    fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, optimizer: impl Into<Optimizer>) -> Vec<f32> {
         let order: Vec<u32> = (0..10).collect();
-        engine.train(dataset, &order, 4, &Loss::default(), &sgd.into(), &Progress::default()).unwrap();
+        engine.train(dataset, &order, 4, &Loss::default(), &optimizer.into(), &Progress::default()).unwrap();
         engine.read_floats(&engine.parameters, engine.network.parameter_count()).unwrap()
     }
 
@@ -672,9 +672,20 @@ mod tests {
         let second = trained(&mut engine, &dataset, Sgd { learning_rate: 0.2, ..sgd });
         assert_ne!(first, second);
         engine.epoch.as_mut().unwrap().graphs.clear();
-        for sgd in [Sgd { learning_rate: 0.3, ..sgd }, Sgd { momentum: 0.0, weight_decay: 0.0, ..sgd }] {
-            assert_eq!(trained(&mut engine, &dataset, sgd), second);
+        let rates = vec![Rate { learning_rate: 0.1, momentum: Some(0.8) }; 3];
+        let averaging = Some(Averaging::Ema(Ema { decay: 0.5 }));
+        for optimizer in [
+            Sgd { learning_rate: 0.3, ..sgd }.into(),
+            Sgd { momentum: 0.0, weight_decay: 0.0, ..sgd }.into(),
+            Optimizer { rates, averaging, ..sgd.into() },
+        ] {
+            assert_eq!(trained(&mut engine, &dataset, optimizer), second);
         }
+        let clipped = |most| Optimizer { clip_norm: Some(most), ..sgd.into() };
+        let third = trained(&mut engine, &dataset, clipped(0.1));
+        assert_ne!(third, second, "a step that clips is of other kernels");
+        engine.epoch.as_mut().unwrap().graphs.clear();
+        assert_eq!(trained(&mut engine, &dataset, clipped(0.2)), third);
     }
 
     /// As the kernels have counted them, and as the engine has.
