@@ -25,7 +25,7 @@ struct Case {
 fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, activation: Option<Activation>) -> Layer {
     Layer::Conv2d(Conv2d {
         strides: [stride; 2],
-        padding: [padding; 2],
+        padding: [padding; 2].into(),
         activation,
         ..Conv2d::new(channels, [kernel; 2])
     })
