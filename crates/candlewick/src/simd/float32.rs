@@ -2,10 +2,22 @@
 //!
 //! `fearless_simd` chooses the instructions; this file chooses those of its operations whose result is the same on all of
 //! them: the fused multiply-add (`mul_add_precise`), comparisons and selects instead of `max`, sums in an order of our own,
-//! and [`exp`](Float32::exp) made of these, as a platform's libm differs from the next.
+//! and [`exp`](Float32::exp) and its like made of these, as a platform's libm differs from the next.
 
 use super::{LANES, Lane, Lanes, fused};
 use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x4, f32x16, f64x2, u8x16, u32x16};
+
+/// q of [`Lanes::ln_1p`], from the highest power down.
+const LN_1P: [f32; 9] = [
+    -3.318_479_4e-3, 2.020_462_1e-2, -5.766_452_4e-2, 1.068_056_5e-1, -1.535_540_3e-1, 1.969_540_3e-1, -2.495_858_8e-1,
+    3.333_051_1e-1, -4.999_993_3e-1,
+];
+
+/// g of [`Lanes::normal_cdf`], from the highest power down.
+const NORMAL_TAIL: [f32; 10] = [
+    -7.976_133e-2, 2.800_199_3e-1, -3.146_459_8e-1, 1.399_705_1e-1, -1.512_859e-1, 5.670_667_7e-2, 2.917_037_2e-1, 1.696_28e-1,
+    -1.243_393_4, 1.25,
+];
 
 /// Sixteen float32 on the instruction set `S`.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +32,26 @@ impl<S: Simd> Float32<S> {
             sum = self.mul_add(sum, x, self.splat(c));
         }
         sum
+    }
+
+    /// eˣ = 2ⁿ eʳ with n = round(x / ln 2), r = x - n ln 2 and |r| ≤ ln 2 / 2, where a polynomial of degree 7 serves
+    /// (the coefficients of Cephes' `expf`): eʳ - 1, and 2ⁿ. Beyond ±87 those of ±87, and NaN for NaN.
+    #[inline(always)]
+    fn exp_parts(self, v: f32x16<S>) -> (f32x16<S>, f32x16<S>) {
+        let limit = self.splat(87.0);
+        let x = self.where_gt(v, limit, limit, v);
+        let x = self.where_gt(self.splat(-87.0), x, self.splat(-87.0), x);
+        // Adding 1.5 · 2²³ leaves round(x / ln 2) in the low bits of the float: no conversion, the same on all machines.
+        let shifter = self.splat(12_582_912.0);
+        let shifted = self.mul_add(x, self.splat(std::f32::consts::LOG2_E), shifter);
+        let n = shifted - shifter;
+        let r = self.mul_add(n, self.splat(-0.693_359_4), x); // ln 2 in two parts, the first of few bits
+        let r = self.mul_add(n, self.splat(2.121_944_4e-4), r);
+        let p =
+            self.polynomial(r, &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
+        let exponent: u32x16<S> = shifted.bitcast();
+        let two_n: f32x16<S> = ((exponent << 23) + u32x16::splat(self.0, 0x3f80_0000)).bitcast();
+        (self.mul_add(p * r, r, r), two_n)
     }
 
     /// The first two levels of the tree of [`Lanes::sum`]: lanes i, i + 4, i + 8 and i + 12.
@@ -93,25 +125,43 @@ impl<S: Simd> Lanes for Float32<S> {
         self.0.simd_eq_f32x16(a, b).select(yes, no)
     }
 
-    /// eˣ = 2ⁿ eʳ with n = round(x / ln 2), r = x - n ln 2 and |r| ≤ ln 2 / 2, where a polynomial of degree 7 serves
-    /// (the coefficients of Cephes' `expf`). Within two units in the last place; beyond ±87 the value at ±87, and NaN for NaN.
     #[inline(always)]
     fn exp(self, v: f32x16<S>) -> f32x16<S> {
-        let limit = self.splat(87.0);
-        let x = self.where_gt(v, limit, limit, v);
-        let x = self.where_gt(self.splat(-87.0), x, self.splat(-87.0), x);
-        // Adding 1.5 · 2²³ leaves round(x / ln 2) in the low bits of the float: no conversion, the same on all machines.
-        let shifter = self.splat(12_582_912.0);
-        let shifted = self.mul_add(x, self.splat(std::f32::consts::LOG2_E), shifter);
-        let n = shifted - shifter;
-        let r = self.mul_add(n, self.splat(-0.693_359_4), x); // ln 2 in two parts, the first of few bits
-        let r = self.mul_add(n, self.splat(2.121_944_4e-4), r);
-        let p =
-            self.polynomial(r, &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
-        let e_r = self.mul_add(p * r, r, r) + self.splat(1.0);
-        let exponent: u32x16<S> = shifted.bitcast();
-        let two_n: f32x16<S> = ((exponent << 23) + u32x16::splat(self.0, 0x3f80_0000)).bitcast();
-        e_r * two_n
+        let (less_1, two_n) = self.exp_parts(v);
+        (less_1 + self.splat(1.0)) * two_n
+    }
+
+    /// 2ⁿ (eʳ - 1) + (2ⁿ - 1), in the terms of [`exp`](Self::exp) and within its bounds. Near zero n is 0 and nothing cancels.
+    #[inline(always)]
+    fn exp_m1(self, v: f32x16<S>) -> f32x16<S> {
+        let (less_1, two_n) = self.exp_parts(v);
+        self.mul_add(two_n, less_1, two_n - self.splat(1.0))
+    }
+
+    /// v + v² q(v), where q is the polynomial of degree 8 that is nearest to (ln(1 + v) - v) / v² in terms of the logarithm's own
+    /// size: it is off by 5e-9 of that, by Remez's algorithm.
+    #[inline(always)]
+    fn ln_1p(self, v: f32x16<S>) -> f32x16<S> {
+        let q = self.polynomial(v, &LN_1P);
+        self.mul_add(v * v, q, v)
+    }
+
+    /// Φ(-t) = e^(-t²/2) q g(t q) with q = 1 / (t + 2.5) for t ≥ 0, where g is the polynomial of degree 9 that is nearest in terms of
+    /// its own size: it is off by 1.5e-8 of that, by Remez's algorithm. What rounding takes from t² the exponential gets back, or its
+    /// error would be t² / 2 times as large. Zero below -13.19, where the true value is below 5e-40.
+    #[inline(always)]
+    fn normal_cdf(self, v: f32x16<S>) -> f32x16<S> {
+        let (zero, half, end) = (self.splat(0.0), self.splat(-0.5), self.splat(13.19));
+        let t = self.where_gt(zero, v, zero - v, v);
+        let t = self.where_gt(t, end, end, t);
+        let q = self.splat(1.0) / (t + self.splat(2.5));
+        let g = self.polynomial(t * q, &NORMAL_TAIL) * q;
+        let square = t * t;
+        let rest = self.mul_add(t, t, zero - square);
+        let e = self.exp(square * half);
+        let tail = self.mul_add(e, rest * half, e) * g;
+        let tail = self.where_gt(zero - end, v, zero, tail);
+        self.where_gt(v, zero, self.splat(1.0) - tail, tail)
     }
 
     #[inline(always)]
