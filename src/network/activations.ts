@@ -1,7 +1,7 @@
 import { type Checks, expectFloat32, expectSettings, readOnce, show, unexpected } from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
-export type Activation = 'sigmoid' | 'relu' | 'tanh' | LeakyRelu
+export type Activation = 'sigmoid' | 'relu' | 'tanh' | LeakyRelu | Elu
 
 export interface LeakyRelu {
   readonly kind: 'leakyRelu'
@@ -18,6 +18,21 @@ const leakyReluSettings: Checks<{ negativeSlope: number }> = {
   negativeSlope: (value = 0.01) => expectFloat32('negativeSlope', value, 0),
 }
 
+export interface Elu {
+  readonly kind: 'elu'
+  readonly alpha: number
+}
+
+/** x, or where it is negative, alpha · (eˣ - 1). */
+export function elu(options: { alpha?: number } = {}): Elu {
+  return { kind: 'elu', ...expectSettings('elu', options, eluSettings) }
+}
+
+const eluSettings: Checks<{ alpha: number }> = {
+  /** PyTorch's default. */
+  alpha: (value = 1) => expectFloat32('alpha', value, 0),
+}
+
 type Kind<A> = A extends { readonly kind: infer K extends string } ? K : A extends string ? A : never
 
 /** What checks an activation of each kind; the compiler sees that none is missing. */
@@ -25,10 +40,14 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
   sigmoid: named,
   relu: named,
   tanh: named,
-  leakyRelu: (given) => {
-    const { negativeSlope } = expectSettings('leakyRelu', given, { kind: (kind) => kind, ...leakyReluSettings })
-    return { kind: 'leakyRelu', negativeSlope }
-  },
+  leakyRelu: (given) => withKind('leakyRelu', given, leakyReluSettings),
+  elu: (given) => withKind('elu', given, eluSettings),
+}
+
+/** One with settings is an object of them and their kind, of which it makes a copy. */
+function withKind<K extends string, S>(kind: K, given: unknown, settings: Checks<S>): { kind: K } & Required<S> {
+  const checks = { kind: () => kind, ...settings } as Checks<{ kind: K } & S>
+  return expectSettings(kind, given, checks) as { kind: K } & Required<S>
 }
 
 /** One without settings is its name. */

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { avgPool2d, conv2d, dense, type Layer, leakyRelu, lenet, maxPool2d, Sequential } from 'candlewick'
+import { avgPool2d, conv2d, dense, elu, type Layer, leakyRelu, lenet, maxPool2d, Sequential } from 'candlewick'
 
 test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(conv2d({ channels: 6, kernelSize: 5 }), {
@@ -26,6 +26,9 @@ test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(leakyRelu(), { kind: 'leakyRelu', negativeSlope: 0.01 })
   const activation = leakyRelu({ negativeSlope: 0.2 })
   t.deepEqual(dense({ units: 2, activation }), { kind: 'dense', units: 2, activation })
+  t.deepEqual(elu(), { kind: 'elu', alpha: 1 })
+  t.deepEqual(elu({ alpha: 0.5 }), { kind: 'elu', alpha: 0.5 })
+  t.throws(() => elu({ alpha: -1 }), { message: /at least 0 for alpha, but received -1/ })
   t.throws(() => leakyRelu({ negativeSlope: -1 }), { message: /at least 0 for negativeSlope, but received -1/ })
   const unknown = { ...activation, slope: 1 }
   t.throws(() => dense({ units: 2, activation: unknown }), { message: /Unknown option "slope" for leakyRelu/ })
@@ -54,8 +57,8 @@ const refused: [what: string, act: () => unknown, message: RegExp][] = [
   ['a typo in dense', () => dense(wrong({ units: 1, activations: 'relu' })), /"activations" for dense; .*activation/],
   [
     'an activation of another name',
-    () => dense(wrong({ units: 1, activation: 'elu' })),
-    /one of "sigmoid", "relu", "tanh", .* for activation, .*"elu"/,
+    () => dense(wrong({ units: 1, activation: 'mish' })),
+    /one of "sigmoid", "relu", "tanh", .* for activation, .*"mish"/,
   ],
 ]
 

@@ -26,8 +26,15 @@ struct LeakyRelu {
   DEVICE float slope(float x, float) const { return x > 0 ? 1 : negative_slope; }
 };
 
+struct Elu {
+  float alpha;
+
+  DEVICE float value(float x) const { return x < 0 ? alpha * expm1f(x) : x; }
+  DEVICE float slope(float x, float) const { return x > 0 ? 1 : alpha * expf(x); }
+};
+
 // Their numbers, as in src/activations/.
-enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU };
+enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU };
 
 // Calls `work` with the function, which has its numbers from `settings`.
 template <class Work, int COUNT> DEVICE auto with_function(Function function, const float (&settings)[COUNT], Work work) {
@@ -36,6 +43,7 @@ template <class Work, int COUNT> DEVICE auto with_function(Function function, co
     case Function::RELU: return work(as<Relu>(settings));
     case Function::TANH: return work(as<Tanh>(settings));
     case Function::LEAKY_RELU: return work(as<LeakyRelu>(settings));
+    case Function::ELU: return work(as<Elu>(settings));
   }
   UNREACHABLE;
 }

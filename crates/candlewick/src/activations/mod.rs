@@ -13,6 +13,7 @@
 //! assert_eq!(y, [Lane::splat(0.5)]);
 //! ```
 
+mod elu;
 mod json;
 mod leaky_relu;
 mod relu;
@@ -20,6 +21,7 @@ mod sigmoid;
 mod tanh;
 
 pub use leaky_relu::LeakyRelu;
+pub use elu::Elu;
 pub(crate) use relu::Relu;
 pub(crate) use sigmoid::Sigmoid;
 pub(crate) use tanh::Tanh;
@@ -41,6 +43,8 @@ pub enum Activation {
     Tanh,
     /// x, or where it is negative, `negative_slope` · x
     LeakyRelu(LeakyRelu),
+    /// x, or where it is negative, `alpha` · (eˣ - 1)
+    Elu(Elu),
 }
 
 /// Does the same with whichever function it is.
@@ -60,6 +64,7 @@ macro_rules! with_function {
                 $work
             }
             $crate::activations::Activation::LeakyRelu($function) => $work,
+            $crate::activations::Activation::Elu($function) => $work,
         }
     };
 }
@@ -73,6 +78,8 @@ impl Activation {
         Self::Tanh,
         Self::LeakyRelu(LeakyRelu { negative_slope: 0.2 }),
         Self::LeakyRelu(LeakyRelu { negative_slope: -0.5 }),
+        Self::Elu(Elu { alpha: 1.0 }),
+        Self::Elu(Elu { alpha: -0.5 }),
     ];
 
     /// Whether its settings make sense, as the activation of the layer of this name.
@@ -212,7 +219,7 @@ mod tests {
             (r#"{ "relu": null }"#, "missing field `kind`"),
             (r#"{ "leakyRelu": { "negativeSlope": 0.2 } }"#, "missing field `kind`"),
             (r#"{ "kind": { "leakyRelu": {} } }"#, "missing field `kind`"),
-            (r#"{ "kind": "elu" }"#, "unknown variant `elu`"),
+            (r#"{ "kind": "mish" }"#, "unknown variant `mish`"),
         ] {
             let error = serde_json::from_str::<Activation>(text).unwrap_err().to_string();
             assert!(error.contains(named), "{text}: {error}");
