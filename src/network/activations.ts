@@ -1,7 +1,7 @@
 import { type Checks, expectFloat32, expectSettings, readOnce, show, unexpected } from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
-export type Activation = 'sigmoid' | 'relu' | 'tanh' | LeakyRelu | Elu
+export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | LeakyRelu | Elu
 
 export interface LeakyRelu {
   readonly kind: 'leakyRelu'
@@ -42,6 +42,7 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
   tanh: named,
   leakyRelu: (given) => withKind('leakyRelu', given, leakyReluSettings),
   elu: (given) => withKind('elu', given, eluSettings),
+  silu: named,
 }
 
 /** One with settings is an object of them and their kind, of which it makes a copy. */

@@ -33,8 +33,16 @@ struct Elu {
   DEVICE float slope(float x, float) const { return x > 0 ? 1 : alpha * expf(x); }
 };
 
+struct Silu {
+  DEVICE float value(float x) const { return x / (1.0f + expf(-x)); }
+  DEVICE float slope(float x, float) const {
+    float s = 1.0f / (1.0f + expf(-x));
+    return s * (1.0f + x * (1.0f - s));
+  }
+};
+
 // Their numbers, as in src/activations/.
-enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU };
+enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU, SILU };
 
 // Calls `work` with the function, which has its numbers from `settings`.
 template <class Work, int COUNT> DEVICE auto with_function(Function function, const float (&settings)[COUNT], Work work) {
@@ -44,6 +52,7 @@ template <class Work, int COUNT> DEVICE auto with_function(Function function, co
     case Function::TANH: return work(as<Tanh>(settings));
     case Function::LEAKY_RELU: return work(as<LeakyRelu>(settings));
     case Function::ELU: return work(as<Elu>(settings));
+    case Function::SILU: return work(as<Silu>(settings));
   }
   UNREACHABLE;
 }

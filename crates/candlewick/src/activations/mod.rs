@@ -18,9 +18,11 @@ mod json;
 mod leaky_relu;
 mod relu;
 mod sigmoid;
+mod silu;
 mod tanh;
 
 pub use leaky_relu::LeakyRelu;
+pub(crate) use silu::Silu;
 pub use elu::Elu;
 pub(crate) use relu::Relu;
 pub(crate) use sigmoid::Sigmoid;
@@ -45,6 +47,8 @@ pub enum Activation {
     LeakyRelu(LeakyRelu),
     /// x, or where it is negative, `alpha` · (eˣ - 1)
     Elu(Elu),
+    /// x / (1 + e⁻ˣ)
+    Silu,
 }
 
 /// Does the same with whichever function it is.
@@ -65,6 +69,10 @@ macro_rules! with_function {
             }
             $crate::activations::Activation::LeakyRelu($function) => $work,
             $crate::activations::Activation::Elu($function) => $work,
+            $crate::activations::Activation::Silu => {
+                let $function = $crate::activations::Silu;
+                $work
+            }
         }
     };
 }
@@ -80,6 +88,7 @@ impl Activation {
         Self::LeakyRelu(LeakyRelu { negative_slope: -0.5 }),
         Self::Elu(Elu { alpha: 1.0 }),
         Self::Elu(Elu { alpha: -0.5 }),
+        Self::Silu,
     ];
 
     /// Whether its settings make sense, as the activation of the layer of this name.
