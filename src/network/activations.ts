@@ -1,7 +1,7 @@
-import { type Checks, expectFloat32, expectSettings, readOnce, show, unexpected } from '../expect.js'
+import { type Checks, expectFloat32, expectOneOf, expectSettings, readOnce, show, unexpected } from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
-export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | LeakyRelu | Elu
+export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | LeakyRelu | Elu | Gelu
 
 export interface LeakyRelu {
   readonly kind: 'leakyRelu'
@@ -33,6 +33,20 @@ const eluSettings: Checks<{ alpha: number }> = {
   alpha: (value = 1) => expectFloat32('alpha', value, 0),
 }
 
+export interface Gelu {
+  readonly kind: 'gelu'
+  readonly approximate: 'none' | 'tanh'
+}
+
+/** x Φ(x), where Φ(x) is the share of a standard normal distribution below x; 'tanh' is quicker, and off by 5e-4 at most. */
+export function gelu(options: { approximate?: 'none' | 'tanh' } = {}): Gelu {
+  return { kind: 'gelu', ...expectSettings('gelu', options, geluSettings) }
+}
+
+const geluSettings: Checks<{ approximate: 'none' | 'tanh' }> = {
+  approximate: (value = 'none') => expectOneOf('approximate', ['none', 'tanh'], value),
+}
+
 type Kind<A> = A extends { readonly kind: infer K extends string } ? K : A extends string ? A : never
 
 /** What checks an activation of each kind; the compiler sees that none is missing. */
@@ -43,6 +57,7 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
   leakyRelu: (given) => withKind('leakyRelu', given, leakyReluSettings),
   elu: (given) => withKind('elu', given, eluSettings),
   silu: named,
+  gelu: (given) => withKind('gelu', given, geluSettings),
 }
 
 /** One with settings is an object of them and their kind, of which it makes a copy. */

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { avgPool2d, conv2d, dense, elu, type Layer, leakyRelu, lenet, maxPool2d, Sequential } from 'candlewick'
+import { avgPool2d, conv2d, dense, elu, gelu, type Layer, leakyRelu, lenet, maxPool2d, Sequential } from 'candlewick'
 
 test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(conv2d({ channels: 6, kernelSize: 5 }), {
@@ -29,6 +29,9 @@ test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(elu(), { kind: 'elu', alpha: 1 })
   t.deepEqual(elu({ alpha: 0.5 }), { kind: 'elu', alpha: 0.5 })
   t.throws(() => elu({ alpha: -1 }), { message: /at least 0 for alpha, but received -1/ })
+  t.deepEqual(gelu(), { kind: 'gelu', approximate: 'none' })
+  t.deepEqual(gelu({ approximate: 'tanh' }), { kind: 'gelu', approximate: 'tanh' })
+  t.throws(() => gelu({ approximate: 'erf' as never }), { message: /"none" or "tanh" for approximate, .*"erf"/ })
   t.throws(() => leakyRelu({ negativeSlope: -1 }), { message: /at least 0 for negativeSlope, but received -1/ })
   const unknown = { ...activation, slope: 1 }
   t.throws(() => dense({ units: 2, activation: unknown }), { message: /Unknown option "slope" for leakyRelu/ })

@@ -41,8 +41,24 @@ struct Silu {
   }
 };
 
+// x Φ(x); with `is_approximate` 1, Φ is the sigmoid that is near it.
+struct Gelu {
+  float is_approximate;
+
+  DEVICE static float polynomial(float x) { return x * (1.5957691f + 0.07135481f * x * x); }
+  DEVICE static float sigmoid(float u) { return 1.0f / (1.0f + expf(-u)); }
+  DEVICE static float normal_cdf(float x) { return 0.5f * erfcf(-0.70710678f * x); }
+
+  DEVICE float value(float x) const { return x * (is_approximate ? sigmoid(polynomial(x)) : normal_cdf(x)); }
+  DEVICE float slope(float x, float) const {
+    if (!is_approximate) return normal_cdf(x) + x * 0.39894228f * expf(-0.5f * x * x);
+    float s = sigmoid(polynomial(x)), bend = s * (1.0f - s);
+    return bend > 0 ? s + x * bend * (1.5957691f + 0.21406444f * x * x) : s;  // x³ may be infinite
+  }
+};
+
 // Their numbers, as in src/activations/.
-enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU, SILU };
+enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU, SILU, GELU };
 
 // Calls `work` with the function, which has its numbers from `settings`.
 template <class Work, int COUNT> DEVICE auto with_function(Function function, const float (&settings)[COUNT], Work work) {
@@ -53,6 +69,7 @@ template <class Work, int COUNT> DEVICE auto with_function(Function function, co
     case Function::LEAKY_RELU: return work(as<LeakyRelu>(settings));
     case Function::ELU: return work(as<Elu>(settings));
     case Function::SILU: return work(as<Silu>(settings));
+    case Function::GELU: return work(as<Gelu>(settings));
   }
   UNREACHABLE;
 }

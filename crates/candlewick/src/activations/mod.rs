@@ -14,6 +14,7 @@
 //! ```
 
 mod elu;
+mod gelu;
 mod json;
 mod leaky_relu;
 mod relu;
@@ -22,6 +23,7 @@ mod silu;
 mod tanh;
 
 pub use leaky_relu::LeakyRelu;
+pub use gelu::{Approximate, Gelu};
 pub(crate) use silu::Silu;
 pub use elu::Elu;
 pub(crate) use relu::Relu;
@@ -49,6 +51,8 @@ pub enum Activation {
     Elu(Elu),
     /// x / (1 + e⁻ˣ)
     Silu,
+    /// x Φ(x), with the standard normal distribution's Φ; or an approximation of it
+    Gelu(Gelu),
 }
 
 /// Does the same with whichever function it is.
@@ -73,6 +77,7 @@ macro_rules! with_function {
                 let $function = $crate::activations::Silu;
                 $work
             }
+            $crate::activations::Activation::Gelu($function) => $work,
         }
     };
 }
@@ -89,6 +94,8 @@ impl Activation {
         Self::Elu(Elu { alpha: 1.0 }),
         Self::Elu(Elu { alpha: -0.5 }),
         Self::Silu,
+        Self::Gelu(Gelu { approximate: Approximate::None }),
+        Self::Gelu(Gelu { approximate: Approximate::Tanh }),
     ];
 
     /// Whether its settings make sense, as the activation of the layer of this name.
