@@ -1,7 +1,7 @@
-import { type Checks, expectFloat32, expectOneOf, expectSettings, readOnce, show, unexpected } from '../expect.js'
+import { type Checks, expectAbove0, expectFloat32, expectOneOf, expectSettings, readOnce, show, unexpected } from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
-export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | LeakyRelu | Elu | Gelu
+export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | LeakyRelu | Elu | Gelu | Softplus
 
 export interface LeakyRelu {
   readonly kind: 'leakyRelu'
@@ -47,6 +47,23 @@ const geluSettings: Checks<{ approximate: 'none' | 'tanh' }> = {
   approximate: (value = 'none') => expectOneOf('approximate', ['none', 'tanh'], value),
 }
 
+export interface Softplus {
+  readonly kind: 'softplus'
+  readonly beta: number
+  readonly threshold: number
+}
+
+/** ln(1 + e^(beta x)) / beta; where beta x is above the threshold, x. */
+export function softplus(options: { beta?: number; threshold?: number } = {}): Softplus {
+  return { kind: 'softplus', ...expectSettings('softplus', options, softplusSettings) }
+}
+
+const softplusSettings: Checks<{ beta: number; threshold: number }> = {
+  /** PyTorch's defaults. */
+  beta: (value = 1) => expectAbove0('beta', value),
+  threshold: (value = 20) => expectFloat32('threshold', value, 0),
+}
+
 type Kind<A> = A extends { readonly kind: infer K extends string } ? K : A extends string ? A : never
 
 /** What checks an activation of each kind; the compiler sees that none is missing. */
@@ -58,6 +75,7 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
   elu: (given) => withKind('elu', given, eluSettings),
   silu: named,
   gelu: (given) => withKind('gelu', given, geluSettings),
+  softplus: (given) => withKind('softplus', given, softplusSettings),
 }
 
 /** One with settings is an object of them and their kind, of which it makes a copy. */

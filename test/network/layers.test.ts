@@ -1,5 +1,5 @@
 import test from 'ava'
-import { avgPool2d, conv2d, dense, elu, gelu, type Layer, leakyRelu, lenet, maxPool2d, Sequential } from 'candlewick'
+import { avgPool2d, conv2d, dense, elu, gelu, type Layer, leakyRelu, lenet, maxPool2d, Sequential, softplus } from 'candlewick'
 
 test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(conv2d({ channels: 6, kernelSize: 5 }), {
@@ -32,6 +32,9 @@ test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(gelu(), { kind: 'gelu', approximate: 'none' })
   t.deepEqual(gelu({ approximate: 'tanh' }), { kind: 'gelu', approximate: 'tanh' })
   t.throws(() => gelu({ approximate: 'erf' as never }), { message: /"none" or "tanh" for approximate, .*"erf"/ })
+  t.deepEqual(softplus(), { kind: 'softplus', beta: 1, threshold: 20 })
+  t.deepEqual(softplus({ beta: 2, threshold: 10 }), { kind: 'softplus', beta: 2, threshold: 10 })
+  for (const beta of [0, -1, Number.NaN]) t.throws(() => softplus({ beta }), { message: /above 0 for beta, / })
   t.throws(() => leakyRelu({ negativeSlope: -1 }), { message: /at least 0 for negativeSlope, but received -1/ })
   const unknown = { ...activation, slope: 1 }
   t.throws(() => dense({ units: 2, activation: unknown }), { message: /Unknown option "slope" for leakyRelu/ })

@@ -57,8 +57,18 @@ struct Gelu {
   }
 };
 
+struct Softplus {
+  float beta, threshold;
+
+  DEVICE float value(float x) const {
+    float z = beta * x;
+    return z > threshold ? x : (fmaxf(z, 0.0f) + log1pf(expf(-fabsf(z)))) / beta;
+  }
+  DEVICE float slope(float x, float) const { return beta * x > threshold ? 1.0f : 1.0f / (1.0f + expf(-beta * x)); }
+};
+
 // Their numbers, as in src/activations/.
-enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU, SILU, GELU };
+enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU, SILU, GELU, SOFTPLUS };
 
 // Calls `work` with the function, which has its numbers from `settings`.
 template <class Work, int COUNT> DEVICE auto with_function(Function function, const float (&settings)[COUNT], Work work) {
@@ -70,6 +80,7 @@ template <class Work, int COUNT> DEVICE auto with_function(Function function, co
     case Function::ELU: return work(as<Elu>(settings));
     case Function::SILU: return work(as<Silu>(settings));
     case Function::GELU: return work(as<Gelu>(settings));
+    case Function::SOFTPLUS: return work(as<Softplus>(settings));
   }
   UNREACHABLE;
 }

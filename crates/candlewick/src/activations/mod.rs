@@ -20,9 +20,11 @@ mod leaky_relu;
 mod relu;
 mod sigmoid;
 mod silu;
+mod softplus;
 mod tanh;
 
 pub use leaky_relu::LeakyRelu;
+pub use softplus::Softplus;
 pub use gelu::{Approximate, Gelu};
 pub(crate) use silu::Silu;
 pub use elu::Elu;
@@ -53,6 +55,8 @@ pub enum Activation {
     Silu,
     /// x Φ(x), with the standard normal distribution's Φ; or an approximation of it
     Gelu(Gelu),
+    /// ln(1 + e^(`beta` x)) / `beta`
+    Softplus(Softplus),
 }
 
 /// Does the same with whichever function it is.
@@ -78,6 +82,7 @@ macro_rules! with_function {
                 $work
             }
             $crate::activations::Activation::Gelu($function) => $work,
+            $crate::activations::Activation::Softplus($function) => $work,
         }
     };
 }
@@ -96,6 +101,8 @@ impl Activation {
         Self::Silu,
         Self::Gelu(Gelu { approximate: Approximate::None }),
         Self::Gelu(Gelu { approximate: Approximate::Tanh }),
+        Self::Softplus(Softplus { beta: 1.0, threshold: 20.0 }),
+        Self::Softplus(Softplus { beta: 2.0, threshold: 1.5 }),
     ];
 
     /// Whether its settings make sense, as the activation of the layer of this name.
