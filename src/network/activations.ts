@@ -1,7 +1,7 @@
 import { type Checks, expectAbove0, expectFloat32, expectOneOf, expectSettings, readOnce, show, unexpected } from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
-export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | LeakyRelu | Elu | Gelu | Softplus
+export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | 'hardSwish' | LeakyRelu | Elu | Gelu | Softplus
 
 export interface LeakyRelu {
   readonly kind: 'leakyRelu'
@@ -76,6 +76,7 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
   silu: named,
   gelu: (given) => withKind('gelu', given, geluSettings),
   softplus: (given) => withKind('softplus', given, softplusSettings),
+  hardSwish: named,
 }
 
 /** One with settings is an object of them and their kind, of which it makes a copy. */

@@ -20,7 +20,7 @@ test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(maxPool2d({ poolSize: 3 }), { kind: 'maxPool2d', poolSize: [3, 3], strides: [3, 3] })
   t.deepEqual(avgPool2d({ poolSize: [2, 3], strides: 1 }), { kind: 'avgPool2d', poolSize: [2, 3], strides: [1, 1] })
   t.deepEqual(dense({ units: 1 }), { kind: 'dense', units: 1 })
-  for (const activation of ['sigmoid', 'relu', 'tanh', 'silu'] as const) {
+  for (const activation of ['sigmoid', 'relu', 'tanh', 'silu', 'hardSwish'] as const) {
     t.deepEqual(dense({ units: 2, activation }), { kind: 'dense', units: 2, activation })
   }
   t.deepEqual(leakyRelu(), { kind: 'leakyRelu', negativeSlope: 0.01 })

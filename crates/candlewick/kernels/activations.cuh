@@ -67,8 +67,13 @@ struct Softplus {
   DEVICE float slope(float x, float) const { return beta * x > threshold ? 1.0f : 1.0f / (1.0f + expf(-beta * x)); }
 };
 
+struct HardSwish {
+  DEVICE float value(float x) const { return x * (fminf(fmaxf(x + 3.0f, 0.0f), 6.0f) * (1.0f / 6.0f)); }
+  DEVICE float slope(float x, float) const { return x <= -3 ? 0 : x < 3 ? x / 3.0f + 0.5f : 1; }
+};
+
 // Their numbers, as in src/activations/.
-enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU, SILU, GELU, SOFTPLUS };
+enum class Function : int { SIGMOID, RELU, TANH, LEAKY_RELU, ELU, SILU, GELU, SOFTPLUS, HARD_SWISH };
 
 // Calls `work` with the function, which has its numbers from `settings`.
 template <class Work, int COUNT> DEVICE auto with_function(Function function, const float (&settings)[COUNT], Work work) {
@@ -81,6 +86,7 @@ template <class Work, int COUNT> DEVICE auto with_function(Function function, co
     case Function::SILU: return work(as<Silu>(settings));
     case Function::GELU: return work(as<Gelu>(settings));
     case Function::SOFTPLUS: return work(as<Softplus>(settings));
+    case Function::HARD_SWISH: return work(as<HardSwish>(settings));
   }
   UNREACHABLE;
 }

@@ -15,6 +15,7 @@
 
 mod elu;
 mod gelu;
+mod hard_swish;
 mod json;
 mod leaky_relu;
 mod relu;
@@ -24,6 +25,7 @@ mod softplus;
 mod tanh;
 
 pub use leaky_relu::LeakyRelu;
+pub(crate) use hard_swish::HardSwish;
 pub use softplus::Softplus;
 pub use gelu::{Approximate, Gelu};
 pub(crate) use silu::Silu;
@@ -57,6 +59,8 @@ pub enum Activation {
     Gelu(Gelu),
     /// ln(1 + e^(`beta` x)) / `beta`
     Softplus(Softplus),
+    /// x · min(max(x + 3, 0), 6) / 6
+    HardSwish,
 }
 
 /// Does the same with whichever function it is.
@@ -83,6 +87,10 @@ macro_rules! with_function {
             }
             $crate::activations::Activation::Gelu($function) => $work,
             $crate::activations::Activation::Softplus($function) => $work,
+            $crate::activations::Activation::HardSwish => {
+                let $function = $crate::activations::HardSwish;
+                $work
+            }
         }
     };
 }
@@ -103,6 +111,7 @@ impl Activation {
         Self::Gelu(Gelu { approximate: Approximate::Tanh }),
         Self::Softplus(Softplus { beta: 1.0, threshold: 20.0 }),
         Self::Softplus(Softplus { beta: 2.0, threshold: 1.5 }),
+        Self::HardSwish,
     ];
 
     /// Whether its settings make sense, as the activation of the layer of this name.
