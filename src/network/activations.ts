@@ -1,4 +1,13 @@
-import { type Checks, expectAbove0, expectFloat32, expectOneOf, expectSettings, readOnce, show, unexpected } from '../expect.js'
+import {
+  type Checks,
+  expectAbove0,
+  expectFloat32,
+  expectOneOf,
+  expectSettings,
+  readOnce,
+  show,
+  unexpected,
+} from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
 export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | 'hardSwish' | LeakyRelu | Elu | Gelu | Softplus

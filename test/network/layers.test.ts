@@ -1,5 +1,17 @@
 import test from 'ava'
-import { avgPool2d, conv2d, dense, elu, gelu, type Layer, leakyRelu, lenet, maxPool2d, Sequential, softplus } from 'candlewick'
+import {
+  avgPool2d,
+  conv2d,
+  dense,
+  elu,
+  gelu,
+  type Layer,
+  leakyRelu,
+  lenet,
+  maxPool2d,
+  Sequential,
+  softplus,
+} from 'candlewick'
 
 test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(conv2d({ channels: 6, kernelSize: 5 }), {

@@ -9,14 +9,29 @@ use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x4, f32x16, f64x2, u8x16, 
 
 /// q of [`Lanes::ln_1p`], from the highest power down.
 const LN_1P: [f32; 9] = [
-    -3.318_479_4e-3, 2.020_462_1e-2, -5.766_452_4e-2, 1.068_056_5e-1, -1.535_540_3e-1, 1.969_540_3e-1, -2.495_858_8e-1,
-    3.333_051_1e-1, -4.999_993_3e-1,
+    -3.318_479_4e-3,
+    2.020_462_1e-2,
+    -5.766_452_4e-2,
+    1.068_056_5e-1,
+    -1.535_540_3e-1,
+    1.969_540_3e-1,
+    -2.495_858_8e-1,
+    3.333_051_1e-1,
+    -4.999_993_3e-1,
 ];
 
 /// g of [`Lanes::normal_cdf`], from the highest power down.
 const NORMAL_TAIL: [f32; 10] = [
-    -7.976_133e-2, 2.800_199_3e-1, -3.146_459_8e-1, 1.399_705_1e-1, -1.512_859e-1, 5.670_667_7e-2, 2.917_037_2e-1, 1.696_28e-1,
-    -1.243_393_4, 1.25,
+    -7.976_133e-2,
+    2.800_199_3e-1,
+    -3.146_459_8e-1,
+    1.399_705_1e-1,
+    -1.512_859e-1,
+    5.670_667_7e-2,
+    2.917_037_2e-1,
+    1.696_28e-1,
+    -1.243_393_4,
+    1.25,
 ];
 
 /// Sixteen float32 on the instruction set `S`.
@@ -208,9 +223,12 @@ mod tests {
     use super::super::{InstructionSet, Kernel};
     use super::*;
 
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, Debug)]
     enum Function {
         Exp,
+        ExpM1,
+        Ln1p,
+        NormalCdf,
         Sum,
         SumEach,
     }
@@ -225,6 +243,9 @@ mod tests {
             l.store(
                 match self.0 {
                     Function::Exp => l.exp(x),
+                    Function::ExpM1 => l.exp_m1(x),
+                    Function::Ln1p => l.ln_1p(x),
+                    Function::NormalCdf => l.normal_cdf(x),
                     Function::Sum => l.splat(l.sum(x)),
                     Function::SumEach => {
                         let two = l.splat(2.0);
@@ -238,8 +259,8 @@ mod tests {
         }
     }
 
-    /// Holds `function` against float64 and all instruction sets against each other.
-    fn check(function: Function, inputs: impl Iterator<Item = f32>, expected: fn(f64) -> f64) {
+    /// Holds `function` against float64, to so many units of 1.2e-7, and all instruction sets against each other.
+    fn check(function: Function, units: f64, inputs: impl Iterator<Item = f32>, expected: fn(f64) -> f64) {
         let inputs: Vec<f32> = inputs.collect();
         for x in inputs.as_chunks::<LANES>().0 {
             let best = InstructionSet::best().run(Apply(function, *x));
@@ -254,20 +275,54 @@ mod tests {
             for (x, y) in x.iter().zip(best) {
                 let expected = expected(f64::from(*x));
                 let error = (f64::from(y) - expected).abs() / expected.abs();
-                assert!(error < 2.4e-7, "f({x}) = {y}, expected {expected}");
+                assert!(error < units * 1.2e-7, "f({x}) = {y}, expected {expected}");
             }
         }
     }
 
     #[test]
     fn exp_is_within_two_units_of_the_true_value() {
-        check(Function::Exp, (-8700..8700).map(|i| i as f32 / 100.0), f64::exp);
+        check(Function::Exp, 2.0, (-8700..8700).map(|i| i as f32 / 100.0), f64::exp);
+    }
+
+    /// Numbers of both signs, as many of each order of magnitude from 1e-30 to 1.
+    fn small() -> impl Iterator<Item = f32> {
+        (0..3200).map(|i| (10f32).powf(-(i as f32) / 107.0) * if i % 3 == 0 { -1.0 } else { 1.0 })
+    }
+
+    #[test]
+    fn exp_m1_and_ln_1p_are_no_less_exact_near_zero() {
+        check(Function::ExpM1, 2.0, (-8700..8700).map(|i| (i as f32 + 0.5) / 100.0), f64::exp_m1);
+        check(Function::ExpM1, 2.0, small(), f64::exp_m1);
+        check(Function::Ln1p, 2.0, (1..=3200).map(|i| i as f32 / 3200.0), f64::ln_1p);
+        check(Function::Ln1p, 2.0, small().map(f32::abs), f64::ln_1p);
+    }
+
+    #[test]
+    fn the_normal_distribution_is_no_less_exact_in_its_tail() {
+        let exact = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
+        check(Function::NormalCdf, 6.0, (-12_800..=12_800).map(|i| i as f32 / 1000.0), exact);
+        check(Function::NormalCdf, 6.0, small(), exact);
+    }
+
+    #[test]
+    fn functions_end_well() {
+        const ENDS: [f32; 4] = [f32::NEG_INFINITY, -3e38, 3e38, f32::INFINITY];
+        let x = std::array::from_fn(|i| ENDS[i % 4]);
+        for set in InstructionSet::available() {
+            let of = |function| set.run(Apply(function, x))[..4].to_vec();
+            assert_eq!(of(Function::ExpM1)[..2], [-1.0, -1.0], "{}", set.name());
+            assert_eq!(of(Function::NormalCdf), [0.0, 0.0, 1.0, 1.0], "{}", set.name());
+        }
     }
 
     #[test]
     fn not_a_number_stays_so() {
-        for set in InstructionSet::available() {
-            assert!(set.run(Apply(Function::Exp, [f32::NAN; LANES])).iter().all(|y| y.is_nan()), "{}", set.name());
+        for function in [Function::Exp, Function::ExpM1, Function::Ln1p, Function::NormalCdf] {
+            for set in InstructionSet::available() {
+                let y = set.run(Apply(function, [f32::NAN; LANES]));
+                assert!(y.iter().all(|y| y.is_nan()), "{function:?} on {}", set.name());
+            }
         }
     }
 
