@@ -64,6 +64,13 @@ pub struct Parameter {
     pub draw: Draw,
 }
 
+impl Parameter {
+    /// Whether it is a weight, and neither a bias nor what a normalisation learns.
+    pub fn is_weight(&self) -> bool {
+        self.shape.len() > 1
+    }
+}
+
 /// Layers in their places, for one input shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {

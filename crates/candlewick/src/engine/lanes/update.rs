@@ -3,6 +3,7 @@
 use super::program::{Instruction, Program};
 use super::threads::Chunk;
 use crate::layers::{LaneOperation, Left};
+use crate::network::{Network, Parameter};
 use crate::optimizers::{self, Planes};
 use crate::simd::{Kernel, Lane, Lanes, Real};
 use std::ops::Range;
@@ -14,6 +15,15 @@ pub struct Part {
     pub range: Range<usize>,
     /// Of the program: its layer.
     instruction: usize,
+    /// Those of the range that steps move, each within one parameter.
+    segments: Vec<Segment>,
+}
+
+/// Numbers of a part that are all weights or none, from its first.
+#[derive(Clone, Debug)]
+struct Segment {
+    range: Range<usize>,
+    is_weight: bool,
 }
 
 /// All parameters, end to end.
@@ -21,12 +31,22 @@ pub fn parts(program: &Program) -> Vec<Part> {
     let of = |(instruction, Instruction { operation, own, .. }): (usize, &Instruction)| {
         let start = own.start;
         let ranges = operation.pieces().into_iter().map(move |piece| start + piece.start..start + piece.end);
-        ranges.map(move |range| Part { range, instruction })
+        ranges.map(move |range| Part { range, instruction, segments: Vec::new() })
     };
     program.instructions.iter().enumerate().flat_map(of).collect()
 }
 
 impl Part {
+    /// Itself, cut where one of the network's parameters ends and the next begins: what it takes to make a step.
+    pub fn cut(self, network: &Network) -> Self {
+        let of = |parameter: &Parameter| {
+            let (start, end) = (parameter.range.start.max(self.range.start), parameter.range.end.min(self.range.end));
+            let is_weight = parameter.is_weight();
+            (start < end).then(|| Segment { range: start - self.range.start..end - self.range.start, is_weight })
+        };
+        Self { segments: network.parameters.iter().filter_map(of).collect(), ..self }
+    }
+
     /// The gradient of the part's parameters; of a batch's later rounds (not `is_first`), it is added. The order of the sums
     /// is that of `chunks` and `records`.
     #[inline(always)]
@@ -49,6 +69,22 @@ impl Part {
         };
         operation.gradient(l, self.range.start - own.start..self.range.end - own.start, left, gradient);
     }
+
+    /// Moves the part's parameters by their gradient.
+    #[inline(always)]
+    fn step(&self, step: &optimizers::Step, weights: Weights<'_>) {
+        let Weights { parameters, gradient, mut planes } = weights;
+        for Segment { range, is_weight } in &self.segments {
+            let own = planes.each_mut().map(|plane| of(plane, range));
+            step.apply(*is_weight, 1.0, &mut parameters[range.clone()], &gradient[range.clone()], own);
+        }
+    }
+}
+
+/// A segment's numbers of a plane; none of an empty one.
+#[inline(always)]
+fn of<'a>(plane: &'a mut [f32], segment: &Range<usize>) -> &'a mut [f32] {
+    plane.get_mut(segment.clone()).unwrap_or_default()
 }
 
 /// Parameters, their gradient and the optimiser's state: all, or those of some parts. A plane that the optimiser has no need
@@ -105,7 +141,7 @@ impl Kernel for Update<'_> {
                 let records = chunks.iter().flat_map(|chunk| chunk.records().chunks_exact(program.record_len));
                 part.gradient(l, program, is_first, gradients, records, weights.gradient);
                 if let Some(step) = step {
-                    step.apply(weights.parameters, weights.gradient, weights.planes);
+                    part.step(&step, weights);
                 }
             },
         );
