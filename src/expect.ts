@@ -96,6 +96,12 @@ export function expectFloat32(name: string, value: unknown, least: number, below
   throw new CandlewickError('INVALID_ARGUMENT', `Expected a number that float32 keeps for ${name}, ${received}.`)
 }
 
+/** A number for the engine, which divides by it. */
+export function expectAbove0(name: string, value: unknown): number {
+  if (typeof value === 'number' && value <= 0) throw unexpected(name, 'a number above 0', value)
+  return expectFloat32(name, value, 0)
+}
+
 /** An array of `length` integers of at least `least`, as a copy. */
 export function expectIntegers(
   name: string,

@@ -1,7 +1,16 @@
-import { type Checks, expectFloat32, expectSettings, readOnce, show, unexpected } from '../expect.js'
+import {
+  type Checks,
+  expectAbove0,
+  expectFloat32,
+  expectOneOf,
+  expectSettings,
+  readOnce,
+  show,
+  unexpected,
+} from '../expect.js'
 
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
-export type Activation = 'sigmoid' | 'relu' | 'tanh' | LeakyRelu
+export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | 'hardSwish' | LeakyRelu | Elu | Gelu | Softplus
 
 export interface LeakyRelu {
   readonly kind: 'leakyRelu'
@@ -18,6 +27,52 @@ const leakyReluSettings: Checks<{ negativeSlope: number }> = {
   negativeSlope: (value = 0.01) => expectFloat32('negativeSlope', value, 0),
 }
 
+export interface Elu {
+  readonly kind: 'elu'
+  readonly alpha: number
+}
+
+/** x, or where it is negative, alpha · (eˣ - 1). */
+export function elu(options: { alpha?: number } = {}): Elu {
+  return { kind: 'elu', ...expectSettings('elu', options, eluSettings) }
+}
+
+const eluSettings: Checks<{ alpha: number }> = {
+  /** PyTorch's default. */
+  alpha: (value = 1) => expectFloat32('alpha', value, 0),
+}
+
+export interface Gelu {
+  readonly kind: 'gelu'
+  readonly approximate: 'none' | 'tanh'
+}
+
+/** x Φ(x), where Φ(x) is the share of a standard normal distribution below x; 'tanh' is quicker, and off by 5e-4 at most. */
+export function gelu(options: { approximate?: 'none' | 'tanh' } = {}): Gelu {
+  return { kind: 'gelu', ...expectSettings('gelu', options, geluSettings) }
+}
+
+const geluSettings: Checks<{ approximate: 'none' | 'tanh' }> = {
+  approximate: (value = 'none') => expectOneOf('approximate', ['none', 'tanh'], value),
+}
+
+export interface Softplus {
+  readonly kind: 'softplus'
+  readonly beta: number
+  readonly threshold: number
+}
+
+/** ln(1 + e^(beta x)) / beta; where beta x is above the threshold, x. */
+export function softplus(options: { beta?: number; threshold?: number } = {}): Softplus {
+  return { kind: 'softplus', ...expectSettings('softplus', options, softplusSettings) }
+}
+
+const softplusSettings: Checks<{ beta: number; threshold: number }> = {
+  /** PyTorch's defaults. */
+  beta: (value = 1) => expectAbove0('beta', value),
+  threshold: (value = 20) => expectFloat32('threshold', value, 0),
+}
+
 type Kind<A> = A extends { readonly kind: infer K extends string } ? K : A extends string ? A : never
 
 /** What checks an activation of each kind; the compiler sees that none is missing. */
@@ -25,10 +80,18 @@ const activations: Readonly<Record<Kind<Activation>, (given: unknown) => Activat
   sigmoid: named,
   relu: named,
   tanh: named,
-  leakyRelu: (given) => {
-    const { negativeSlope } = expectSettings('leakyRelu', given, { kind: (kind) => kind, ...leakyReluSettings })
-    return { kind: 'leakyRelu', negativeSlope }
-  },
+  leakyRelu: (given) => withKind('leakyRelu', given, leakyReluSettings),
+  elu: (given) => withKind('elu', given, eluSettings),
+  silu: named,
+  gelu: (given) => withKind('gelu', given, geluSettings),
+  softplus: (given) => withKind('softplus', given, softplusSettings),
+  hardSwish: named,
+}
+
+/** One with settings is an object of them and their kind, of which it makes a copy. */
+function withKind<K extends string, S>(kind: K, given: unknown, settings: Checks<S>): { kind: K } & Required<S> {
+  const checks = { kind: () => kind, ...settings } as Checks<{ kind: K } & S>
+  return expectSettings(kind, given, checks) as { kind: K } & Required<S>
 }
 
 /** One without settings is its name. */

@@ -1,5 +1,17 @@
 import test from 'ava'
-import { avgPool2d, conv2d, dense, type Layer, leakyRelu, lenet, maxPool2d, Sequential } from 'candlewick'
+import {
+  avgPool2d,
+  conv2d,
+  dense,
+  elu,
+  gelu,
+  type Layer,
+  leakyRelu,
+  lenet,
+  maxPool2d,
+  Sequential,
+  softplus,
+} from 'candlewick'
 
 test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(conv2d({ channels: 6, kernelSize: 5 }), {
@@ -41,12 +53,21 @@ test('a layer is data, with what was left out filled in', (t) => {
   t.deepEqual(maxPool2d({ poolSize: 3 }), { kind: 'maxPool2d', poolSize: [3, 3], strides: [3, 3] })
   t.deepEqual(avgPool2d({ poolSize: [2, 3], strides: 1 }), { kind: 'avgPool2d', poolSize: [2, 3], strides: [1, 1] })
   t.deepEqual(dense({ units: 1 }), { kind: 'dense', units: 1 })
-  for (const activation of ['sigmoid', 'relu', 'tanh'] as const) {
+  for (const activation of ['sigmoid', 'relu', 'tanh', 'silu', 'hardSwish'] as const) {
     t.deepEqual(dense({ units: 2, activation }), { kind: 'dense', units: 2, activation })
   }
   t.deepEqual(leakyRelu(), { kind: 'leakyRelu', negativeSlope: 0.01 })
   const activation = leakyRelu({ negativeSlope: 0.2 })
   t.deepEqual(dense({ units: 2, activation }), { kind: 'dense', units: 2, activation })
+  t.deepEqual(elu(), { kind: 'elu', alpha: 1 })
+  t.deepEqual(elu({ alpha: 0.5 }), { kind: 'elu', alpha: 0.5 })
+  t.throws(() => elu({ alpha: -1 }), { message: /at least 0 for alpha, but received -1/ })
+  t.deepEqual(gelu(), { kind: 'gelu', approximate: 'none' })
+  t.deepEqual(gelu({ approximate: 'tanh' }), { kind: 'gelu', approximate: 'tanh' })
+  t.throws(() => gelu({ approximate: 'erf' as never }), { message: /"none" or "tanh" for approximate, .*"erf"/ })
+  t.deepEqual(softplus(), { kind: 'softplus', beta: 1, threshold: 20 })
+  t.deepEqual(softplus({ beta: 2, threshold: 10 }), { kind: 'softplus', beta: 2, threshold: 10 })
+  for (const beta of [0, -1, Number.NaN]) t.throws(() => softplus({ beta }), { message: /above 0 for beta, / })
   t.throws(() => leakyRelu({ negativeSlope: -1 }), { message: /at least 0 for negativeSlope, but received -1/ })
   const unknown = { ...activation, slope: 1 }
   t.throws(() => dense({ units: 2, activation: unknown }), { message: /Unknown option "slope" for leakyRelu/ })
@@ -93,8 +114,8 @@ const refused: [what: string, act: () => unknown, message: RegExp][] = [
   ['a typo in dense', () => dense(wrong({ units: 1, activations: 'relu' })), /"activations" for dense; .*activation/],
   [
     'an activation of another name',
-    () => dense(wrong({ units: 1, activation: 'elu' })),
-    /one of "sigmoid", "relu", "tanh", .* for activation, .*"elu"/,
+    () => dense(wrong({ units: 1, activation: 'mish' })),
+    /one of "sigmoid", "relu", "tanh", .* for activation, .*"mish"/,
   ],
 ]
 

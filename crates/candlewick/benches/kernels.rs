@@ -35,6 +35,7 @@ fn main() -> candlewick::Result<()> {
         dense_layer(set, &mut criterion, shape);
     }
     elementwise(set, &mut criterion);
+    activations(set, &mut criterion);
     criterion.final_summary();
     Ok(())
 }
@@ -210,6 +211,24 @@ fn elementwise(set: InstructionSet, criterion: &mut Criterion<ShareOfPeak>) {
     group.throughput(Throughput::Bytes(PARAMETERS as u64));
     let (mut w, g, mut v) = (numbers(PARAMETERS), numbers(PARAMETERS), numbers(PARAMETERS));
     group.bench_function("SGD with momentum", |b| b.iter(|| set.run(Momentum { w: &mut w, g: &g, v: &mut v })));
+    group.finish();
+}
+
+/// Each function of a value, of numbers that lie where functions bend.
+fn activations(set: InstructionSet, criterion: &mut Criterion<ShareOfPeak>) {
+    let values = 6 * 12 * 12;
+    let mut group = criterion.benchmark_group("activation");
+    group.throughput(Throughput::Bytes((LANES * values) as u64));
+    for &function in Activation::EXAMPLES {
+        let mut tile = Tile::new(activation::Placed { function }, [values, 0, values]);
+        for (i, x) in tile.x.iter_mut().enumerate() {
+            *x = Lane::splat((i * 7 % 31) as f32 / 5.0 - 3.0);
+        }
+        for (what, pass) in [("", Pass::Forward), ("gradient of ", Pass::InputGradient)] {
+            let name = format!("{what}{function:?}");
+            group.bench_function(name, |b| b.iter(|| set.run(LayerKernel { pass, tile: &mut tile })));
+        }
+    }
     group.finish();
 }
 

@@ -103,7 +103,7 @@ extern "C" const char *candlewick_layer(int kind) {
   return with_layer({static_cast<Kind>(kind), 0, 0, 0, 0, 0, 0, {}}, [](const auto &layer) { return typeid(layer).name(); });
 }
 extern "C" const char *candlewick_function(int function) {
-  return with_function(static_cast<Function>(function), {0.0f}, [](const auto &f) { return typeid(f).name(); });
+  return with_function(static_cast<Function>(function), {0.0f, 0.0f}, [](const auto &f) { return typeid(f).name(); });
 }
 extern "C" const char *candlewick_rule(int rule) {
   return with_rule({0, 0, {}, nullptr, nullptr, nullptr, 0, 0, 0, 0, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });

@@ -13,15 +13,25 @@
 //! assert_eq!(y, [Lane::splat(0.5)]);
 //! ```
 
+mod elu;
+mod gelu;
+mod hard_swish;
 mod json;
 mod leaky_relu;
 mod relu;
 mod sigmoid;
+mod silu;
+mod softplus;
 mod tanh;
 
+pub use elu::Elu;
+pub use gelu::{Approximate, Gelu};
+pub(crate) use hard_swish::HardSwish;
 pub use leaky_relu::LeakyRelu;
 pub(crate) use relu::Relu;
 pub(crate) use sigmoid::Sigmoid;
+pub(crate) use silu::Silu;
+pub use softplus::Softplus;
 pub(crate) use tanh::Tanh;
 
 use crate::error::Result;
@@ -41,6 +51,16 @@ pub enum Activation {
     Tanh,
     /// x, or where it is negative, `negative_slope` · x
     LeakyRelu(LeakyRelu),
+    /// x, or where it is negative, `alpha` · (eˣ - 1)
+    Elu(Elu),
+    /// x / (1 + e⁻ˣ)
+    Silu,
+    /// x Φ(x), with the standard normal distribution's Φ; or an approximation of it
+    Gelu(Gelu),
+    /// ln(1 + e^(`beta` x)) / `beta`
+    Softplus(Softplus),
+    /// x · min(max(x + 3, 0), 6) / 6
+    HardSwish,
 }
 
 /// Does the same with whichever function it is.
@@ -60,6 +80,17 @@ macro_rules! with_function {
                 $work
             }
             $crate::activations::Activation::LeakyRelu($function) => $work,
+            $crate::activations::Activation::Elu($function) => $work,
+            $crate::activations::Activation::Silu => {
+                let $function = $crate::activations::Silu;
+                $work
+            }
+            $crate::activations::Activation::Gelu($function) => $work,
+            $crate::activations::Activation::Softplus($function) => $work,
+            $crate::activations::Activation::HardSwish => {
+                let $function = $crate::activations::HardSwish;
+                $work
+            }
         }
     };
 }
@@ -73,6 +104,14 @@ impl Activation {
         Self::Tanh,
         Self::LeakyRelu(LeakyRelu { negative_slope: 0.2 }),
         Self::LeakyRelu(LeakyRelu { negative_slope: -0.5 }),
+        Self::Elu(Elu { alpha: 1.0 }),
+        Self::Elu(Elu { alpha: -0.5 }),
+        Self::Silu,
+        Self::Gelu(Gelu { approximate: Approximate::None }),
+        Self::Gelu(Gelu { approximate: Approximate::Tanh }),
+        Self::Softplus(Softplus { beta: 1.0, threshold: 20.0 }),
+        Self::Softplus(Softplus { beta: 2.0, threshold: 1.5 }),
+        Self::HardSwish,
     ];
 
     /// Whether its settings make sense, as the activation of the layer of this name.
@@ -146,33 +185,88 @@ pub(crate) trait Function: Copy {
 mod tests {
     use super::*;
     use crate::simd::{InstructionSet, Kernel, LANES, Lane};
-    use candle_core::Device;
+    use candle_core::{Device, Var};
 
+    /// f(x) and f'(x)
     struct Value(Activation, [f32; LANES]);
 
     impl Kernel for Value {
-        type Output = [f32; LANES];
-        fn run<L: Lanes<Real = f32>>(self, l: L) -> [f32; LANES] {
-            let mut y = Lane::zero();
-            with_function!(self.0, function => l.store(function.value(l, l.load(&Lane(self.1))), &mut y));
-            y.0
+        type Output = [[f32; LANES]; 2];
+        fn run<L: Lanes<Real = f32>>(self, l: L) -> [[f32; LANES]; 2] {
+            let x = l.load(&Lane(self.1));
+            let [mut value, mut slope] = [Lane::zero(); 2];
+            with_function!(self.0, function => {
+                let y = function.value(l, x);
+                l.store(y, &mut value);
+                l.store(function.slope(l, x, y), &mut slope);
+            });
+            [value.0, slope.0]
         }
     }
 
-    /// candle computes in float64, by the standard library.
+    fn with_lanes(activation: Activation, x: [f32; LANES]) -> [[f32; LANES]; 2] {
+        InstructionSet::chosen().unwrap().run(Value(activation, x))
+    }
+
+    /// f(x) and f'(x) in float64, by the standard library and candle's gradients.
+    fn with_candle(activation: Activation, x: [f32; LANES]) -> [Vec<f64>; 2] {
+        let x = Var::new(&x.map(f64::from), &Device::Cpu).unwrap();
+        let y = activation.reference(&x).unwrap();
+        let gradients = y.backward().unwrap();
+        [&y, gradients.get(&x).unwrap()].map(|tensor| tensor.to_vec1().unwrap())
+    }
+
     #[test]
     fn float32_agrees_with_candle() {
         let points: Vec<f32> = (-3200..3200).map(|i| i as f32 / 200.0 + 0.001).collect();
         for &activation in Activation::EXAMPLES {
             for x in points.as_chunks::<LANES>().0 {
-                let wide = Tensor::new(&x.map(f64::from), &Device::Cpu).unwrap();
-                let expected: Vec<f64> = activation.reference(&wide).unwrap().to_vec1().unwrap();
-                let found = InstructionSet::chosen().unwrap().run(Value(activation, *x));
-                for ((x, y), expected) in x.iter().zip(found).zip(expected) {
-                    let error = (f64::from(y) - expected).abs();
-                    // tanh's 1 - 2 / (e²ˣ + 1) loses three bits at 0.1.
+                let [values, slopes] = with_lanes(activation, *x);
+                let [expected, expected_slopes] = with_candle(activation, *x);
+                for i in 0..LANES {
+                    let (x, y, expected) = (x[i], values[i], expected[i]);
+                    // tanh's 1 - 2 / (e²ˣ + 1) loses three bits at 0.1; of 1 + erf(-8), candle has nothing left.
+                    let error = (f64::from(y) - expected).abs() - 1e-12;
                     assert!(error <= 2e-6 * expected.abs(), "{activation:?}({x}) = {y}, expected {expected}");
+                    let (slope, expected) = (slopes[i], expected_slopes[i]);
+                    let error = (f64::from(slope) - expected).abs();
+                    assert!(error <= 6e-7, "{activation:?}'({x}) = {slope}, expected {expected}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn large_numbers_agree_with_candle() {
+        const LARGE: [f32; 8] = [90.0, -90.0, 1e4, -1e4, 1e20, -1e20, 1e38, -1e38];
+        let x = std::array::from_fn(|i| LARGE[i % 8]);
+        for &activation in Activation::EXAMPLES {
+            for (found, expected) in with_lanes(activation, x).into_iter().zip(with_candle(activation, x)) {
+                for ((found, expected), x) in found.into_iter().zip(expected).zip(x) {
+                    let error = (f64::from(found) - expected).abs();
+                    assert!(error <= 1e-37 + 1e-7 * expected.abs(), "{activation:?} of {x}: {found}, not {expected}");
+                }
+            }
+        }
+    }
+
+    /// As PyTorch has them.
+    #[test]
+    fn infinities_pass_or_end() {
+        const END: f32 = f32::INFINITY;
+        for &activation in Activation::EXAMPLES {
+            let expected = match activation {
+                Activation::Sigmoid => [0.0, 1.0],
+                Activation::Relu | Activation::Softplus(_) => [0.0, END],
+                Activation::Tanh => [-1.0, 1.0],
+                Activation::LeakyRelu(LeakyRelu { negative_slope }) => [-END * negative_slope, END],
+                Activation::Elu(Elu { alpha }) => [-alpha, END],
+                Activation::Silu | Activation::Gelu(_) | Activation::HardSwish => [f32::NAN, END],
+            };
+            let [y, _] = with_lanes(activation, std::array::from_fn(|i| [-END, END][i % 2]));
+            for (y, expected) in y.into_iter().zip(expected) {
+                let is_near = (y - expected).abs() <= 1e-37 || y == expected || (y.is_nan() && expected.is_nan());
+                assert!(is_near, "{activation:?}: {y}, not {expected}");
             }
         }
     }
@@ -192,7 +286,7 @@ mod tests {
     fn not_a_number_passes() {
         for &activation in Activation::EXAMPLES {
             for set in InstructionSet::available() {
-                let y = set.run(Value(activation, [f32::NAN; LANES]));
+                let [y, _] = set.run(Value(activation, [f32::NAN; LANES]));
                 assert!(y.iter().all(|y| y.is_nan()), "{activation:?} on {}", set.name());
             }
         }
@@ -212,7 +306,7 @@ mod tests {
             (r#"{ "relu": null }"#, "missing field `kind`"),
             (r#"{ "leakyRelu": { "negativeSlope": 0.2 } }"#, "missing field `kind`"),
             (r#"{ "kind": { "leakyRelu": {} } }"#, "missing field `kind`"),
-            (r#"{ "kind": "elu" }"#, "unknown variant `elu`"),
+            (r#"{ "kind": "mish" }"#, "unknown variant `mish`"),
         ] {
             let error = serde_json::from_str::<Activation>(text).unwrap_err().to_string();
             assert!(error.contains(named), "{text}: {error}");

@@ -8,6 +8,17 @@ use candle_core::Tensor;
 #[derive(Clone, Copy, Debug)]
 pub struct Sigmoid;
 
+/// sigmoid(u), and what it lacks of 1, no less exact where that is small. Beyond ±87, where `exp` goes no further, they are 0 and 1,
+/// so that what is multiplied with them may be of any size.
+#[inline(always)]
+pub(super) fn both_sides<L: Lanes>(l: L, u: L::Vector) -> [L::Vector; 2] {
+    let constant = |c: f64| l.splat(L::Real::from_f64(c));
+    let e = l.exp(l.sub(constant(0.0), u));
+    let s = l.div(constant(1.0), l.add(constant(1.0), e));
+    let rest = l.mul(e, s);
+    [l.where_gt(constant(-87.0), u, constant(0.0), s), l.where_gt(u, constant(87.0), constant(0.0), rest)]
+}
+
 impl Function for Sigmoid {
     const NUMBER: i32 = 0;
 

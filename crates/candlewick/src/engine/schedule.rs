@@ -5,7 +5,7 @@
 //! same answers. Two reservations, both smaller than what float32 is off from the true values anyway:
 //!
 //! - The CPU's tanh falls between two numbers beside each other at ±0.1, where its pieces meet, by 11 units in the last place at
-//!   most; sigmoid nowhere. Of a GPU's `expf` and `tanhf` nobody says that they never do.
+//!   most; softplus here and there by two; sigmoid and elu nowhere. Of a GPU's `expf` and `tanhf` nobody says that they never do.
 //! - Of values that are equal only after the activation, as sigmoid makes some of different ones, the gradient goes to the largest
 //!   before it, and in the other order to the first.
 

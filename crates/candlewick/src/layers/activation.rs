@@ -61,17 +61,17 @@ impl LaneOperation for Placed {
         y: &mut [Lane<L::Real>],
         _: &mut [Lane<L::Real>],
     ) {
-        l.run(
+        with_function!(self.function, function => l.run(
             #[inline(always)]
-            || with_function!(self.function, function => values(l, function, x, y)),
-        );
+            || values(l, function, x, y),
+        ));
     }
 
     fn input_gradient<L: Lanes>(&self, l: L, _: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
-        l.run(
+        with_function!(self.function, function => l.run(
             #[inline(always)]
-            || with_function!(self.function, function => slopes(l, function, seen, dx)),
-        );
+            || slopes(l, function, seen, dx),
+        ));
     }
 }
 

@@ -59,6 +59,15 @@ impl Lanes for Float64 {
     fn exp(self, v: Vector) -> Vector {
         v.map(f64::exp)
     }
+    fn exp_m1(self, v: Vector) -> Vector {
+        v.map(f64::exp_m1)
+    }
+    fn ln_1p(self, v: Vector) -> Vector {
+        v.map(f64::ln_1p)
+    }
+    fn normal_cdf(self, v: Vector) -> Vector {
+        v.map(|x| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2))
+    }
     fn sum(self, v: Vector) -> f64 {
         let mut sums = v;
         for half in [8, 4, 2, 1] {

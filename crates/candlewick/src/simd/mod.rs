@@ -89,8 +89,14 @@ pub trait Lanes: Copy + Send + Sync {
     fn where_gt(self, a: Self::Vector, b: Self::Vector, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
     /// In each lane `yes` where a = b, else `no`.
     fn where_eq(self, a: Self::Vector, b: Self::Vector, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
-    /// e to the power of v.
+    /// e to the power of v, within two units in the last place; beyond ±87 the value at ±87, and NaN for NaN.
     fn exp(self, v: Self::Vector) -> Self::Vector;
+    /// e to the power of v, less 1: exact near zero, too.
+    fn exp_m1(self, v: Self::Vector) -> Self::Vector;
+    /// ln(1 + v) for 0 ≤ v ≤ 1: exact near zero, too.
+    fn ln_1p(self, v: Self::Vector) -> Self::Vector;
+    /// Φ(v), the share of a standard normal distribution that is below v: ½ erfc(-v / √2), its small values no less exact.
+    fn normal_cdf(self, v: Self::Vector) -> Self::Vector;
 
     /// The sum over the lanes, always as a tree: lane i with lane i + 8, then i + 4, i + 2, i + 1.
     fn sum(self, v: Self::Vector) -> Self::Real;
