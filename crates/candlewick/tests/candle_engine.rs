@@ -15,7 +15,7 @@ use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::{Code, Result};
 
 fn network() -> Network {
-    let conv = Conv2d { padding: [1, 1], activation: Some(Activation::Tanh), ..Conv2d::new(3, [3, 3]) };
+    let conv = Conv2d { padding: [1, 1].into(), activation: Some(Activation::Tanh), ..Conv2d::new(3, [3, 3]) };
     let layers = [Layer::Conv2d(conv), Layer::MaxPool2d(MaxPool2d::new([2, 2])), Layer::Dense(Dense::new(4))];
     Network::new(&layers, [1, 6, 6]).unwrap()
 }
@@ -102,7 +102,7 @@ fn bad_input_is_refused_and_changes_nothing() {
 fn a_batch_larger_than_memory_is_refused() {
     // 10,000 images that take 120 GB each are more than any system has addresses for.
     let pool = Layer::MaxPool2d(MaxPool2d::new([1, 1]));
-    let network = Network::new(&[pool; 100], [1, 5000, 5000]).unwrap();
+    let network = Network::new(&vec![pool; 100], [1, 5000, 5000]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     let (dataset, order) = (made_up::dataset(1, [1, 5000, 5000], |_| 0), vec![0; 10_000]);
     assert_eq!(
@@ -114,14 +114,14 @@ fn a_batch_larger_than_memory_is_refused() {
 /// What candle makes of an image on the way may be more than all memory, where neither what goes in nor what comes out is much.
 #[test]
 fn a_layer_larger_than_memory_is_refused() {
-    let conv = Conv2d { strides: [60_000, 60_000], padding: [30_000, 30_000], ..Conv2d::new(1 << 20, [1, 1]) };
+    let conv = Conv2d { strides: [60_000, 60_000], padding: [30_000, 30_000].into(), ..Conv2d::new(1 << 20, [1, 1]) };
     let (pool_size, strides) = ([10_000, 10_000], [1, 1]);
     for (layer, side) in [
         (Layer::Conv2d(conv), 1),
         (Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) }), 20_000),
         (Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) }), 20_000),
     ] {
-        let network = Network::new(&[layer], [1, side, side]).unwrap();
+        let network = Network::new(std::slice::from_ref(&layer), [1, side, side]).unwrap();
         assert_eq!(code(CandleEngine::new(network, Device::Cpu, DType::F32, Some(1))), Code::OutOfMemory, "{layer:?}");
     }
 }
@@ -129,7 +129,7 @@ fn a_layer_larger_than_memory_is_refused() {
 /// candle goes back by recursion, which must not take a network's depth, or a window's size, of stack.
 #[test]
 fn deep_networks_and_large_windows_need_no_deep_stack() {
-    let deep = [Layer::Dense(Dense { activation: Some(Activation::Tanh), ..Dense::new(2) }); 5000];
+    let deep = vec![Layer::Dense(Dense { activation: Some(Activation::Tanh), ..Dense::new(2) }); 5000];
     let window = [Layer::MaxPool2d(MaxPool2d { strides: [1, 1], ..MaxPool2d::new([1, 9999]) })];
     for (layers, shape) in [(&deep[..], [1, 1, 2]), (&window[..], [1, 1, 10_000])] {
         let network = Network::new(layers, shape).unwrap();

@@ -1,9 +1,9 @@
 //! A network as the kernels see it: a list of operations with the places of all that they read and write.
 
 use crate::engine::schedule::{Stage, schedule};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::kernels::{number, numbers};
-use crate::layers::{Encoded, WORDS};
+use crate::layers::{Encoded, LaneOperation, WORDS};
 use crate::network::Network;
 use bytemuck::{Pod, Zeroable};
 
@@ -83,9 +83,15 @@ impl Layout {
     /// # Errors
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
+        let stages = schedule(network, true);
+        let needs_batch = stages.iter().any(|stage| stage.plus.is_some() || stage.operation.needs().survey > 0);
+        if needs_batch || network.parameters.iter().any(|parameter| !parameter.trainable) {
+            let message = "the CUDA engine has no residual blocks, no batch normalisation and no layers that do not learn; use \"cpu\"";
+            return Err(Error::new(Code::DeviceUnavailable, message));
+        }
         let mut layout = Self { longest: network.image_len(), ..Self::default() };
         let (mut x, mut y) = (0, network.image_len());
-        for stage in schedule(network) {
+        for stage in stages {
             layout.push(&stage, x, y)?;
             (x, y) = (y, y.saturating_add(stage.output_len));
         }
@@ -113,7 +119,6 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::activations::Activation;
-    use crate::error::Code;
     use crate::layers::{Conv2d, Dense, Layer, MaxPool2d};
 
     fn refused(layers: &[Layer], input_shape: [usize; 3]) -> String {
@@ -125,8 +130,8 @@ mod tests {
     /// Each is within what a network may have, and beyond what the kernels count to.
     #[test]
     fn what_the_kernels_cannot_count_is_refused() {
-        let conv = |channels, kernel_size, strides, padding| {
-            Layer::Conv2d(Conv2d { strides, padding, ..Conv2d::new(channels, kernel_size) })
+        let conv = |channels, kernel_size, strides, padding: [usize; 2]| {
+            Layer::Conv2d(Conv2d { strides, padding: padding.into(), ..Conv2d::new(channels, kernel_size) })
         };
         let dense = |units| Layer::Dense(Dense::new(units));
         let thin = conv(1, [1, 1], [1 << 30, 1], [1 << 30, 0]);
@@ -154,7 +159,7 @@ mod tests {
     fn records_of_dense_layers_and_gradients_of_convolutions_lie_end_to_end() {
         let conv = |channels| {
             Layer::Conv2d(Conv2d {
-                padding: [1, 1],
+                padding: [1, 1].into(),
                 activation: Some(Activation::Relu),
                 ..Conv2d::new(channels, [3, 3])
             })
