@@ -33,6 +33,7 @@ export {
   type SoftmaxCrossEntropyOptions,
   sigmoidCrossEntropy,
   softmaxCrossEntropy,
+  type TargetLoss,
 } from './training/losses.js'
 export * from './training/optimizers.js'
 export * from './training/schedules.js'

@@ -5,9 +5,9 @@ import { fed } from '../feed.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
 import lossForEngine, {
   type Loss,
-  type MeanSquaredError,
   type SigmoidCrossEntropy,
   type SoftmaxCrossEntropy,
+  type TargetLoss,
 } from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
 import schedules from './schedules.js'
@@ -38,8 +38,8 @@ export async function step(
   images: Images,
   targets: Targets,
   optimizer: Optimizer,
-  options: { loss: MeanSquaredError },
-): Promise<{ loss: number }>
+  options: { loss: TargetLoss },
+): Promise<{ loss: number; correct?: number }>
 export async function step(
   net: Sequential,
   images: Images,

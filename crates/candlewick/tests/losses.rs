@@ -13,6 +13,7 @@ use candlewick::losses::{Loss, MeanSquaredError, SoftmaxCrossEntropy, Takes, Tar
 use candlewick::metrics::Metrics;
 use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Sgd};
+use candlewick::simd::InstructionSet;
 
 const OUTPUTS: usize = 5;
 const IMAGES: usize = 1100; // more than the CPU engine takes at once
@@ -109,6 +110,73 @@ fn all_engines_train_alike() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Two outputs, which are the biases whatever the image is.
+fn two_outputs() -> Network {
+    Network::new(&[Layer::Dense(Dense::new(2))], [1, 1, 1]).unwrap()
+}
+
+/// The loss of these outputs and its gradient by them, of each engine.
+fn of_outputs(outputs: [f32; 2], loss: &Loss) -> Vec<(String, f64, Vec<f32>)> {
+    let mut engines: Vec<(String, Box<dyn Engine>)> = Vec::new();
+    for set in InstructionSet::available() {
+        let engine = LanesEngine::on(set, two_outputs(), Some(1)).unwrap();
+        engines.push((set.name().to_owned(), Box::new(engine)));
+    }
+    for dtype in [DType::F32, DType::F64] {
+        let engine = CandleEngine::new(two_outputs(), Device::Cpu, dtype, Some(1)).unwrap();
+        engines.push((format!("candle in {}", dtype.as_str()), Box::new(engine)));
+    }
+    #[cfg(feature = "emulation")]
+    {
+        use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
+        let engine = CudaEngine::new(Emulated::new(227 << 10, 3), two_outputs()).unwrap();
+        engines.push(("CUDA".to_owned(), Box::new(engine)));
+    }
+    let image = Tensor::zeros((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
+    let of = |(name, mut engine): (String, Box<dyn Engine>)| {
+        engine.set_flat_parameters([&[0.0; 2][..], &outputs[..]].concat()).unwrap();
+        let targets = match loss.takes() {
+            Takes::Labels => Targets::Labels(&[1]),
+            Takes::Values => Targets::Values(&[0.25, 1.0]),
+        };
+        let metrics = engine.step(&image, targets, loss, &Sgd::new(0.0).unwrap().into()).unwrap();
+        (name, metrics.mean_loss(), engine.flat_gradient().unwrap()[2..].to_vec())
+    };
+    engines.into_iter().map(of).collect()
+}
+
+#[test]
+fn huge_outputs_have_finite_losses_and_right_gradients() {
+    let smoothed = SoftmaxCrossEntropy { label_smoothing: 0.125, class_weights: Some(vec![1.0, 2.0]) };
+    let [mean, sigmoid] = [4, 5].map(|i| Loss::examples(2)[i].clone());
+    for (loss, size, expected, gradient) in [
+        (Loss::default(), 1e4, 2e4, [1.0, -1.0]),
+        (Loss::default(), 1e30, 2e30, [1.0, -1.0]),
+        // t = (1/16, 2 (7/8 + 1/16)), of a class that weighs 2
+        (Loss::SoftmaxCrossEntropy(smoothed), 1e4, 18750.0, [0.9375, -0.9375]),
+        (sigmoid.clone(), 1e4, 8750.0, [0.375, -0.5]),
+        (sigmoid, 1e30, 8.75e29, [0.375, -0.5]),
+        (mean, 1e4, (9999.75f64 * 9999.75 + 10001.0 * 10001.0) / 2.0, [9999.75, -10001.0]),
+    ] {
+        for (engine, found, found_gradient) in of_outputs([size, -size], &loss) {
+            assert!((found - expected).abs() <= 1e-6 * expected, "{loss:?} on {engine}: {found}, not {expected}");
+            for (found, expected) in found_gradient.iter().zip(gradient) {
+                let error = (found - expected).abs();
+                assert!(error <= 1e-6 * expected.abs(), "{loss:?} on {engine}: {found}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn not_a_number_is_found_in_the_loss_and_the_gradient() {
+    for loss in Loss::examples(2) {
+        for (engine, found, gradient) in of_outputs([f32::NAN, 0.5], &loss) {
+            assert!(found.is_nan() && gradient[0].is_nan(), "{loss:?} on {engine}: {found}, {gradient:?}");
         }
     }
 }
