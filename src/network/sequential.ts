@@ -3,11 +3,12 @@ import { callAddonAsync, createEngine, type Engine } from '../addon.js'
 import { markClass } from '../copies.js'
 import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
-import { expectBoolean, expectInstance, expectOptions, expectPath, reading, unexpected } from '../expect.js'
+import { expectBoolean, expectInstance, expectOptions, expectPath, unexpected } from '../expect.js'
 import { type Shuffler, shuffler } from '../random.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
-import checkLayer, { type Layer } from './layers.js'
+import { checkLayers } from './layers/check.js'
+import type { Layer } from './layers.js'
 import { copyParameters, type Parameter } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
 import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
@@ -28,12 +29,7 @@ export class Sequential {
 
   /** Layers made by hand are checked, some microseconds each, while the event loop waits. */
   constructor(layers: readonly Layer[]) {
-    this.#layers = reading('layers', () => {
-      if (Array.isArray(layers) && layers.length > 0) {
-        return Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
-      }
-      throw unexpected('layers', 'an array of at least one layer', layers)
-    })
+    this.#layers = checkLayers('layers', layers, 1)
   }
 
   /**

@@ -21,6 +21,8 @@ pub mod batch_norm;
 pub mod conv2d;
 pub mod dense;
 mod device;
+mod flatten;
+mod global_avg_pool2d;
 mod json;
 pub mod max_pool2d;
 mod operation;
@@ -38,6 +40,8 @@ pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub(crate) use device::{DeviceOperation, Encoded, WORDS};
+pub use flatten::Flatten;
+pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use json::from_json;
 pub use max_pool2d::MaxPool2d;
 pub use operation::{Accumulators, Batch, LaneOperation, Left, Needs, Seen};
@@ -63,6 +67,10 @@ pub enum Layer {
     MaxPool2d(MaxPool2d),
     /// The mean of each window.
     AvgPool2d(AvgPool2d),
+    /// The mean of each channel.
+    GlobalAvgPool2d(GlobalAvgPool2d),
+    /// All values in one row.
+    Flatten(Flatten),
     /// x Wᵀ + b, after flattening the input.
     Dense(Dense),
     /// Each channel's values to mean 0 and variance 1, over the whole batch.
@@ -80,6 +88,8 @@ impl Layer {
             Self::Conv2d(layer) => layer,
             Self::MaxPool2d(layer) => layer,
             Self::AvgPool2d(layer) => layer,
+            Self::GlobalAvgPool2d(layer) => layer,
+            Self::Flatten(layer) => layer,
             Self::Dense(layer) => layer,
             Self::BatchNorm(layer) => layer,
             Self::Activation(layer) => layer,
@@ -93,6 +103,8 @@ impl Layer {
         examples.extend(Conv2d::examples().map(Self::Conv2d));
         examples.extend(MaxPool2d::examples().map(Self::MaxPool2d));
         examples.extend(AvgPool2d::examples().map(Self::AvgPool2d));
+        examples.extend(GlobalAvgPool2d::examples().map(Self::GlobalAvgPool2d));
+        examples.extend(Flatten::examples().map(Self::Flatten));
         examples.extend(Dense::examples().map(Self::Dense));
         examples.extend(BatchNorm::examples().map(Self::BatchNorm));
         examples.extend(ActivationLayer::examples().map(Self::Activation));

@@ -59,6 +59,16 @@ impl Windows {
         (0..2).all(|i| self.strides[i] == self.pool_size[i] && self.output[i] * self.strides[i] == self.input[i])
     }
 
+    /// Whether each window is a channel's whole plane.
+    pub(super) fn are_planes(&self) -> bool {
+        self.pool_size == self.input && self.output == [1, 1]
+    }
+
+    /// Values of a channel of the input.
+    pub(super) fn plane(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
     /// The fields of `struct Windows` of kernels/windows.cuh.
     pub(super) fn words(&self) -> Result<[i32; 9]> {
         let Self { channels, input: [h, w], output: [oh, ow], pool_size: [kh, kw], strides: [sy, sx] } = *self;

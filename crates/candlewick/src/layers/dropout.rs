@@ -1,0 +1,172 @@
+//! Dropout: in training, each value is 0 with probability rate, and else 1 / (1 - rate) times as large, as in PyTorch; in answers
+//! there is nothing to do.
+//!
+//! Which values, say the words of [`Chance`], one a value: below rate · 2³², it is dropped.
+
+use super::device::DeviceOperation;
+use super::operation::{Batch, LaneOperation, Needs, Seen};
+use super::plan::{Arithmetic, Describe, Plan};
+use super::{Operation, Reference};
+use crate::error::{Code, Error, Result};
+use crate::kernels::number;
+use crate::random::Chance;
+use crate::simd::{LANES, Lane, Lanes, Real};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// Dropout, as its user writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dropout {
+    /// Probability of a value to become 0, from 0 to below 1.
+    pub rate: f64,
+}
+
+impl Dropout {
+    /// Usual ones, and one that leaves all.
+    pub(super) fn examples() -> impl Iterator<Item = Self> {
+        [0.5, 0.1, 0.0].into_iter().map(|rate| Self { rate })
+    }
+}
+
+impl Describe for Dropout {
+    fn prefix(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
+        let Self { rate } = *self;
+        if !(0.0..1.0).contains(&rate) {
+            let message = format!("{name} has a rate of {rate}; it must be at least 0 and below 1");
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        Ok(Plan {
+            output: input.to_vec(),
+            parameters: Vec::new(),
+            arithmetic: Arithmetic::Operation(Operation::Dropout(Placed { rate })),
+            activation: None,
+        })
+    }
+}
+
+/// The layer in its place. x and y are of one length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed {
+    /// As its user wrote it.
+    pub rate: f64,
+}
+
+impl Placed {
+    /// The least word of a value that stays.
+    fn least(&self) -> u32 {
+        (self.rate * 2f64.powi(32)).round() as u32
+    }
+
+    /// What values that stay are multiplied with.
+    fn scale(&self) -> f64 {
+        1.0 / (1.0 - self.rate)
+    }
+
+    /// `to` = `from` with each value scaled or 0.
+    #[inline(always)]
+    fn mask<L: Lanes>(&self, l: L, batch: Batch<'_, L::Real>, from: &[Lane<L::Real>], to: &mut [Lane<L::Real>]) {
+        let (least, scale) = (self.least(), L::Real::from_f64(self.scale()));
+        for (block, (from, to)) in from.chunks(4).zip(to.chunks_mut(4)).enumerate() {
+            let words = batch.chance.of_tile(batch.first, block);
+            for ((from, to), words) in from.iter().zip(to).zip(words) {
+                let mut factors = Lane::zero();
+                for lane in 0..LANES {
+                    factors.0[lane] = if words[lane] < least { L::Real::ZERO } else { scale };
+                }
+                l.store(l.mul(l.load(from), l.load(&factors)), to);
+            }
+        }
+    }
+}
+
+/// Not in training, nothing happens.
+impl LaneOperation for Placed {
+    fn needs(&self) -> Needs {
+        Needs { again: true, only_in_training: true, ..Needs::default() }
+    }
+
+    fn forward<L: Lanes>(
+        &self,
+        _: L,
+        _: &[L::Real],
+        x: &[Lane<L::Real>],
+        y: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
+        y.copy_from_slice(x);
+    }
+
+    fn forward_in_training<L: Lanes>(
+        &self,
+        l: L,
+        _: &[L::Real],
+        batch: Batch<'_, L::Real>,
+        x: &[Lane<L::Real>],
+        y: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
+        l.run(
+            #[inline(always)]
+            || self.mask(l, batch, x, y),
+        );
+    }
+
+    fn input_gradient<L: Lanes>(&self, _: L, _: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+        dx.copy_from_slice(seen.dy);
+    }
+
+    fn input_gradient_in_training<L: Lanes>(
+        &self,
+        l: L,
+        _: &[L::Real],
+        batch: Batch<'_, L::Real>,
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+    ) {
+        l.run(
+            #[inline(always)]
+            || self.mask(l, batch, seen.dy, dx),
+        );
+    }
+}
+
+/// `struct Dropout`
+impl DeviceOperation for Placed {
+    const KIND: i32 = 7;
+    type Words = [i32; 3];
+
+    fn words(&self, outputs: usize) -> Result<[i32; 3]> {
+        Ok([number(outputs)?, self.least() as i32, (self.scale() as f32).to_bits() as i32])
+    }
+}
+
+impl Reference for Placed {
+    fn reference(&self, x: &Tensor, _: &[Tensor]) -> candle_core::Result<Tensor> {
+        Ok(x.clone())
+    }
+
+    fn reference_in_training(
+        &self,
+        x: &Tensor,
+        _: &[Tensor],
+        chance: Chance,
+    ) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
+        let (images, len) = (x.dim(0)?, x.elem_count() / x.dim(0)?);
+        let words = (0..images)
+            .flat_map(|image| (0..len.div_ceil(4)).flat_map(move |block| chance.words(image, block)).take(len));
+        let factors: Vec<f64> =
+            words.map(|word| if word < self.least() { 0.0 } else { self.scale() }).collect();
+        let factors = Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?;
+        Ok(((x * factors)?, Vec::new()))
+    }
+
+    /// The factors, in float64 as well.
+    fn values_on_the_way(&self) -> usize {
+        0
+    }
+}
