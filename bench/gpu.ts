@@ -6,7 +6,7 @@
  */
 
 import { parseArgs } from 'node:util'
-import { adam, type Dataset, type Device, devices, fit, type Optimizer, sgd, tryGpu } from '#dist/index.js'
+import { adam, type Dataset, type Device, devices, fit, type Optimizer, tryGpu } from '#dist/index.js'
 import { median, printTable, seconds } from './table.js'
 import { timeTraining } from './training.js'
 import { type Workload, workloads } from './workloads.js'
@@ -42,7 +42,7 @@ for (const workload of Object.values(workloads).map(limited)) {
   printTable(title, ['batch', 'an epoch', 'images/s', 'evaluation'], rows)
 }
 
-await compare(limited(workloads.lenet), 'SGD', () => sgd({ learningRate: workloads.lenet.learningRate }))
+await compare(limited(workloads.lenet), 'SGD', workloads.lenet.optimizer)
 await compare(limited(workloads.lenet), 'Adam', () => adam())
 await latency(limited(workloads.lenet))
 

@@ -65,6 +65,7 @@ const tasks: Task[] = [
   { workload: 'lenet', batchSize: 256 },
   { workload: 'lenet', batchSize: 32 },
   { workload: 'convnet', batchSize: 128 },
+  { workload: 'convnetAdam', batchSize: 128 },
 ]
 
 const rounds = 3

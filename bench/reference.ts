@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { fit, sgd } from '#dist/index.js'
+import { fit } from '#dist/index.js'
 import { root } from './cargo.js'
 import { type WorkloadName, workloads } from './workloads.js'
 
@@ -20,7 +20,7 @@ const { values } = parseArgs({
     epochs: { type: 'string', default: '1' },
   },
 })
-const { network, data, learningRate } = workloads[values.net as WorkloadName]
+const { network, data, optimizer } = workloads[values.net as WorkloadName]
 const [, version] = /name = "candle-core"\nversion = "(.+)"/.exec(readFileSync(join(root, 'Cargo.lock'), 'utf8')) ?? []
 const { train, test } = await data()
 const net = network()
@@ -29,7 +29,7 @@ await net.initialize({ inputShape: train.imageShape, seed: 1, device: 'cpu', eng
 const options = {
   epochs: Number(values.epochs),
   batchSize: Number(values.batch),
-  optimizer: sgd({ learningRate }),
+  optimizer: optimizer(),
   test,
 }
 for await (const { trainSeconds, evalSeconds } of fit(net, train, options)) {

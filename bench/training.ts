@@ -1,4 +1,4 @@
-import { type Device, fit, sgd } from '#dist/index.js'
+import { type Device, fit } from '#dist/index.js'
 import { type Peak, shareOfPeak } from './peak.js'
 import { median, percent, printTable, seconds } from './table.js'
 import { multiplyAdds, type Workload, workloads } from './workloads.js'
@@ -25,7 +25,7 @@ export async function timeTraining(workload: Workload, options: TimingOptions): 
   const net = workload.network()
   const { batchSize, threads, device = 'cpu' } = options
   await net.initialize({ inputShape: train.imageShape, seed: 1, threads, device })
-  const optimizer = sgd({ learningRate: workload.learningRate })
+  const optimizer = workload.optimizer()
   const training: number[] = []
   const evaluation: number[] = []
   for await (const epoch of fit(net, train, { epochs: options.epochs + 1, batchSize, optimizer, test })) {
@@ -35,7 +35,7 @@ export async function timeTraining(workload: Workload, options: TimingOptions): 
   return { training: median(training.slice(1)), evaluation: median(evaluation.slice(1)) }
 }
 
-/** Both networks at their batch sizes on all threads. */
+/** All networks at their batch sizes on all threads. */
 export async function benchTraining(peak: Peak): Promise<void> {
   const threads = peak.multiplyAddsPerSecond.length
   for (const workload of Object.values(workloads)) {

@@ -3,79 +3,38 @@
 mod fashion_mnist;
 
 use candle_core::{DType, Device, Tensor};
-use candlewick::activations::Activation;
 use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::layers;
 use candlewick::network::Network;
-use candlewick::optimizers::{Optimizer, Sgd};
+use candlewick::optimizers::Optimizer;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::path::Path;
 
-const STEPS: usize = 60;
-
+/// `fixtures/<name>.json`, and what PyTorch made of it.
+#[derive(Deserialize)]
 struct Case {
-    layers: Vec<Layer>,
-    batch_size: usize,
+    layers: Box<RawValue>,
+    batch: usize,
+    steps: usize,
     optimizer: Optimizer,
+    #[serde(skip)]
     tensors: HashMap<String, Tensor>,
 }
 
-fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, activation: Option<Activation>) -> Layer {
-    Layer::Conv2d(Conv2d {
-        strides: [stride; 2],
-        padding: [padding; 2],
-        activation,
-        ..Conv2d::new(channels, [kernel; 2])
-    })
-}
-
-fn tensors(name: &str) -> HashMap<String, Tensor> {
+fn case(name: &str) -> Case {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
-}
-
-/// `fixtures/lenet.json`
-fn lenet() -> Case {
-    let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
-    let dense = |units, activation| Layer::Dense(Dense { activation, ..Dense::new(units) });
-    Case {
-        layers: vec![
-            conv(6, 5, 1, 0, Some(Activation::Sigmoid)),
-            pool,
-            conv(16, 5, 1, 0, Some(Activation::Sigmoid)),
-            pool,
-            dense(120, Some(Activation::Sigmoid)),
-            dense(84, Some(Activation::Sigmoid)),
-            dense(10, None),
-        ],
-        batch_size: 256,
-        optimizer: Sgd { learning_rate: 0.9, momentum: 0.0, weight_decay: 0.0 }.into(),
-        tensors: tensors("lenet.safetensors"),
-    }
-}
-
-/// `fixtures/relu.json`: padding, stride, ReLU, tanh, overlapping mean pooling, momentum and weight decay.
-fn relu() -> Case {
-    Case {
-        layers: vec![
-            conv(8, 3, 1, 1, Some(Activation::Relu)),
-            Layer::MaxPool2d(MaxPool2d::new([2, 2])),
-            conv(20, 5, 2, 2, Some(Activation::Tanh)),
-            Layer::AvgPool2d(AvgPool2d { strides: [2, 2], ..AvgPool2d::new([3, 3]) }),
-            Layer::Dense(Dense { activation: Some(Activation::Relu), ..Dense::new(50) }),
-            Layer::Dense(Dense::new(10)),
-        ],
-        batch_size: 100,
-        optimizer: Sgd { learning_rate: 0.05, momentum: 0.9, weight_decay: 0.0005 }.into(),
-        tensors: tensors("relu.safetensors"),
-    }
+    let text = std::fs::read_to_string(path.with_extension("json")).unwrap();
+    let tensors = candle_core::safetensors::load(path.with_extension("safetensors"), &Device::Cpu).unwrap();
+    Case { tensors, ..serde_json::from_str(&text).unwrap() }
 }
 
 impl Case {
     fn network(&self) -> Network {
-        Network::new(&self.layers, [1, 28, 28]).unwrap()
+        Network::new(&layers::from_json(self.layers.get()).unwrap(), [1, 28, 28]).unwrap()
     }
 
     fn engine(&self) -> LanesEngine {
@@ -107,8 +66,8 @@ fn relative_error(actual: &[f64], expected: &[f64]) -> f64 {
 }
 
 fn hold(case: &Case, mut engine: impl Engine) {
-    let n = case.batch_size;
-    let dataset = fashion_mnist::train(STEPS * n);
+    let n = case.batch;
+    let dataset = fashion_mnist::train(case.steps * n);
     let first = Tensor::from_slice(&dataset.pixels()[..n * 784], (n, 1, 28, 28), &Device::Cpu).unwrap();
     let logits = relative_error(&values(&engine.predict(&first).unwrap()), &case.expect("logits"));
     assert!(logits < 1e-5, "logits are off by {logits:e}");
@@ -130,24 +89,32 @@ fn hold(case: &Case, mut engine: impl Engine) {
     }
     for (name, tensor) in engine.parameters().unwrap() {
         let error = relative_error(&values(&tensor), &case.expect(&format!("after.{name}")));
-        assert!(error < 1e-3, "after {STEPS} steps {name} is off by {error:e}");
+        assert!(error < 1e-3, "after {} steps {name} is off by {error:e}", case.steps);
     }
 }
 
 #[test]
 fn lenet_follows_pytorch() {
-    hold(&lenet(), lenet().engine());
+    let case = case("lenet");
+    hold(&case, case.engine());
 }
 
 #[test]
 fn other_layers_and_momentum_follow_pytorch() {
-    hold(&relu(), relu().engine());
+    let case = case("relu");
+    hold(&case, case.engine());
+}
+
+#[test]
+fn adam_follows_pytorch() {
+    let case = case("adam");
+    hold(&case, case.engine());
 }
 
 /// In float64, as PyTorch did. What is left is what was rounded to float32: the fixtures' gradients, and the settings.
 fn hold_closely(case: &Case) {
     let engine = CandleEngine::new(case.network(), Device::Cpu, DType::F64, Some(1)).unwrap();
-    let (mut engine, n) = (case.with_parameters(engine), case.batch_size);
+    let (mut engine, n) = (case.with_parameters(engine), case.batch);
     let dataset = fashion_mnist::train(20 * n);
     let floats: Vec<f32> = dataset.pixels().iter().map(|p| f32::from(*p) / 255.0).collect();
     let images = Tensor::from_vec(floats, (20 * n, 1, 28, 28), &Device::Cpu).unwrap();
@@ -172,19 +139,24 @@ fn hold_closely(case: &Case) {
 
 #[test]
 fn lenet_follows_pytorch_closely_in_float64() {
-    hold_closely(&lenet());
+    hold_closely(&case("lenet"));
 }
 
 #[test]
 fn other_layers_and_momentum_follow_pytorch_closely_in_float64() {
-    hold_closely(&relu());
+    hold_closely(&case("relu"));
+}
+
+#[test]
+fn adam_follows_pytorch_closely_in_float64() {
+    hold_closely(&case("adam"));
 }
 
 #[cfg(feature = "emulation")]
 #[test]
 fn the_emulated_cuda_engine_follows_pytorch() {
     use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
-    for case in [lenet(), relu()] {
+    for case in ["lenet", "relu", "adam"].map(case) {
         let h100 = Emulated::new(227 << 10, 132);
         hold(&case, case.with_parameters(CudaEngine::new(h100, case.network()).unwrap()));
     }
@@ -192,7 +164,7 @@ fn the_emulated_cuda_engine_follows_pytorch() {
 
 #[test]
 fn a_hand_made_batch_is_a_step_like_any_other() {
-    let case = lenet();
+    let case = case("lenet");
     let dataset = fashion_mnist::train(256);
     let floats: Vec<f32> = dataset.pixels().iter().map(|p| f32::from(*p) / 255.0).collect();
     let images = Tensor::from_vec(floats, (256, 1, 28, 28), &Device::Cpu).unwrap();
