@@ -101,6 +101,7 @@ pub fn create_engine<'env>(
         let Placement { engine, device, threads } = placement;
         let mut engine = candlewick::engine::create(&engine, &device, network, threads.map(|t| t as usize), set)?;
         let init: Initializer = json::read("the initializer", r#"{ "kind": "xavier" }"#, &init)?;
+        engine.set_seed(seed as u64);
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };

@@ -21,6 +21,7 @@ pub mod batch_norm;
 pub mod conv2d;
 pub mod dense;
 mod device;
+pub mod dropout;
 mod flatten;
 mod global_avg_pool2d;
 mod json;
@@ -40,6 +41,7 @@ pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub(crate) use device::{DeviceOperation, Encoded, WORDS};
+pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use json::from_json;
@@ -51,6 +53,7 @@ pub(crate) use reference::Reference;
 pub use residual::Residual;
 
 use crate::error::Result;
+use crate::random::Chance;
 use crate::simd::{Lane, Lanes, Real};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -75,6 +78,8 @@ pub enum Layer {
     Dense(Dense),
     /// Each channel's values to mean 0 and variance 1, over the whole batch.
     BatchNorm(BatchNorm),
+    /// Some values become 0, in training only.
+    Dropout(Dropout),
     /// A function of each value.
     Activation(ActivationLayer),
     /// body(x) + shortcut(x)
@@ -92,6 +97,7 @@ impl Layer {
             Self::Flatten(layer) => layer,
             Self::Dense(layer) => layer,
             Self::BatchNorm(layer) => layer,
+            Self::Dropout(layer) => layer,
             Self::Activation(layer) => layer,
             Self::Residual(layer) => layer,
         }
@@ -107,6 +113,7 @@ impl Layer {
         examples.extend(Flatten::examples().map(Self::Flatten));
         examples.extend(Dense::examples().map(Self::Dense));
         examples.extend(BatchNorm::examples().map(Self::BatchNorm));
+        examples.extend(Dropout::examples().map(Self::Dropout));
         examples.extend(ActivationLayer::examples().map(Self::Activation));
         examples.extend(Residual::examples().map(Self::Residual));
         examples
@@ -131,6 +138,8 @@ pub enum Operation {
     BatchNorm(batch_norm::Placed),
     /// The sum of two values.
     Add(add::Placed),
+    /// Dropout.
+    Dropout(dropout::Placed),
 }
 
 /// Does the same with whatever operation it is: the one place that tells them apart, once for each layer of a tile.
@@ -144,6 +153,7 @@ macro_rules! with_operation {
             Operation::Activation($placed) => $work,
             Operation::BatchNorm($placed) => $work,
             Operation::Add($placed) => $work,
+            Operation::Dropout($placed) => $work,
         }
     };
 }
@@ -273,8 +283,13 @@ impl Reference for Operation {
         with_operation!(self, placed => placed.reference(x, own))
     }
 
-    fn reference_in_training(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
-        with_operation!(self, placed => placed.reference_in_training(x, own))
+    fn reference_in_training(
+        &self,
+        x: &Tensor,
+        own: &[Tensor],
+        chance: Chance,
+    ) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
+        with_operation!(self, placed => placed.reference_in_training(x, own, chance))
     }
 
     fn values_on_the_way(&self) -> usize {

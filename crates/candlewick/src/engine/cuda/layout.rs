@@ -83,8 +83,9 @@ impl Layout {
         let mut layout = Self { longest: network.image_len(), ..Self::default() };
         let (mut x, mut y) = (0, network.image_len());
         for stage in schedule(network, true) {
-            if stage.plus.is_some() || stage.operation.needs().survey > 0 {
-                let message = "the CUDA engine has no residual blocks and no batch normalisation; use \"cpu\"";
+            let needs = stage.operation.needs();
+            if stage.plus.is_some() || needs.survey > 0 || needs.only_in_training {
+                let message = "the CUDA engine has no residual blocks, batch normalisation and dropout; use \"cpu\"";
                 return Err(Error::new(Code::DeviceUnavailable, message));
             }
             layout.push(&stage, x, y)?;
