@@ -183,17 +183,19 @@ impl CandleEngine {
             let input = Var::from_tensor(&x)?;
             let output = forward(placed, &input, &parameters, Some(&mut training))?;
             x = output.detach();
-            passed.push((own, input, output));
+            passed.push((placed, own, input, output));
         }
         let logits = Var::from_tensor(&x.flatten_from(1)?)?;
         let (loss, metrics) = self.score(&logits, labels)?;
         let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
         let mut gradients = Vec::new();
-        while let Some((own, input, output)) = passed.pop() {
+        while let Some((placed, own, input, output)) = passed.pop() {
             let found = (output * gradient)?.sum_all()?.backward()?;
             gradient = gradient_by(&found, &input)?;
-            for parameter in own.iter().rev() {
-                gradients.push(gradient_by(&found, parameter)?);
+            let places = &self.network.parameters[placed.parameters.clone()];
+            for (parameter, place) in own.iter().zip(places).rev() {
+                // As on the other engines, what no step moves has none.
+                gradients.push(if place.trainable { gradient_by(&found, parameter)? } else { parameter.zeros_like()? });
             }
         }
         gradients.reverse();
