@@ -6,6 +6,7 @@ use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line};
+use candlewick::checkpoint::{Loaded, Selection};
 use candlewick::initializers::Initializer;
 use candlewick::metrics::Metrics;
 use candlewick::optimizers::Optimizer;
@@ -61,6 +62,26 @@ impl Progress {
     pub fn cancel(&self) {
         self.0.cancel();
     }
+}
+
+/// Which parameters are loaded from a file.
+#[napi(object)]
+pub struct SelectionOptions {
+    /// Patterns of their names, `*` for any letters and `?` for one; none for all.
+    pub only: Vec<String>,
+    /// Whether the file may hold tensors of such names that belong to no parameter.
+    pub ignore_extra: bool,
+    /// Whether parameters stay as they are whose tensor is missing or has another shape.
+    pub ignore_mismatch: bool,
+}
+
+/// What became of the parameters, by name.
+#[napi(object)]
+pub struct LoadReport {
+    /// Those that were loaded.
+    pub loaded: Vec<String>,
+    /// Those that stayed as they were.
+    pub left: Vec<String>,
 }
 
 /// A network's parameters and the line for what runs it.
@@ -184,19 +205,24 @@ impl Engine {
         self.0.submit(env, |engine| engine.parameters(), Parameters::new)
     }
 
-    /// Replaces all parameters by those of a safetensors file.
-    #[napi(ts_return_type = "Promise<void>")]
+    /// Replaces parameters by those of a safetensors file, all that are selected or none; says which, and which stay as they are.
+    #[napi(ts_return_type = "Promise<LoadReport>")]
     pub fn load_parameters<'env>(
         &self,
         env: &'env Env,
         path: String,
-        ignore_extra: bool,
+        selection: SelectionOptions,
     ) -> napi::Result<Object<'env>> {
+        let SelectionOptions { only, ignore_extra, ignore_mismatch } = selection;
+        let selection = Selection { only, ignore_extra, ignore_mismatch };
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            let parameters = checkpoint::load(engine.network(), Path::new(&path), ignore_extra)?;
-            engine.set_flat_parameters(parameters)
+            let current = engine.flat_parameters()?;
+            let loaded = checkpoint::load_some(engine.network(), Path::new(&path), &selection, &current)?;
+            let Loaded { parameters, loaded, left } = loaded;
+            engine.set_flat_parameters(parameters)?;
+            Ok(LoadReport { loaded, left })
         };
-        self.0.submit(env, job, |()| ())
+        self.0.submit(env, job, |report| report)
     }
 
     /// Writes all parameters to a safetensors file, all or nothing.

@@ -195,7 +195,11 @@ impl CandleEngine {
             let places = &self.network.parameters[placed.parameters.clone()];
             for (parameter, place) in own.iter().zip(places).rev() {
                 // As on the other engines, what no step moves has none.
-                gradients.push(if place.trainable { gradient_by(&found, parameter)? } else { parameter.zeros_like()? });
+                gradients.push(if place.trainable {
+                    gradient_by(&found, parameter)?
+                } else {
+                    parameter.zeros_like()?
+                });
             }
         }
         gradients.reverse();
