@@ -5,6 +5,7 @@ import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
 import { expectInstance, expectPath, unexpected } from '../expect.js'
 import { type Shuffler, shuffler } from '../random.js'
+import { forgetSteps } from '../training/steps.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
 import { checkLayers } from './layers/check.js'
@@ -124,7 +125,9 @@ export class Sequential {
     const file = expectPath('path', path)
     const selection = checkSelection(options)
     this.requireIdle()
-    return load(await this.engine(), file, selection)
+    const engine = await this.engine()
+    forgetSteps(engine)
+    return load(engine, file, selection)
   }
 
   /**
