@@ -1,4 +1,6 @@
+import { expectBoolean, type Unchecked, unexpected } from '../../expect.js'
 import checkActivation, { type Activation } from '../activations.js'
+import checkInitializer, { type Initializer } from '../initializers.js'
 
 /** A number for both directions, or [vertical, horizontal]. */
 export type Size = number | readonly [number, number]
@@ -11,8 +13,16 @@ export interface Layer {
   readonly kernelSize?: readonly [number, number]
   readonly poolSize?: readonly [number, number]
   readonly strides?: readonly [number, number]
-  readonly padding?: readonly [number, number]
+  readonly padding?: readonly [number, number] | 'same'
+  /** Nothing for 1. */
+  readonly groups?: number
   readonly units?: number
+  /** Nothing for true. */
+  readonly useBias?: boolean
+  /** Nothing for the network's. */
+  readonly kernelInit?: Initializer
+  /** Nothing for zeros. */
+  readonly biasInit?: Initializer
   readonly momentum?: number
   readonly epsilon?: number
   readonly rate?: number
@@ -46,4 +56,22 @@ export function depthOf(layer: unknown): number | undefined {
 /** The activation at the end of a layer, if it has one. */
 export function withActivation(value: unknown): { activation?: Activation } {
   return value === undefined ? {} : { activation: checkActivation(value) }
+}
+
+type Parameters = Pick<Layer, 'useBias' | 'kernelInit' | 'biasInit'>
+
+/** What a convolution and a dense layer are told of their parameters. */
+export function withParameters({ useBias = true, kernelInit, biasInit }: Unchecked<Parameters>): Parameters {
+  const hasBias = expectBoolean('useBias', useBias)
+  if (!hasBias && biasInit !== undefined) throw unexpected('biasInit', 'nothing, as useBias is false,', biasInit)
+  return {
+    ...unless(true, { useBias: hasBias }),
+    ...(kernelInit === undefined ? {} : { kernelInit: checkInitializer(kernelInit, 'kernelInit') }),
+    ...(biasInit === undefined ? {} : { biasInit: checkInitializer(biasInit, 'biasInit') }),
+  }
+}
+
+/** An option, unless it is what it is by default. */
+export function unless<T extends object>(byDefault: unknown, option: T): Partial<T> {
+  return Object.values(option).every((value) => value === byDefault) ? {} : option
 }
