@@ -26,7 +26,7 @@ impl Describe for GlobalAvgPool2d {
 
     fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
         let [channels, height, width] = image(name, input)?;
-        let windows = Windows::over(name, input, [height, width], [1, 1])?;
+        let windows = Windows::over(name, input, [height, width], [1, 1], [0, 0])?;
         Ok(Plan {
             output: vec![channels],
             parameters: Vec::new(),

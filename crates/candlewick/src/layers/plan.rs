@@ -67,24 +67,6 @@ impl ParameterPlan {
     pub fn weight(shape: Vec<usize>, draw: Draw) -> Self {
         Self { role: "weight", shape, draw, kind: ParameterKind::Weight, trainable: true }
     }
-
-    /// The bias of the layer of this name, if it uses one.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for an initialiser of a bias that is not there.
-    pub(super) fn bias(name: &str, len: usize, use_bias: bool, init: Option<Initializer>) -> Result<Option<Self>> {
-        if init.is_some() && !use_bias {
-            let message = format!("{name} has a biasInit, but no bias, as its useBias is false; leave out one of them");
-            return Err(Error::new(Code::InvalidArgument, message));
-        }
-        Ok(use_bias.then(|| Self {
-            role: "bias",
-            shape: vec![len],
-            draw: Draw::bias(init),
-            kind: ParameterKind::Bias,
-            trainable: true,
-        }))
-    }
 }
 
 /// What a parameter is to its layer.
@@ -98,6 +80,21 @@ pub enum ParameterKind {
     Scale,
     /// What the layer has seen of its inputs: steps never move it.
     Statistic,
+}
+
+impl ParameterPlan {
+    /// The bias of the layer of this name, if it uses one.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an initialiser of a bias that is not there.
+    pub(super) fn bias(name: &str, len: usize, use_bias: bool, init: Option<Initializer>) -> Result<Option<Self>> {
+        if init.is_some() && !use_bias {
+            let message = format!("{name} has a biasInit, but no bias, as its useBias is false; leave out one of them");
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        let draw = Draw::bias(init);
+        Ok(use_bias.then(|| Self { role: "bias", shape: vec![len], draw, kind: ParameterKind::Bias, trainable: true }))
+    }
 }
 
 /// The default of an option that is on unless its user turns it off.

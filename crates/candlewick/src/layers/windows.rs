@@ -76,7 +76,7 @@ impl Windows {
 
     /// Whether each window is a channel's whole plane.
     pub(super) fn are_planes(&self) -> bool {
-        self.pool_size == self.input && self.output == [1, 1]
+        self.pool_size == self.input && self.padding == [0, 0] && self.output == [1, 1]
     }
 
     /// Values of a channel of the input.
