@@ -165,8 +165,8 @@ fn sum<L: Lanes>(l: L, x: &[Lane<L::Real>]) -> L::Vector {
     let mut partial = [l.splat(L::Real::ZERO); 8];
     let (whole, rest) = x.as_chunks::<8>();
     for values in whole {
-        for i in 0..8 {
-            partial[i] = l.add(partial[i], l.load(&values[i]));
+        for (sum, x) in partial.iter_mut().zip(values) {
+            *sum = l.add(*sum, l.load(x));
         }
     }
     for (sum, x) in partial.iter_mut().zip(rest) {

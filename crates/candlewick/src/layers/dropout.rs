@@ -10,7 +10,7 @@ use super::{Operation, Reference};
 use crate::error::{Code, Error, Result};
 use crate::kernels::number;
 use crate::random::Chance;
-use crate::simd::{LANES, Lane, Lanes, Real};
+use crate::simd::{Lane, Lanes, Real};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -77,8 +77,8 @@ impl Placed {
             let words = batch.chance.of_tile(batch.first, block);
             for ((from, to), words) in from.iter().zip(to).zip(words) {
                 let mut factors = Lane::zero();
-                for lane in 0..LANES {
-                    factors.0[lane] = if words[lane] < least { L::Real::ZERO } else { scale };
+                for (factor, word) in factors.0.iter_mut().zip(words) {
+                    *factor = if word < least { L::Real::ZERO } else { scale };
                 }
                 l.store(l.mul(l.load(from), l.load(&factors)), to);
             }
@@ -176,7 +176,7 @@ impl Reference for Placed {
 mod tests {
     use super::*;
     use crate::layers::finite_differences::{Numbers, check_operation, flat};
-    use crate::simd::Float64;
+    use crate::simd::{Float64, LANES};
     use candle_core::Device;
 
     const CHANCE: Chance = Chance { seed: 3, step: 5, place: 2 };
