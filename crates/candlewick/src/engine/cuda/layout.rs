@@ -83,14 +83,18 @@ impl Layout {
     /// # Errors
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
+        let stages = schedule(network, true);
+        let is_beyond = |stage: &Stage| {
+            let needs = stage.operation.needs();
+            stage.plus.is_some() || needs.survey > 0 || needs.only_in_training
+        };
+        if stages.iter().any(is_beyond) || network.parameters.iter().any(|parameter| !parameter.trainable) {
+            let message = "the CUDA engine has no residual blocks, batch normalisation, dropout and layers that do not learn; use \"cpu\"";
+            return Err(Error::new(Code::DeviceUnavailable, message));
+        }
         let mut layout = Self { longest: network.image_len(), ..Self::default() };
         let (mut x, mut y) = (0, network.image_len());
-        for stage in schedule(network, true) {
-            let needs = stage.operation.needs();
-            if stage.plus.is_some() || needs.survey > 0 || needs.only_in_training {
-                let message = "the CUDA engine has no residual blocks, batch normalisation and dropout; use \"cpu\"";
-                return Err(Error::new(Code::DeviceUnavailable, message));
-            }
+        for stage in stages {
             layout.push(&stage, x, y)?;
             (x, y) = (y, y.saturating_add(stage.output_len));
         }
