@@ -84,9 +84,12 @@ impl Layout {
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
         let stages = schedule(network, true);
-        let needs_batch = stages.iter().any(|stage| stage.plus.is_some() || stage.operation.needs().survey > 0);
-        if needs_batch || network.parameters.iter().any(|parameter| !parameter.trainable) {
-            let message = "the CUDA engine has no residual blocks, no batch normalisation and no layers that do not learn; use \"cpu\"";
+        let is_beyond = |stage: &Stage| {
+            let needs = stage.operation.needs();
+            stage.plus.is_some() || needs.survey > 0 || needs.only_in_training
+        };
+        if stages.iter().any(is_beyond) || network.parameters.iter().any(|parameter| !parameter.trainable) {
+            let message = "the CUDA engine has no residual blocks, batch normalisation, dropout and layers that do not learn; use \"cpu\"";
             return Err(Error::new(Code::DeviceUnavailable, message));
         }
         let mut layout = Self { longest: network.image_len(), ..Self::default() };

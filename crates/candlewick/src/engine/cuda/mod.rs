@@ -596,6 +596,9 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         Ok(())
     }
 
+    /// Nothing is random here: [`Layout`] refuses dropout.
+    fn set_seed(&mut self, _: u64) {}
+
     fn reset_optimizer(&mut self) -> Result<()> {
         self.state.reset(|plane| self.gpu.clear(plane))
     }
