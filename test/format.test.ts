@@ -1,7 +1,7 @@
 import test from 'ava'
 import { formatDevice, formatEpoch, formatShape } from 'candlewick'
 
-const epoch = { epoch: 3, loss: 0.00004, trainAcc: 1, trainSeconds: 59.96 }
+const epoch = { epoch: 3, loss: 0.00004, trainAcc: 1, learningRate: 0.9, trainSeconds: 59.96 }
 
 test('an epoch line rounds, and adds the seconds of evaluation to those of training', (t) => {
   t.is(formatEpoch(epoch), 'epoch 3, loss 0.0000, train acc 1.000, time 60.0 sec')
@@ -18,6 +18,15 @@ test('an epoch line rounds, and adds the seconds of evaluation to those of train
   t.is(
     formatEpoch({ ...epoch, loss: Number.NaN, trainAcc: 0.0995 }).slice(0, 40),
     'epoch 3, loss NaN, train acc 0.100, time',
+  )
+})
+
+test('an epoch of a loss without right answers has its losses', (t) => {
+  const { trainAcc, ...regression } = epoch
+  t.is(formatEpoch(regression), 'epoch 3, loss 0.0000, time 60.0 sec')
+  t.is(
+    formatEpoch({ ...regression, testLoss: 0.25, evalSeconds: 1 }),
+    'epoch 3, loss 0.0000, test loss 0.2500, time 61.0 sec',
   )
 })
 

@@ -5,6 +5,7 @@ import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
 import { expectBoolean, expectInstance, expectOptions, expectPath, reading, unexpected } from '../expect.js'
 import { type Shuffler, shuffler } from '../random.js'
+import { forgetSteps } from '../training/steps.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
 import checkLayer, { type Layer } from './layers.js'
@@ -128,6 +129,7 @@ export class Sequential {
     const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
     this.requireIdle()
     const engine = await this.engine()
+    forgetSteps(engine)
     await callAddonAsync(() => engine.loadParameters(file, ignoreExtra))
   }
 

@@ -34,7 +34,17 @@ test('what is saved is evaluated and trained on, in JSON too', async (t) => {
   const data = await lenetFolder(t)
   const { file, lines, parameters } = await train(t, data, '--epochs', '1', '--seed', '1', '--json')
   const epoch = JSON.parse(lines[0] ?? '')
-  t.deepEqual(Object.keys(epoch), ['epoch', 'loss', 'trainAcc', 'testAcc', 'trainSeconds', 'evalSeconds', 'seed'])
+  t.deepEqual(Object.keys(epoch), [
+    'epoch',
+    'loss',
+    'trainAcc',
+    'learningRate',
+    'testLoss',
+    'testAcc',
+    'trainSeconds',
+    'evalSeconds',
+    'seed',
+  ])
   const evaluated = JSON.parse((await candlewick('evaluate', file, '--data', data, '--json')).stdout)
   t.deepEqual(Object.keys(evaluated), ['loss', 'accuracy', 'count'])
   t.deepEqual([evaluated.accuracy, evaluated.count], [epoch.testAcc, 100])

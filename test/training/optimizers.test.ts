@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import {
   adam,
+  adamW,
   avgPool2d,
   conv2d,
   dense,
@@ -155,6 +156,9 @@ const refused: [options: object, message: RegExp][] = [
   [{ learningRate: 1, momentum: 1 }, /from 0 to below 1 for momentum.* 1/],
   [{ learningRate: 1, momentum: -0.1 }, /momentum.* -0\.1/],
   [{ learningRate: 1, weightDecay: -0.1 }, /at least 0 for weightDecay.* -0\.1/],
+  [{ learningRate: 1, decay: 'biases' }, /'all' or 'weights' for decay, but received "biases"/],
+  [{ learningRate: 1, nesterov: 1 }, /true or false for nesterov.* 1/],
+  [{ learningRate: 1, nesterov: true }, /above 0, along which nesterov looks ahead, for momentum.* 0/],
   [{ learningRate: 1, weight_decay: 0.1 }, /"weight_decay" for sgd; .*weightDecay/],
 ]
 
@@ -169,6 +173,7 @@ const unfit: [optimizer: unknown, message: RegExp][] = [
   [{ learningRate: 1, momentum: 1, weightDecay: 0 }, /below 1 for momentum, but received 1/],
   [{ learningRate: 1, momentum: 0, weightDecay: '0' }, /for weightDecay, but received "0"/],
   [{ learningrate: 1 }, /"learningrate"/],
+  [{ learningRate: 1, momentum: 0, nesterov: true }, /for momentum, but received 0/],
   [null, /for optimizer, but received null/],
   [0.1, /for optimizer, but received 0\.1/],
   [{ kind: 'adagrad', learningRate: 1 }, /an optimizer, such as .* for optimizer, .*adagrad/],
@@ -178,7 +183,7 @@ const unfit: [optimizer: unknown, message: RegExp][] = [
 
 test("Adam's first step is the learning rate, whatever the gradient; those after it follow its means", async (t) => {
   const optimizer = adam({ learningRate: 0.125, beta1: 0.5, beta2: 0.75, epsilon: 0 })
-  t.deepEqual(adam(), { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })
+  t.like(adam(), { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 })
   const [net, plain] = [await linear(), await linear()]
   const weights = async (of: Sequential) => Array.from((await of.parameters())['dense0.weight']?.data ?? [])
   const before = await weights(net)
@@ -210,18 +215,76 @@ for (const [options, message] of [
   [{ beta2: -0.1 }, /from 0 to below 1 for beta2/],
   [{ epsilon: -1 }, /at least 0 for epsilon/],
   [{ learningRate: 'fast' }, /for learningRate, but received "fast"/],
-  [{ betas: [0.9, 0.999] }, /"betas" for adam; it takes learningRate, beta1, beta2, epsilon/],
+  [{ betas: [0.9, 0.999] }, /"betas" for adam; it takes learningRate, .*beta1, beta2, epsilon/],
 ] as [object, RegExp][]) {
   test(`adam refuses ${JSON.stringify(options)}`, (t) => {
     t.throws(() => adam(options), { code: 'INVALID_ARGUMENT', message })
   })
 }
 
+/** What a step with each optimiser makes of the weights and of the biases of {@link linear}, from biases that are not 0. */
+async function moved(optimizer: Optimizer): Promise<{ weight: Float32Array; bias: Float32Array }> {
+  const net = await linear()
+  await step(net, images, labels, sgd({ learningRate: 5 }))
+  await step(net, images, labels, optimizer)
+  const parameters = await net.parameters()
+  const data = (name: string) => parameters[`dense0.${name}`]?.data ?? new Float32Array()
+  return { weight: data('weight'), bias: data('bias') }
+}
+
+for (const [name, make] of Object.entries({
+  sgd: (options: object) => sgd({ learningRate: 0.5, ...options }),
+  nesterov: (options: object) => sgd({ learningRate: 0.5, momentum: 0.5, nesterov: true, ...options }),
+  adam: (options: object) => adam({ learningRate: 0.5, epsilon: 1, ...options }),
+  adamW: (options: object) => adamW({ learningRate: 0.5, epsilon: 1, ...options }),
+})) {
+  test(`${name} lets biases be if it is to, and decays weights`, async (t) => {
+    const [none, all, weights] = [
+      await moved(make({ weightDecay: 0 })),
+      await moved(make({ weightDecay: 0.25 })),
+      await moved(make({ weightDecay: 0.25, decay: 'weights' })),
+    ]
+    t.deepEqual(weights.weight, all.weight)
+    t.deepEqual(weights.bias, none.bias)
+    t.notDeepEqual(all.weight, none.weight)
+    t.notDeepEqual(all.bias, none.bias)
+  })
+}
+
+test('Nesterov looks ahead along the velocity, by what PyTorch says', async (t) => {
+  const [start, plain] = [await linear(), await linear()]
+  const weights = async (of: Sequential) => Array.from((await of.parameters())['dense0.weight']?.data ?? [])
+  const before = await weights(start)
+  await step(plain, images, labels, sgd({ learningRate: 1 }))
+  await step(start, images, labels, sgd({ learningRate: 1, momentum: 0.5, nesterov: true }))
+  const [free, ahead] = [await weights(plain), await weights(start)]
+  t.is(ahead.length, 12)
+  for (const [i, w] of ahead.entries()) {
+    const g = (before[i] as number) - (free[i] as number)
+    t.true(Math.abs((before[i] as number) - 1.5 * g - w) < 1e-6) // g + 0.5 v, where v is g
+  }
+})
+
+test('AdamW takes its share of a weight and is Adam otherwise', async (t) => {
+  t.like(adamW(), { kind: 'adamW', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 })
+  const settings = { learningRate: 0.5, epsilon: 1 }
+  const plain = await after(adam(settings))
+  t.deepEqual(await after(adamW({ ...settings, weightDecay: 0 })), plain)
+  const decayed = (await after(adamW({ ...settings, weightDecay: 0.25 })))['dense0.weight']?.data ?? []
+  const start = (await (await linear()).parameters())['dense0.weight']?.data ?? []
+  const expected = plain['dense0.weight']?.data ?? []
+  t.is(decayed.length, 12)
+  for (const [i, w] of decayed.entries()) {
+    t.true(Math.abs(w - ((expected[i] as number) - 0.5 * 0.25 * (start[i] as number))) < 1e-6)
+  }
+})
+
 test('an optimiser made by hand may say its kind, and does what one of its function does', async (t) => {
   for (const [byHand, made] of [
     [{ kind: 'sgd', learningRate: 0.5 }, sgd({ learningRate: 0.5 })],
     [{ learningRate: 0.5 }, sgd({ learningRate: 0.5 })],
     [{ kind: 'adam', beta1: 0.5 }, adam({ beta1: 0.5 })],
+    [{ kind: 'adamW', beta1: 0.5 }, adamW({ beta1: 0.5 })],
   ] as [Optimizer, Optimizer][]) {
     const after = async (optimizer: Optimizer) => {
       const net = await linear()

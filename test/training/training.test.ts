@@ -54,9 +54,18 @@ test('an epoch on a part of the images learns', async (t) => {
   t.is(first?.epoch, 1)
   t.true(first !== undefined && second !== undefined && second.loss < first.loss)
   t.true((second?.testAcc ?? 0) > 0.7, `test acc ${second?.testAcc}`)
-  t.deepEqual(Object.keys(second ?? {}), ['epoch', 'loss', 'trainAcc', 'testAcc', 'trainSeconds', 'evalSeconds'])
+  t.deepEqual(Object.keys(second ?? {}), [
+    'epoch',
+    'loss',
+    'trainAcc',
+    'learningRate',
+    'testLoss',
+    'testAcc',
+    'trainSeconds',
+    'evalSeconds',
+  ])
   const [alone] = await epochs(await linear(), train.slice(0, 100))
-  t.deepEqual(Object.keys(alone ?? {}), ['epoch', 'loss', 'trainAcc', 'trainSeconds'])
+  t.deepEqual(Object.keys(alone ?? {}), ['epoch', 'loss', 'trainAcc', 'learningRate', 'trainSeconds'])
 })
 
 test('LeNet follows the losses that PyTorch computed', async (t) => {
@@ -239,10 +248,18 @@ test('a worker thread can be ended while it trains, and its engine ends with it'
 })
 
 test('an epoch line reads as in the d2l text', (t) => {
-  const epoch = { epoch: 1, loss: 2.30824, trainAcc: 0.1131, testAcc: 0.2925, trainSeconds: 0.53, evalSeconds: 0.07 }
+  const epoch = {
+    epoch: 1,
+    loss: 2.30824,
+    trainAcc: 0.1131,
+    learningRate: 0.9,
+    testAcc: 0.2925,
+    trainSeconds: 0.53,
+    evalSeconds: 0.07,
+  }
   t.is(formatEpoch(epoch), 'epoch 1, loss 2.3082, train acc 0.113, test acc 0.292, time 0.6 sec')
   t.is(
-    formatEpoch({ epoch: 2, loss: 1, trainAcc: 0.5, trainSeconds: 1 }),
+    formatEpoch({ epoch: 2, loss: 1, trainAcc: 0.5, learningRate: 0.9, trainSeconds: 1 }),
     'epoch 2, loss 1.0000, train acc 0.500, time 1.0 sec',
   )
 })

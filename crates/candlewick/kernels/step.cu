@@ -83,6 +83,17 @@ DEVICE void survey_image(const Arguments &a, float *memory) {
   });
 }
 
+// The loss of the batch's n-th image, whose gradient goes to dz unless that is null.
+DEVICE void score_image(const Arguments &a, int n, uint32_t image, const float *outputs, float *dz) {
+  const Loss &loss = *a.loss;
+  const Target target = {a.labels ? a.labels[image] : 0, a.values ? a.values + (size_t)image * a.classes : nullptr,
+                         loss.class_weights};
+  const float scale = loss.scales ? loss.scales[a.batch] : a.scale;
+  with_loss(loss, [&](const auto &kind) {
+    kind.score(a.classes, outputs, target, scale, dz, a.losses + a.first + n, a.correct + a.first + n);
+  });
+}
+
 // A visit to the images of a batch. For most networks there is one: forward, loss and backward.
 KERNEL train(Arguments a) {
   if (BLOCK == 0 && FIRST_ITEM == 0 && a.visit.ends && a.images > 0) count_step(*a.optimizer);  // `update` reads it
@@ -93,10 +104,7 @@ KERNEL train(Arguments a) {
     BARRIER;
     if (a.visit.begins) load_image(a, image, memory);
     const float *logits = forward<true>(a, memory);
-    if (a.visit.ends) {
-      softmax_cross_entropy(a.classes, logits, a.labels[image], a.scale, memory + a.loss_gradient, a.losses + a.first + n,
-                            a.correct + a.first + n);
-    }
+    if (a.visit.ends) score_image(a, n, image, logits, memory + a.loss_gradient);
     backward(a, memory, n == BLOCK, partials, a.records + (size_t)n * a.record_len);
     if (a.visit.surveyed >= 0) survey_image(a, memory);
   }
@@ -120,7 +128,7 @@ KERNEL score(Arguments a) {
     const uint32_t image = image_index(a, n);
     load_image(a, image, memory);
     const float *logits = forward<false>(a, memory);
-    softmax_cross_entropy(a.classes, logits, a.labels[image], 0, nullptr, a.losses + a.first + n, a.correct + a.first + n);
+    score_image(a, n, image, logits, nullptr);
   }
 }
 

@@ -29,7 +29,7 @@ mod tests {
     fn what_cannot_be_read_is_named() {
         let sgd = r#"{"kind":"sgd","learningRate":0.05,"momentum":0}"#;
         let optimizer = |text: &str| read::<Optimizer>("the optimizer", "{ ... }", text);
-        assert_eq!(optimizer(sgd), Ok(Optimizer::EXAMPLES[0]));
+        assert_eq!(optimizer(sgd), Ok(Optimizer::EXAMPLES[0].clone()));
         for (text, expected) in [
             (sgd.replace("momentum", "momentun"), "unknown field `momentun`, expected one of `learningRate`, `mom"),
             (sgd.replace("0.05", "null"), "invalid type: null, expected f32"),

@@ -84,6 +84,13 @@ pub struct Parameter {
     pub trainable: bool,
 }
 
+impl Parameter {
+    /// Whether it is a weight, and neither a bias nor what a normalisation learns.
+    pub fn is_weight(&self) -> bool {
+        self.kind == ParameterKind::Weight
+    }
+}
+
 /// Layers in their places, for one input shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {

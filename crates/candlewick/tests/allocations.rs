@@ -8,6 +8,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::Loss;
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -47,13 +48,13 @@ fn dataset(count: usize) -> Dataset {
 #[test]
 fn a_step_allocates_nothing() {
     let dataset = dataset(64 * 100);
-    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01 }.into();
+    let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
     let mut engine = LanesEngine::new(network(), Some(2)).unwrap();
     engine.set_flat_parameters(Initializer::xavier().parameters(&network(), 1).unwrap()).unwrap();
     let mut calls = |steps: u32| {
         let order: Vec<u32> = (0..64 * steps).collect();
         let before = CALLS.load(Ordering::Relaxed);
-        engine.train(&dataset, &order, 64, &sgd, &Progress::default()).unwrap();
+        engine.train(&dataset, &order, 64, &Loss::default(), &sgd, &Progress::default()).unwrap();
         CALLS.load(Ordering::Relaxed) - before
     };
     calls(1);

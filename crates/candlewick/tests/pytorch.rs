@@ -7,6 +7,7 @@ use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers;
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::Optimizer;
 use serde::Deserialize;
@@ -21,6 +22,8 @@ struct Case {
     batch: usize,
     steps: usize,
     optimizer: Optimizer,
+    #[serde(default)]
+    loss: Loss,
     #[serde(skip)]
     tensors: HashMap<String, Tensor>,
 }
@@ -75,7 +78,7 @@ fn hold(case: &Case, mut engine: impl Engine) {
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
     let mut losses = Vec::new();
     for (step, batch) in order.chunks(n).enumerate() {
-        let metrics = engine.train(&dataset, batch, n, &case.optimizer, &Progress::default()).unwrap();
+        let metrics = engine.train(&dataset, batch, n, &case.loss, &case.optimizer, &Progress::default()).unwrap();
         losses.push(metrics.mean_loss());
         if step == 0 {
             for (name, gradient) in engine.gradients().unwrap() {
@@ -111,6 +114,12 @@ fn adam_follows_pytorch() {
     hold(&case, case.engine());
 }
 
+#[test]
+fn smoothed_labels_and_weights_of_classes_follow_pytorch() {
+    let case = case("loss");
+    hold(&case, case.engine());
+}
+
 /// In float64, as PyTorch did. What is left is what was rounded to float32: the fixtures' gradients, and the settings.
 fn hold_closely(case: &Case) {
     let engine = CandleEngine::new(case.network(), Device::Cpu, DType::F64, Some(1)).unwrap();
@@ -124,7 +133,9 @@ fn hold_closely(case: &Case) {
 
     for (step, expected) in case.expect("losses").into_iter().take(20).enumerate() {
         let labels: Vec<u32> = dataset.labels()[step * n..][..n].iter().map(|l| u32::from(*l)).collect();
-        let metrics = engine.step(&images.narrow(0, step * n, n).unwrap(), &labels, &case.optimizer).unwrap();
+        let metrics = engine
+            .step(&images.narrow(0, step * n, n).unwrap(), Targets::Labels(&labels), &case.loss, &case.optimizer)
+            .unwrap();
         let error = (metrics.mean_loss() - expected).abs() / expected;
         assert!(error < 1e-7, "loss {step} is off by {error:e}");
         if step == 0 {
@@ -152,11 +163,16 @@ fn adam_follows_pytorch_closely_in_float64() {
     hold_closely(&case("adam"));
 }
 
+#[test]
+fn smoothed_labels_and_weights_of_classes_follow_pytorch_closely_in_float64() {
+    hold_closely(&case("loss"));
+}
+
 #[cfg(feature = "emulation")]
 #[test]
 fn the_emulated_cuda_engine_follows_pytorch() {
     use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
-    for case in ["lenet", "relu", "adam"].map(case) {
+    for case in ["lenet", "relu", "adam", "loss"].map(case) {
         let h100 = Emulated::new(227 << 10, 132);
         hold(&case, case.with_parameters(CudaEngine::new(h100, case.network()).unwrap()));
     }
@@ -170,11 +186,11 @@ fn a_hand_made_batch_is_a_step_like_any_other() {
     let images = Tensor::from_vec(floats, (256, 1, 28, 28), &Device::Cpu).unwrap();
     let labels: Vec<u32> = dataset.labels().iter().map(|l| u32::from(*l)).collect();
     let mut engine = case.engine();
-    let metrics = engine.step(&images, &labels, &case.optimizer).unwrap();
+    let metrics = engine.step(&images, Targets::Labels(&labels), &case.loss, &case.optimizer).unwrap();
     assert!((metrics.mean_loss() - case.expect("losses")[0]).abs() < 1e-5);
     let mut other = case.engine();
     let order: Vec<u32> = (0..256).collect();
-    assert_eq!(other.train(&dataset, &order, 256, &case.optimizer, &Progress::default()).unwrap(), metrics);
+    assert_eq!(other.train(&dataset, &order, 256, &case.loss, &case.optimizer, &Progress::default()).unwrap(), metrics);
     let bits = |engine: &LanesEngine| {
         engine.parameters().unwrap().iter().flat_map(|(_, t)| values(t)).map(f64::to_bits).collect::<Vec<_>>()
     };

@@ -163,7 +163,7 @@ mod tests {
     fn planes_come_when_they_are_needed_and_stay() {
         let mut state = Tiny::new();
         let hand_over = |state: &mut Tiny, momentum| {
-            let sgd = Sgd { learning_rate: 0.1, momentum, weight_decay: 0.0 };
+            let sgd = Sgd { learning_rate: 0.1, momentum, ..Sgd::PLAIN };
             state.hand_over(&sgd.into(), || Ok([0.0]), clear).unwrap();
         };
         hand_over(&mut state, 0.0);

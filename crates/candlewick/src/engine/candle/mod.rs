@@ -16,14 +16,13 @@ use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::layers::Reference;
-use crate::losses::label_rows;
+use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::{Network, Parameter, PlacedLayer, Work};
-use crate::optimizers::{Optimizer, State};
+use crate::optimizers::{Optimizer, Rate, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use candle_nn::loss::cross_entropy;
 pub(super) use devices::{check, create, devices};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -146,21 +145,26 @@ impl CandleEngine {
     }
 
     /// The mean loss of a batch, to go back from, and its metrics.
-    fn score(&self, logits: &Tensor, labels: &[u32]) -> Result<(Tensor, Metrics)> {
-        let loss = cross_entropy(logits, &Tensor::from_slice(labels, labels.len(), &self.device)?)?;
-        let mut answers = memory::zeros(labels.len())?;
-        label_rows(&to_host(logits)?, self.network.classes(), &mut answers);
-        let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
+    fn score(&self, outputs: &Tensor, objective: &Objective<'_>) -> Result<(Tensor, Metrics)> {
+        let (sum, correct) = objective.reference(outputs)?;
         // Metal has no float64.
-        let mean = loss.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-        Ok((loss, Metrics { loss: mean * labels.len() as f64, correct: correct as u64, count: labels.len() as u64 }))
+        let loss = sum.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        let (weight, answers) = (objective.weight(), objective.answers());
+        let mean = (sum * if weight > 0.0 { 1.0 / weight } else { 0.0 })?;
+        Ok((mean, Metrics { loss, weight, correct, answers, count: objective.len() as u64 }))
     }
 
     /// candle goes back by recursion. So each layer's graph is one of its own, and a deep network needs no deep stack: its input is
     /// a variable, and its output goes on as a plain tensor.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
+    fn step_on(
+        &mut self,
+        images: &Images<'_>,
+        objective: &Objective<'_>,
+        optimizer: &Optimizer,
+        place: usize,
+    ) -> Result<Metrics> {
         let mut passed = Vec::new();
-        let mut x = self.images(images, 0..labels.len())?;
+        let mut x = self.images(images, 0..objective.len())?;
         let parameters: Vec<_> = self.parameters.iter().map(|p| p.as_tensor().clone()).collect();
         let mut seen = Vec::new();
         for placed in &self.network.layers {
@@ -168,17 +172,23 @@ impl CandleEngine {
             let input = Var::from_tensor(&x)?;
             let output = forward(placed, &input, &parameters, Some(&mut seen))?;
             x = output.detach();
-            passed.push((own, input, output));
+            passed.push((placed, own, input, output));
         }
         let logits = Var::from_tensor(&x.flatten_from(1)?)?;
-        let (loss, metrics) = self.score(&logits, labels)?;
+        let (loss, metrics) = self.score(&logits, objective)?;
         let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
         let mut gradients = Vec::new();
-        while let Some((own, input, output)) = passed.pop() {
+        while let Some((placed, own, input, output)) = passed.pop() {
             let found = (output * gradient)?.sum_all()?.backward()?;
             gradient = gradient_by(&found, &input)?;
-            for parameter in own.iter().rev() {
-                gradients.push(gradient_by(&found, parameter)?);
+            let places = &self.network.parameters[placed.parameters.clone()];
+            for (parameter, place) in own.iter().zip(places).rev() {
+                // As on the other engines, what no step moves has none.
+                gradients.push(if place.trainable {
+                    gradient_by(&found, parameter)?
+                } else {
+                    parameter.zeros_like()?
+                });
             }
         }
         gradients.reverse();
@@ -186,11 +196,11 @@ impl CandleEngine {
         for (parameter, statistic) in seen {
             self.parameters[parameter].set(&statistic)?;
         }
-        self.update(optimizer)?;
+        self.update(optimizer, optimizer.rate(place))?;
         Ok(metrics)
     }
 
-    fn update(&mut self, optimizer: &Optimizer) -> Result<()> {
+    fn update(&mut self, optimizer: &Optimizer, rate: Rate) -> Result<()> {
         let zeros = || Ok(self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?);
         self.state.hand_over(optimizer, zeros, |plane| clear(plane))?;
         let number = self.state.count_steps(1);
@@ -198,7 +208,8 @@ impl CandleEngine {
         let pairs = self.parameters.iter().zip(&self.gradients).enumerate();
         for (i, (parameter, gradient)) in pairs.filter(|(i, _)| self.network.parameters[*i].trainable) {
             let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
-            parameter.set(&optimizer.reference(number, &parameter.as_detached_tensor(), gradient, &mut state)?)?;
+            let (is_weight, w) = (self.network.parameters[i].is_weight(), parameter.as_detached_tensor());
+            parameter.set(&optimizer.reference(number, rate, is_weight, &w, gradient, &mut state)?)?;
             for (plane, state) in planes.iter_mut().zip(state) {
                 plane[i] = state;
             }
@@ -227,11 +238,11 @@ impl Engine for CandleEngine {
         tensors.map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        let optimizer = check_step(&self.network, images, labels, optimizer)?;
-        self.require_room_to_step(labels.len(), &optimizer)?;
+    fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
+        self.require_room_to_step(objective.len(), optimizer)?;
         let threads = self.lease()?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, labels, &optimizer)))?
+        with_images(images, |images| threads.install(|| self.step_on(&images, &objective, optimizer, 0)))?
     }
 
     fn train(
@@ -239,34 +250,41 @@ impl Engine for CandleEngine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
+        loss: &Loss,
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         let largest = batch_size.min(order.len());
-        self.require_room_to_step(largest, &optimizer)?;
-        let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
+        self.require_room_to_step(largest, optimizer)?;
+        let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
         self.lease()?.install(|| {
-            for indices in order.chunks(batch_size) {
-                labels.clear();
-                labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &optimizer)?;
+            for (place, indices) in order.chunks(batch_size).enumerate() {
+                let objective = gathered.objective(loss, dataset, indices)?;
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place)?;
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
         })
     }
 
-    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
-        let indices = self.check(dataset, range)?;
+    fn evaluate(
+        &mut self,
+        dataset: &Dataset,
+        range: Range<usize>,
+        loss: &Loss,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         self.require_room_to_answer(indices.len())?;
-        let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
+        let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
+        let objective = gathered.objective(loss, dataset, &indices)?;
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
         self.lease()?.install(|| {
             for batch in batches(indices.len()) {
                 let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
-                metrics += self.score(&logits, &labels[batch.clone()])?.1;
+                metrics += self.score(&logits, &objective.of(batch.clone()))?.1;
                 progress.advance(batch.len())?;
             }
             Ok(metrics)

@@ -25,6 +25,7 @@ use crate::dataset::Dataset;
 use crate::engine::schedule::schedule;
 use crate::error::Result;
 use crate::layers::{Batch, LaneOperation};
+use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -81,7 +82,7 @@ impl LanesEngine {
         let answering = Answering::new(&network);
         let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
         check_room(Scratch::<f32>::needs(answering.program()).saturating_add(parameters))?;
-        let parts = parts(&program).into();
+        let parts = parts(&program).into_iter().map(|part| part.cut(&network)).collect();
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,
             gradient: Vec::new(),
@@ -109,21 +110,27 @@ impl LanesEngine {
     }
 
     /// A step, within the leased threads.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer) -> Metrics {
-        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1)), Metrics::default());
+    fn step_on(
+        &mut self,
+        images: &Images<'_>,
+        objective: &Objective<'_>,
+        optimizer: &Optimizer,
+        place: usize,
+    ) -> Metrics {
+        let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
         self.answering.forget();
         self.batches += 1;
-        for round in rounds(labels.len(), round(&self.program)) {
-            let (is_first, is_last) = (round.start == 0, round.end == labels.len());
-            metrics += self.go_through(images, labels, round);
+        for round in rounds(objective.len(), round(&self.program)) {
+            let (is_first, is_last) = (round.start == 0, round.end == objective.len());
+            metrics += self.go_through(images, objective, round);
             self.update(is_first, is_last.then_some(step));
         }
         metrics
     }
 
     /// Fills the chunks from a round of a batch: forward pass by pass, and back.
-    fn go_through(&mut self, images: &Images<'_>, labels: &[u32], round: Range<usize>) -> Metrics {
-        let (scale, last) = (1.0 / labels.len() as f32, self.program.passes.len() - 1);
+    fn go_through(&mut self, images: &Images<'_>, objective: &Objective<'_>, round: Range<usize>) -> Metrics {
+        let (scale, last) = (objective.scale(), self.program.passes.len() - 1);
         for pass in 0..last {
             self.visit(&round, pass == 0, pass, |set, run, pass, visit| {
                 if pass.forward.start == 0 {
@@ -138,8 +145,8 @@ impl LanesEngine {
             if last == 0 {
                 set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
             }
-            let (labels, Visit { scratch, survey, into, .. }) = (&labels[visit.images.clone()], visit);
-            set.run(Turn { run, pass, labels, scale, scratch, survey, into })
+            let (objective, Visit { scratch, survey, into, .. }) = (objective.of(visit.images.clone()), visit);
+            set.run(Turn { run, pass, objective, scale, scratch, survey, into })
         });
         for pass in (0..last).rev() {
             self.conclude_back(pass + 1, round.len());
@@ -218,12 +225,12 @@ impl Engine for LanesEngine {
         self.threads.size() + self.answering.size() + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        let optimizer = check_step(&self.network, images, labels, optimizer)?;
+    fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
         let threads = self.threads.lease()?;
         with_images(images, |images| {
-            self.prepare(&optimizer, labels.len())?;
-            Ok(threads.install(|| self.step_on(&images, labels, &optimizer)))
+            self.prepare(optimizer, objective.len())?;
+            Ok(threads.install(|| self.step_on(&images, &objective, optimizer, 0)))
         })?
     }
 
@@ -232,42 +239,49 @@ impl Engine for LanesEngine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
+        loss: &Loss,
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let optimizer = check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
         let largest = batch_size.min(order.len());
-        let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
+        let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
         let threads = self.threads.lease()?;
-        self.prepare(&optimizer, largest)?;
+        self.prepare(optimizer, largest)?;
         threads.install(|| {
-            for indices in order.chunks(batch_size) {
-                labels.clear();
-                labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, &optimizer);
+            for (place, indices) in order.chunks(batch_size).enumerate() {
+                let objective = gathered.objective(loss, dataset, indices)?;
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place);
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
         })
     }
 
-    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
-        let indices = self.check(dataset, range)?;
+    fn evaluate(
+        &mut self,
+        dataset: &Dataset,
+        range: Range<usize>,
+        loss: &Loss,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         self.threads.prepare_to_answer(self.answering.program(), indices.len())?;
         let (set, (program, parameters)) = (self.set, self.answering.with(&self.parameters)?);
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
-        let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
+        let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
+        let objective = gathered.objective(loss, dataset, &indices)?;
         self.threads.lease()?.install(|| {
             for round in rounds(indices.len(), ROUND) {
                 let done = round.len();
                 metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
                     let tile = scratch.input(program);
                     set.run(Pack { images: &images, range: range.clone(), tile });
-                    chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
+                    chunk.metrics += set.run(Score { program, parameters, objective: objective.of(range), scratch });
                 });
                 progress.advance(done)?;
             }

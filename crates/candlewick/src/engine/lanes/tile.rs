@@ -3,7 +3,7 @@
 use super::program::{BackStep, Pass, Place, Program};
 use crate::error::Result;
 use crate::layers::{Accumulators, Batch, LaneOperation, Seen, add};
-use crate::losses::softmax_cross_entropy;
+use crate::losses::Objective;
 use crate::memory::Buffer;
 use crate::metrics::Metrics;
 use crate::simd::{Kernel, Lane, Lanes, Real};
@@ -142,9 +142,15 @@ impl<R: Real> Scratch<R> {
     }
 
     /// The loss of the logits; its gradient by them, times `scale`, is kept for [`Scratch::backward`].
-    pub fn loss<L: Lanes<Real = R>>(&mut self, l: L, program: &Program, labels: &[u32], scale: R) -> Metrics {
+    pub fn loss<L: Lanes<Real = R>>(
+        &mut self,
+        l: L,
+        program: &Program,
+        objective: &Objective<'_>,
+        scale: R,
+    ) -> Metrics {
         let (logits, gradient) = self.logits_and_gradient(program);
-        softmax_cross_entropy(l, logits, labels, scale, gradient)
+        objective.tile(l, logits, scale, gradient)
     }
 
     /// A pass's way back: what the gradients by the parameters are made of.
@@ -225,7 +231,7 @@ impl Kernel for Forward<'_> {
 pub struct Turn<'a> {
     pub run: Run<'a, f32>,
     pub pass: &'a Pass,
-    pub labels: &'a [u32],
+    pub objective: Objective<'a>,
     pub scale: f32,
     pub scratch: &'a mut Scratch<f32>,
     pub survey: &'a mut [f32],
@@ -236,7 +242,7 @@ impl Kernel for Turn<'_> {
     type Output = Metrics;
     fn run<L: Lanes<Real = f32>>(mut self, l: L) -> Metrics {
         self.scratch.forward(l, self.run, self.pass.forward.clone());
-        let metrics = self.scratch.loss(l, self.run.program, self.labels, self.scale);
+        let metrics = self.scratch.loss(l, self.run.program, &self.objective, self.scale);
         self.scratch.backward(l, self.run, self.pass, &mut self.into);
         self.scratch.survey_back(l, self.run, self.pass, self.survey);
         metrics
@@ -265,7 +271,7 @@ impl Kernel for Back<'_> {
 pub struct Score<'a> {
     pub program: &'a Program,
     pub parameters: &'a [f32],
-    pub labels: &'a [u32],
+    pub objective: Objective<'a>,
     pub scratch: &'a mut Scratch<f32>,
 }
 
@@ -273,7 +279,7 @@ impl Kernel for Score<'_> {
     type Output = Metrics;
     fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
         let (logits, gradient) = self.scratch.answer(l, self.program, self.parameters);
-        softmax_cross_entropy(l, logits, self.labels, 1.0, gradient)
+        self.objective.tile(l, logits, 1.0, gradient)
     }
 }
 
@@ -302,6 +308,7 @@ mod tests {
     use crate::layers::{
         ActivationLayer, AvgPool2d, BatchNorm, Conv2d, Dense, Layer, MaxPool2d, ParameterKind, Residual,
     };
+    use crate::losses::{Loss, Targets};
     use crate::network::Network;
     use crate::simd::{Float64, LANES};
 
@@ -401,7 +408,7 @@ mod tests {
         parameters: &[f64],
     ) -> (f64, Vec<f64>) {
         let (mut loss, scale, last) = (0.0, 1.0 / images.len() as f64, program.passes.len() - 1);
-        let mut tiles = Tiles::new(program, images, labels);
+        let (plain, mut tiles) = (Loss::default(), Tiles::new(program, images, labels));
         for pass in &program.passes[..last] {
             tiles.visit(program, parameters, |tile, run, _, survey, _| {
                 tile.forward(Float64, run, pass.forward.clone());
@@ -424,7 +431,8 @@ mod tests {
                         pack(tile.input(program), images);
                     }
                     tile.forward(Float64, run, pass.forward.clone());
-                    loss += tile.loss(Float64, program, labels, scale).loss;
+                    let objective = Objective::new(&plain, Targets::Labels(labels), 1).unwrap();
+                    loss += tile.loss(Float64, program, &objective, scale).loss;
                 } else {
                     tile.forward(Float64, run, pass.again.iter().copied());
                 }

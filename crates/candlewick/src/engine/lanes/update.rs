@@ -3,6 +3,7 @@
 use super::program::{Instruction, Program};
 use super::threads::Chunk;
 use crate::layers::{LaneOperation, Left};
+use crate::network::{Network, Parameter};
 use crate::optimizers::{self, Planes};
 use crate::simd::{Kernel, Lane, Lanes, Real};
 use std::ops::Range;
@@ -16,6 +17,15 @@ pub struct Part {
     instruction: usize,
     /// Whether steps move them.
     pub learns: bool,
+    /// Those of the range that steps move, each within one parameter.
+    segments: Vec<Segment>,
+}
+
+/// Numbers of a part that are all weights or none, from its first.
+#[derive(Clone, Debug)]
+struct Segment {
+    range: Range<usize>,
+    is_weight: bool,
 }
 
 /// All parameters, end to end: those that steps move in pieces, and what lies between them.
@@ -27,16 +37,29 @@ pub fn parts(program: &Program) -> Vec<Part> {
         let mut end = own.start;
         for range in ranges {
             end = range.end;
-            parts.push(Part { range, instruction, learns: true });
+            parts.push(Part { range, instruction, learns: true, segments: Vec::new() });
         }
         if end < own.end {
-            parts.push(Part { range: end..own.end, instruction, learns: false });
+            parts.push(Part { range: end..own.end, instruction, learns: false, segments: Vec::new() });
         }
     }
     parts
 }
 
 impl Part {
+    /// Itself, cut where one of the network's parameters ends and the next begins: what it takes to make a step.
+    pub fn cut(self, network: &Network) -> Self {
+        let Range { start, end } = self.range;
+        let first = network.parameters.partition_point(|parameter| parameter.range.end <= start);
+        let within = network.parameters[first..].iter().take_while(|parameter| parameter.range.start < end);
+        let of = |parameter: &Parameter| {
+            let range = parameter.range.start.max(start) - start..parameter.range.end.min(end) - start;
+            Segment { range, is_weight: parameter.is_weight() }
+        };
+        let segments = within.filter(|parameter| parameter.trainable).map(of).collect();
+        Self { segments, ..self }
+    }
+
     /// The gradient of the part's parameters; of a batch's later rounds (not `is_first`), it is added. The order of the sums
     /// is that of `chunks` and `records`.
     #[inline(always)]
@@ -62,6 +85,22 @@ impl Part {
         };
         operation.gradient(l, self.range.start - own.start..self.range.end - own.start, left, gradient);
     }
+
+    /// Moves the part's parameters by their gradient.
+    #[inline(always)]
+    fn step(&self, step: &optimizers::Step, weights: Weights<'_>) {
+        let Weights { parameters, gradient, mut planes } = weights;
+        for Segment { range, is_weight } in &self.segments {
+            let own = planes.each_mut().map(|plane| of(plane, range));
+            step.apply(*is_weight, 1.0, &mut parameters[range.clone()], &gradient[range.clone()], own);
+        }
+    }
+}
+
+/// A segment's numbers of a plane; none of an empty one.
+#[inline(always)]
+fn of<'a>(plane: &'a mut [f32], segment: &Range<usize>) -> &'a mut [f32] {
+    plane.get_mut(segment.clone()).unwrap_or_default()
 }
 
 /// Parameters, their gradient and the optimiser's state: all, or those of some parts. A plane that the optimiser has no need
@@ -117,8 +156,8 @@ impl Kernel for Update<'_> {
                 let gradients = chunks.iter().map(|chunk| &chunk.sums[..]);
                 let records = chunks.iter().flat_map(|chunk| chunk.records(program));
                 part.gradient(l, program, is_first, gradients, records, weights.gradient);
-                if let Some(step) = step.filter(|_| part.learns) {
-                    step.apply(weights.parameters, weights.gradient, weights.planes);
+                if let Some(step) = step {
+                    part.step(&step, weights);
                 }
             },
         );

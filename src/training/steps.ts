@@ -1,0 +1,35 @@
+/** How many steps an optimiser has made on a network, which is where its schedule is. */
+
+import type { Engine } from '../addon.js'
+
+/** The engine keeps the state of the optimiser that made the last step, and so its steps alone count. */
+interface Made {
+  readonly id: number
+  steps: number
+}
+
+const made = new WeakMap<Engine, Made>()
+
+/** The steps of the optimiser of this number: 0 if another has made the last, or the parameters were replaced since. */
+export function stepsOf(engine: Engine, id: number): number {
+  const last = made.get(engine)
+  return last?.id === id ? last.steps : 0
+}
+
+/** Counts steps as made. What is returned takes them back, for those that were not made after all. */
+export function countSteps(engine: Engine, id: number, steps: number): () => void {
+  const before = made.get(engine)
+  if (steps === 0) return () => {}
+  const now = before?.id === id ? before : { id, steps: 0 }
+  now.steps += steps
+  made.set(engine, now)
+  return () => {
+    now.steps -= steps
+    if (now.steps === 0 && before && made.get(engine) === now) made.set(engine, before)
+  }
+}
+
+/** An optimiser starts afresh on other parameters. */
+export function forgetSteps(engine: Engine): void {
+  made.delete(engine)
+}
