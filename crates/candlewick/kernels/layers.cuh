@@ -21,7 +21,7 @@ struct Operation {
   int partial;       // in a partial gradient
   int record;        // in an image's record
   int numbers;       // among the batch's
-  int words[12];     // the layer's struct
+  int words[16];     // the layer's struct
 };
 
 // A step on the way back: through an operation, from the gradient by its output to that by its input; or, where two ways meet at a

@@ -35,7 +35,7 @@ pub(crate) mod finite_differences;
 pub use activation::ActivationLayer;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::BatchNorm;
-pub use conv2d::Conv2d;
+pub use conv2d::{Conv2d, Padding};
 pub use dense::Dense;
 pub(crate) use device::{DeviceOperation, Encoded, WORDS};
 pub use json::from_json;
@@ -87,7 +87,7 @@ impl Layer {
         }
     }
 
-    /// Some of each kind, for images of two channels or more and 6x6 pixels or more, which tests take in turn.
+    /// Some of each kind, for images of an even number of channels and 6x6 pixels or more, which tests take in turn.
     pub fn examples() -> Vec<Self> {
         let mut examples = Vec::new();
         examples.extend(Conv2d::examples().map(Self::Conv2d));

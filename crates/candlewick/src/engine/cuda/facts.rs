@@ -53,7 +53,12 @@ fn structs_have_the_same_fields_in_the_same_places() {
         "Visit",
         Visit { begins, first_operation, end_operation, ends, first_step, end_step, surveyed, surveyed_dy }
     }
-    hold_struct! { "Optimizer", DeviceOptimizer { steps, begun, planes, rates, decays, rule, settings } }
+    hold_struct! {
+        "Optimizer",
+        DeviceOptimizer {
+            steps, begun, planes, rates, decays, average, average_decay, share, clip_norm, scale, rule, settings,
+        }
+    }
     hold_struct! { "Rate", DeviceRate { momentum, learning_rate, padding } }
     hold_struct! { "Loss", DeviceLoss { class_weights, scales, kind, settings } }
     hold_struct! {

@@ -16,6 +16,12 @@ pub enum Kernel {
     JoinSurveys,
     /// The gradient and the optimiser's step.
     Update,
+    /// The gradient.
+    Gather,
+    /// The gradient's scale by its norm.
+    Clip,
+    /// The optimiser's step by the clipped gradient.
+    MoveAll,
     /// Forward and loss.
     Score,
     /// Forward.
@@ -28,11 +34,11 @@ pub enum Kernel {
 
 impl Kernel {
     /// Each of them, in order. The match makes the compiler ask for one that is added to the enum and not here.
-    pub const ALL: [Self; 7] = {
-        use Kernel::{JoinSurveys, Predict, Score, SumMetrics, Train, TurnAll, Update};
+    pub const ALL: [Self; 10] = {
+        use Kernel::{Clip, Gather, JoinSurveys, MoveAll, Predict, Score, SumMetrics, Train, TurnAll, Update};
         match Train {
-            Train | JoinSurveys | Update | Score | Predict | TurnAll | SumMetrics => {
-                [Train, JoinSurveys, Update, Score, Predict, TurnAll, SumMetrics]
+            Train | JoinSurveys | Update | Gather | Clip | MoveAll | Score | Predict | TurnAll | SumMetrics => {
+                [Train, JoinSurveys, Update, Gather, Clip, MoveAll, Score, Predict, TurnAll, SumMetrics]
             }
         }
     };
@@ -43,6 +49,9 @@ impl Kernel {
             Self::Train => "train",
             Self::JoinSurveys => "join_surveys",
             Self::Update => "update",
+            Self::Gather => "gather",
+            Self::Clip => "clip",
+            Self::MoveAll => "move_all",
             Self::Score => "score",
             Self::Predict => "predict",
             Self::TurnAll => "turn_all",
