@@ -67,11 +67,6 @@ impl ParameterPlan {
     pub fn weight(shape: Vec<usize>, draw: Draw) -> Self {
         Self { role: "weight", shape, draw, kind: ParameterKind::Weight, trainable: true }
     }
-
-    /// What the layer adds; zeros at first, unless the layer has an initialiser for it.
-    pub fn bias(shape: Vec<usize>, init: Option<Initializer>) -> Self {
-        Self { role: "bias", shape, draw: Draw::bias(init), kind: ParameterKind::Bias, trainable: true }
-    }
 }
 
 /// What a parameter is to its layer.
@@ -97,7 +92,8 @@ impl ParameterPlan {
             let message = format!("{name} has a biasInit, but no bias, as its useBias is false; leave out one of them");
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        Ok(use_bias.then(|| Self { role: "bias", shape: vec![len], draw: Draw::bias(init) }))
+        let draw = Draw::bias(init);
+        Ok(use_bias.then(|| Self { role: "bias", shape: vec![len], draw, kind: ParameterKind::Bias, trainable: true }))
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Residual {
 impl Residual {
     /// With and without layers on the shortcut, one in another, with batch normalisation on either way and on none.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
-        let conv = || Layer::Conv2d(Conv2d { padding: [1, 1], ..Conv2d::new(4, [3, 3]) });
+        let conv = || Layer::Conv2d(Conv2d { padding: [1, 1].into(), ..Conv2d::new(4, [3, 3]) });
         let pointwise = || Layer::Conv2d(Conv2d::new(4, [1, 1]));
         let norm = || Layer::BatchNorm(BatchNorm::default());
         let tanh = || Layer::Activation(ActivationLayer { activation: Activation::Tanh });

@@ -493,7 +493,7 @@ mod tests {
         let tanh = || Layer::Activation(ActivationLayer { activation: Activation::Tanh });
         let pool = || Layer::MaxPool2d(MaxPool2d::new([2, 2]));
         let conv = |channels, kernel: usize| {
-            Layer::Conv2d(Conv2d { padding: [kernel / 2; 2], ..Conv2d::new(channels, [kernel; 2]) })
+            Layer::Conv2d(Conv2d { padding: [kernel / 2; 2].into(), ..Conv2d::new(channels, [kernel; 2]) })
         };
         let dense = |units| Layer::Dense(Dense::new(units));
         let block = |body, shortcut| Layer::Residual(Residual { body, shortcut });
