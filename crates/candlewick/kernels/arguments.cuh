@@ -1,15 +1,19 @@
 // What a kernel is told, and the memory that it works in; engine/cuda/layout.rs has the same names in the same order.
 //
-// A block works on one image at a time. Its memory holds every value between two operations and, twice, room for the gradient by
-// the longest of them:
+// A block works on one image at a time. An image's memory holds every value between two operations, and the gradients that are
+// needed at once:
 //
-//   | x of operation 0 | x of operation 1 | ... | logits | gradient | gradient |
+//   | x of operation 0 | x of operation 1 | ... | logits | gradient | gradient | survey |
+//
+// It is the block's, which the next image overwrites; or the image's own for the time of a step, if a layer must know the whole batch
+// before it goes on. In answers, what has been used is overwritten.
 #pragma once
 #include "block.cuh"
 
 struct Loss;       // loss.cuh
 struct Operation;  // layers.cuh
 struct Optimizer;  // optimizers.cuh
+struct Step;       // layers.cuh
 
 // Partial gradients of a block, so that several of its threads can sum one parameter's.
 enum { SPLITS = 4 };
@@ -20,8 +24,19 @@ enum { PARAMETERS = 32, SHARERS = 8 };
 // Sums of `sum_metrics`, which are then added up.
 enum { SUMS = 256 };
 
+// What a launch does with each image.
+struct Visit {
+  int begins;  // whether it begins with loading it
+  int first_operation, end_operation;
+  int ends;  // whether the loss follows
+  int first_step, end_step;
+  int surveyed;     // the operation that then surveys its input; below 0 for none
+  int surveyed_dy;  // or the gradient by its output, which is here; below 0 where it is the input
+};
+
 struct Arguments {
-  const Operation *operations;
+  const Operation *operations;  // those of training, then those of answers
+  const Step *steps;
   // The images: bytes that count as 0 to 1 or, where there are none, numbers as they are.
   const uint8_t *bytes;
   const float *floats;
@@ -38,15 +53,17 @@ struct Arguments {
   float *losses;    // by place in the run
   uint32_t *correct;
   float *logits;   // by place in the run
-  float *scratch;  // the blocks' memory, where shared memory is too small
+  float *scratch;  // the images' memory, where it is not a block's shared memory
+  float *numbers;  // of the batch
   double *sums;    // loss and correct answers of the run
-  int operation_count;
+  Visit visit;
   int image_len, classes;
   int first, images;     // the batch's place in the run, and its size
   int batch;             // its number in the run
-  int memory_len;        // numbers of a block's memory
-  int gradient_places;   // where its two gradients begin
-  int longest;           // numbers of each
+  int memory_len;        // numbers of an image's memory
+  int by_image;          // whether each image of the batch has its own
+  int loss_gradient;     // where the gradient by the logits goes
+  int survey;            // where a survey goes
   int partial_len;       // numbers of a partial gradient
   int record_len;        // numbers of a record
   int partial_count;     // partial gradients of the batch

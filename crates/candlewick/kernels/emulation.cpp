@@ -40,9 +40,16 @@ struct Kernel {
   bool takes_images;  // and so has the scratch for its blocks' memory, where shared memory is too small
 };
 
-constexpr Kernel kernels[] = {{"train", train, true},       {"update", update, false},     {"gather", gather, false},
-                              {"clip", clip, false},        {"move_all", move_all, false}, {"score", score, true},
-                              {"predict", predict, true},   {"turn_all", turn_all, false}, {"sum_metrics", sum_metrics, false}};
+constexpr Kernel kernels[] = {{"train", train, true},
+                              {"join_surveys", join_surveys, false},
+                              {"update", update, false},
+                              {"gather", gather, false},
+                              {"clip", clip, false},
+                              {"move_all", move_all, false},
+                              {"score", score, true},
+                              {"predict", predict, true},
+                              {"turn_all", turn_all, false},
+                              {"sum_metrics", sum_metrics, false}};
 
 // Null for a name that no kernel has.
 const Kernel *kernel_of(const char *name) {
@@ -106,11 +113,13 @@ class Thread : public Place {
     for (;;) wait(NO_BLOCK_LEFT);
   }
 
-  // A block finds nothing that another has left.
+  // A block finds nothing that another has left, and the first visit to an image nothing of the last step's.
   void forget() {
     const Arguments &a = work.arguments;
     fill_with_nan(memory, 2 * shared.memory.size());
-    if (work.kernel.takes_images && a.scratch) fill_with_nan(a.scratch + (size_t)block * a.memory_len, a.memory_len);
+    if (!work.kernel.takes_images || !a.scratch || !a.visit.begins) return;
+    const int last = a.by_image ? a.images - 1 : block;
+    for (int of = block; of <= last; of += blocks) fill_with_nan(a.scratch + (size_t)of * a.memory_len, a.memory_len);
   }
 
   void wait(const Barrier &place) {

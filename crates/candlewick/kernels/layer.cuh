@@ -8,6 +8,8 @@
 //   gradient(left, i, from, stride)     of the gradient by own[i], every stride-th part of what a batch left, from `from` on
 //   turn(i, value, turned)              keeps own[i], which is `value` now, where the forward pass will read it
 //
+// batch.cuh has what is another in training.
+//
 // The first three are a block's: its threads share out the work. The others are one thread's. A layer without parameters takes
 // the last three from Parameterless.
 //
@@ -28,9 +30,10 @@ struct Rows {
   DEVICE float *operator[](int row) const { return first + (size_t)row * stride; }
 };
 
-// What the images of a batch left: partial gradients of their blocks, and a record of each.
+// What the images of a batch left: partial gradients of their blocks, a record of each, and the batch's numbers.
 struct Left {
   Rows partials, records;
+  const float *numbers;
 };
 
 struct Parameterless {

@@ -15,11 +15,23 @@ enum class Kind : int { CONV2D, MAX_POOL2D, AVG_POOL2D, DENSE, ACTIVATION, BATCH
 // A layer in its place.
 struct Operation {
   Kind kind;
-  int x, y;          // in a block's memory
+  int x, y;          // in an image's memory
+  int plus;          // the other value of a sum; below 0 for all others
   int own, own_end;  // among all parameters; equal where there are none
+  int learned_end;   // of those that steps move, which come first
   int partial;       // in a partial gradient
   int record;        // in an image's record
+  int numbers;       // among the batch's
   int words[16];     // the layer's struct
+};
+
+// A step on the way back: through an operation, from the gradient by its output to that by its input; or, where two ways meet at a
+// value, from two gradients by it to their sum.
+struct Step {
+  int operation;  // below 0 for a sum
+  int dy, other;  // in an image's memory; the other is a sum's
+  int dx;         // below 0 where nobody asks for it
+  int len;        // of a sum
 };
 
 // Calls `work` with the layer that an operation is.

@@ -1,12 +1,16 @@
 // The kernels. A training step is two of them: `train` takes each image of a batch through the network and back, in one
 // block, with every value in between in shared memory where it fits; `update` adds up what the blocks left, in a fixed order,
 // and moves the parameters. Where gradients are clipped, `gather`, `clip` and `move_all` are in the place of `update`.
+//
+// A layer that must know the whole batch divides `train` into visits: one as far as the layer, `join_surveys`, one from there on, and
+// the same on the way back. What an image keeps from one visit to another is in global memory.
 #include "layers.cuh"
 #include "loss.cuh"
 #include "optimizers.cuh"
 
-DEVICE float *block_memory(const Arguments &a) {
-  return a.scratch ? a.scratch + (size_t)BLOCK * a.memory_len : shared_memory;
+// That of the batch's n-th image.
+DEVICE float *memory_of(const Arguments &a, int n) {
+  return a.scratch ? a.scratch + (size_t)(a.by_image ? n : BLOCK) * a.memory_len : shared_memory;
 }
 
 // The place in the run of the batch's n-th image, as an index.
@@ -19,36 +23,64 @@ DEVICE void load_image(const Arguments &a, uint32_t image, float *x) {
   }
 }
 
-// From the image at the start of `memory` to the logits, whose place it returns. All threads are then past the first operation, so
-// that another image may take the place of this one, unless `backward` follows.
+DEVICE Batch batch_of(const Arguments &a, const Operation &op) { return {a.numbers + op.numbers, a.images}; }
+
+// From what is in `memory` when a visit begins to what its operations make of it, the last of which is the logits; the place of
+// that. All threads are then past the first operation, so that another image may take the place of this one, unless `backward`
+// follows.
+template <bool IN_TRAINING>
 DEVICE float *forward(const Arguments &a, float *memory) {
   float *y = memory;
-  for (int i = 0; i < a.operation_count; i++) {
+  for (int i = a.visit.first_operation; i < a.visit.end_operation; i++) {
     const Operation &op = a.operations[i];
     const float *x = memory + op.x;
     y = memory + op.y;
     BARRIER;
-    with_layer(op, [&](const auto &layer) { layer.forward(a.parameters + op.own, a.turned + op.own, x, y); });
+    if (op.plus >= 0) {
+      as<Add>(op.words).add(x, memory + op.plus, y);
+      continue;
+    }
+    with_layer(op, [&](const auto &layer) {
+      const float *own = a.parameters + op.own, *turned = a.turned + op.own;
+      if constexpr (IN_TRAINING) forward_in_training(layer, own, turned, batch_of(a, op), x, y);
+      else layer.forward(own, turned, x, y);
+    });
   }
   BARRIER;
   return y;
 }
 
-// From the gradient by the logits, in the first of the two, back to the first operation.
+// A visit's way back.
 DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *partials, float *record) {
-  float *dy = memory + a.gradient_places, *dx = dy + a.longest;
-  for (int i = a.operation_count - 1; i >= 0; i--) {
-    const Operation &op = a.operations[i];
+  for (int i = a.visit.first_step; i < a.visit.end_step; i++) {
+    const Step &step = a.steps[i];
     BARRIER;
+    if (step.operation < 0) {
+      Add sum;
+      sum.len = step.len;
+      sum.add(memory + step.dy, memory + step.other, memory + step.dx);
+      continue;
+    }
+    const Operation &op = a.operations[step.operation];
     with_layer(op, [&](const auto &layer) {
-      const Seen seen = {memory + op.x, memory + op.y, dy};
-      layer.leave(seen, {partials + op.partial, a.partial_len, SPLITS}, is_first, record + op.record);
-      // Nobody asks for the gradient by the image.
-      if (i > 0) layer.input_gradient(a.parameters + op.own, seen, dx);
+      const Seen seen = {memory + op.x, memory + op.y, memory + step.dy};
+      if (op.own < op.learned_end) {
+        layer.leave(seen, {partials + op.partial, a.partial_len, SPLITS}, is_first, record + op.record);
+      }
+      if (step.dx >= 0) input_gradient_in_training(layer, a.parameters + op.own, batch_of(a, op), seen, memory + step.dx);
     });
-    float *swap = dy;
-    dy = dx, dx = swap;
   }
+}
+
+// What the batch must know of an image before it goes on.
+DEVICE void survey_image(const Arguments &a, float *memory) {
+  const Operation &op = a.operations[a.visit.surveyed];
+  BARRIER;
+  with_layer(op, [&](const auto &layer) {
+    const Seen seen = {memory + op.x, memory + op.y, memory + a.visit.surveyed_dy};
+    if (a.visit.surveyed_dy < 0) survey(layer, seen.x, memory + a.survey);
+    else survey_back(layer, batch_of(a, op), seen, memory + a.survey);
+  });
 }
 
 // The loss of the batch's n-th image, whose gradient goes to dz unless that is null.
@@ -62,38 +94,50 @@ DEVICE void score_image(const Arguments &a, int n, uint32_t image, const float *
   });
 }
 
-// Forward, loss and backward of a batch.
+// A visit to the images of a batch. For most networks there is one: forward, loss and backward.
 KERNEL train(Arguments a) {
-  if (BLOCK == 0 && FIRST_ITEM == 0 && a.images > 0) count_step(*a.optimizer);  // `update` reads it
-  float *memory = block_memory(a);
+  if (BLOCK == 0 && FIRST_ITEM == 0 && a.visit.ends && a.images > 0) count_step(*a.optimizer);  // `update` reads it
   float *partials = a.partials + (size_t)BLOCK * SPLITS * a.partial_len;
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     const uint32_t image = image_index(a, n);
+    float *memory = memory_of(a, n);
     BARRIER;
-    load_image(a, image, memory);
-    const float *logits = forward(a, memory);
-    score_image(a, n, image, logits, memory + a.gradient_places);
+    if (a.visit.begins) load_image(a, image, memory);
+    const float *logits = forward<true>(a, memory);
+    if (a.visit.ends) score_image(a, n, image, logits, memory + a.loss_gradient);
     backward(a, memory, n == BLOCK, partials, a.records + (size_t)n * a.record_len);
+    if (a.visit.surveyed >= 0) survey_image(a, memory);
   }
+}
+
+// Puts together what the images of a batch were surveyed for.
+KERNEL join_surveys(Arguments a) {
+  if (a.images == 0) return;
+  const Operation &op = a.operations[a.visit.surveyed];
+  const Rows surveys = {a.scratch + a.survey, a.memory_len, a.images};
+  with_layer(op, [&](const auto &layer) {
+    if (a.visit.surveyed_dy < 0) conclude(layer, surveys, a.parameters + op.own, a.numbers + op.numbers);
+    else conclude_back(layer, surveys, a.numbers + op.numbers);
+  });
 }
 
 // Forward and loss.
 KERNEL score(Arguments a) {
-  float *memory = block_memory(a);
+  float *memory = memory_of(a, 0);
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     const uint32_t image = image_index(a, n);
     load_image(a, image, memory);
-    const float *logits = forward(a, memory);
+    const float *logits = forward<false>(a, memory);
     score_image(a, n, image, logits, nullptr);
   }
 }
 
 // Forward.
 KERNEL predict(Arguments a) {
-  float *memory = block_memory(a);
+  float *memory = memory_of(a, 0);
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     load_image(a, image_index(a, n), memory);
-    const float *logits = forward(a, memory);
+    const float *logits = forward<false>(a, memory);
     for (int c = FIRST_ITEM; c < a.classes; c += ITEMS_AT_ONCE) {
       a.logits[(size_t)(a.first + n) * a.classes + c] = logits[c];
     }
@@ -107,22 +151,24 @@ DEVICE const Operation &owner(const Arguments &a, int parameter) {
   return a.operations[i];
 }
 
-// Every SHARERS-th part, from `from` on, of the gradient by a parameter.
+// Every SHARERS-th part, from `from` on, of the gradient by a parameter; that by one that steps don't move is 0.
 DEVICE float sum_parts(const Arguments &a, int parameter, int from) {
   const Operation &op = owner(a, parameter);
+  if (parameter >= op.learned_end) return 0;
   const Rows partials = {a.partials + op.partial, a.partial_len, a.partial_count};
   const Rows records = {a.records + op.record, a.record_len, a.images};
-  return with_layer(op, [&](const auto &layer) { return layer.gradient({partials, records}, parameter - op.own, from, SHARERS); });
+  const Left left = {partials, records, a.numbers + op.numbers};
+  return with_layer(op, [&](const auto &layer) { return layer.gradient(left, parameter - op.own, from, SHARERS); });
 }
 
 // Keeps a parameter where the forward pass will read it.
-DEVICE void turn(const Arguments &a, int parameter, float value) {
-  const Operation &op = owner(a, parameter);
+DEVICE void turn(const Arguments &a, const Operation &op, int parameter, float value) {
   with_layer(op, [&](const auto &layer) { layer.turn(parameter - op.own, value, a.turned + op.own); });
 }
 
 // The gradient of a block's PARAMETERS, from what `train` left: calls `work` with each and its own.
-template <class Work> DEVICE void sum_gradient(const Arguments &a, Work work) {
+template <class Work>
+DEVICE void sum_gradient(const Arguments &a, Work work) {
   const int first = BLOCK * PARAMETERS;
   for (int item = FIRST_ITEM; item < PARAMETERS * SHARERS; item += ITEMS_AT_ONCE) {
     const int parameter = first + item % PARAMETERS;
@@ -137,11 +183,14 @@ template <class Work> DEVICE void sum_gradient(const Arguments &a, Work work) {
   }
 }
 
-// Moves a parameter, and the average after it.
+// Moves a parameter, if steps do, and the average after it.
 DEVICE void move(const Arguments &a, int parameter, float g) {
-  const float w = step(*a.optimizer, parameter, a.parameters[parameter], g);
-  a.parameters[parameter] = w;
-  turn(a, parameter, w);
+  const Operation &op = owner(a, parameter);
+  float &w = a.parameters[parameter];
+  if (parameter < op.learned_end) {
+    w = step(*a.optimizer, parameter, w, g);
+    turn(a, op, parameter, w);
+  }
   follow(*a.optimizer, parameter, w);
 }
 
@@ -181,7 +230,7 @@ KERNEL move_all(Arguments a) {
 // Turns all parameters, after new ones have come.
 KERNEL turn_all(Arguments a) {
   for (int parameter = BLOCK * ITEMS_AT_ONCE + FIRST_ITEM; parameter < a.parameter_count; parameter += BLOCKS * ITEMS_AT_ONCE) {
-    turn(a, parameter, a.parameters[parameter]);
+    turn(a, owner(a, parameter), parameter, a.parameters[parameter]);
   }
 }
 

@@ -12,7 +12,7 @@ use candlewick::engine::cuda::emulated::Emulated;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
-use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::layers::{AvgPool2d, BatchNorm, Conv2d, Dense, Layer, MaxPool2d, Residual};
 use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
@@ -51,11 +51,18 @@ fn dense(units: usize, activation: impl Into<Option<Activation>>) -> Layer {
 
 /// The edges of the layers' own tables: one channel, kernels as large as the input, 1x1, strides within, at and beyond the
 /// kernel, padding below, at and beyond it, sides that differ, remainders of four channels, windows apart, touching and
-/// overlapping; and an activation before and after both pools. Then every kind of layer and every function, by their examples.
+/// overlapping; and an activation before and after both pools. Normalisations first, last, next to each other, between the two ways of a
+/// sum and where both begin, of more values than threads share. Then every kind of layer and every function, by their examples.
 fn networks() -> Vec<Network> {
     use Activation::{Relu, Sigmoid, Tanh};
     let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) });
     let mean = |pool_size, strides| Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) });
+    let norm = || Layer::BatchNorm(BatchNorm::default());
+    let frozen = Layer::BatchNorm(BatchNorm { trainable: false, ..BatchNorm::default() });
+    let same = |activation| conv(3, [3, 3], [1, 1], [1, 1], activation);
+    let residual = |body, shortcut| Layer::Residual(Residual { body, shortcut });
+    let crossing = residual(vec![same(Some(Tanh)), norm(), same(Some(Relu))], vec![norm()]);
+    let nested = residual(vec![residual(vec![norm(), same(Some(Tanh))], Vec::new())], Vec::new());
     let table: Vec<([usize; 3], Vec<Layer>)> = vec![
         ([1, 1, 1], vec![conv(1, [1, 1], [1, 1], [0, 0], None), dense(2, None)]),
         ([1, 9, 9], vec![conv(6, [5, 5], [1, 1], [0, 0], Sigmoid), max([2, 2], [2, 2]), dense(3, None)]),
@@ -81,6 +88,19 @@ fn networks() -> Vec<Network> {
             [2, 6, 6],
             vec![conv(3, [3, 3], [1, 1], [1, 1], Sigmoid), mean([3, 3], [2, 2]), conv(4, [2, 2], [1, 1], [0, 0], None)],
         ),
+        (
+            [2, 7, 7],
+            vec![
+                conv(3, [3, 3], [1, 1], [1, 1], None),
+                norm(),
+                crossing,
+                max([2, 2], [2, 2]),
+                frozen.clone(),
+                dense(3, None),
+            ],
+        ),
+        ([3, 4, 4], vec![norm(), norm()]),
+        ([3, 4, 4], vec![norm(), nested, frozen, conv(2, [1, 1], [1, 1], [0, 0], Relu), norm()]),
     ];
     let examples = Layer::examples().into_iter().map(|layer| vec![layer, dense(3, None)]);
     let functions = Activation::EXAMPLES.iter().map(|f| vec![conv(3, [3, 3], [1, 1], [0, 0], *f), dense(3, None)]);

@@ -9,7 +9,9 @@ mod images;
 mod input;
 pub mod lanes;
 mod pool;
+mod route;
 mod schedule;
+mod slots;
 
 use crate::checkpoint;
 use crate::dataset::Dataset;

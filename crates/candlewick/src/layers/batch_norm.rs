@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::kernels::numbers;
 use crate::random::Chance;
 use crate::simd::{LANES, Lane, Lanes, Real};
+use bytemuck::{Pod, Zeroable};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -349,6 +350,10 @@ impl Placed {
         &mut x[c * self.plane..][..self.plane]
     }
 
+    fn shares(&self) -> usize {
+        self.plane.min(MOST_SHARES)
+    }
+
     /// 1 / √(running variance + epsilon)
     #[inline(always)]
     fn root<R: Real>(&self, own: &[R], c: usize) -> R {
@@ -436,14 +441,41 @@ impl Moments {
     }
 }
 
+/// Threads that survey a channel of an image together, at most.
+pub(crate) const MOST_SHARES: usize = 32;
+
 /// `struct BatchNorm`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Words {
+    momentum: f64,
+    epsilon: f64,
+    channels: i32,
+    plane: i32,
+    by_batch: i32,
+    shares: i32,
+}
+
 impl DeviceOperation for Placed {
     const KIND: i32 = 5;
-    type Words = [i32; 3];
+    type Words = Words;
 
-    fn words(&self, _: usize) -> Result<[i32; 3]> {
-        let [channels, plane] = numbers([self.channels, self.plane])?;
-        Ok([channels, plane, (self.epsilon as f32).to_bits() as i32])
+    fn words(&self, _: usize) -> Result<Words> {
+        let [channels, plane, shares] = numbers([self.channels, self.plane, self.shares()])?;
+        let Self { momentum, epsilon, by_batch, .. } = *self;
+        Ok(Words { momentum, epsilon, channels, plane, by_batch: by_batch.into(), shares })
+    }
+
+    fn survey_len(&self) -> usize {
+        self.needs().survey * self.shares()
+    }
+
+    fn survey_blocks(&self) -> usize {
+        if self.by_batch { self.channels } else { 0 }
+    }
+
+    fn batch_len(&self) -> usize {
+        self.needs().batch
     }
 }
 

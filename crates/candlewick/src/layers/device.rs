@@ -31,13 +31,36 @@ pub trait DeviceOperation {
         0
     }
 
+    /// Numbers that a survey of an image comes to; if there are any, the kernels ask all images before they go on.
+    fn survey_len(&self) -> usize {
+        0
+    }
+
+    /// Blocks that put the surveys of a batch together.
+    fn survey_blocks(&self) -> usize {
+        0
+    }
+
+    /// Numbers that the surveys of a batch come to.
+    fn batch_len(&self) -> usize {
+        0
+    }
+
     /// All of this, without types.
     ///
     /// # Errors
     /// As [`DeviceOperation::words`].
     fn encode(&self, outputs: usize) -> Result<Encoded> {
         let words = padded(self.words(outputs)?);
-        Ok(Encoded { kind: Self::KIND, words, partial_len: self.partial_len(), record_len: self.record_len() })
+        Ok(Encoded {
+            kind: Self::KIND,
+            words,
+            partial_len: self.partial_len(),
+            record_len: self.record_len(),
+            survey_len: self.survey_len(),
+            survey_blocks: self.survey_blocks(),
+            batch_len: self.batch_len(),
+        })
     }
 }
 
@@ -52,4 +75,10 @@ pub struct Encoded {
     pub partial_len: usize,
     /// [`DeviceOperation::record_len`]
     pub record_len: usize,
+    /// [`DeviceOperation::survey_len`]
+    pub survey_len: usize,
+    /// [`DeviceOperation::survey_blocks`]
+    pub survey_blocks: usize,
+    /// [`DeviceOperation::batch_len`]
+    pub batch_len: usize,
 }

@@ -4,6 +4,7 @@ use super::gpu::{Kernel, THREADS};
 use super::layout::{Arguments, Operation, SPLITS};
 use super::loss::DeviceLoss;
 use super::optimizer::{DeviceOptimizer, DeviceRate};
+use super::visits::{Step, Visit};
 use super::{PARAMETERS, SHARERS, SUMS};
 use crate::activations::Activation;
 use crate::engine::schedule::schedule;
@@ -43,7 +44,15 @@ macro_rules! hold_struct {
 
 #[test]
 fn structs_have_the_same_fields_in_the_same_places() {
-    hold_struct! { "Operation", Operation { kind, x, y, own, own_end, partial, record, words } }
+    hold_struct! {
+        "Operation",
+        Operation { kind, x, y, plus, own, own_end, learned_end, partial, record, numbers, words }
+    }
+    hold_struct! { "Step", Step { operation, dy, other, dx, len } }
+    hold_struct! {
+        "Visit",
+        Visit { begins, first_operation, end_operation, ends, first_step, end_step, surveyed, surveyed_dy }
+    }
     hold_struct! {
         "Optimizer",
         DeviceOptimizer {
@@ -55,8 +64,8 @@ fn structs_have_the_same_fields_in_the_same_places() {
     hold_struct! {
         "Arguments",
         Arguments {
-            operations, bytes, floats, order, labels, values, loss, parameters, turned, gradient, optimizer, partials, records, losses, correct,
-            logits, scratch, sums, operation_count, image_len, classes, first, images, batch, memory_len, gradient_places, longest,
+            operations, steps, bytes, floats, order, labels, values, loss, parameters, turned, gradient, optimizer, partials, records, losses, correct,
+            logits, scratch, numbers, sums, visit, image_len, classes, first, images, batch, memory_len, by_image, loss_gradient, survey,
             partial_len, record_len, partial_count, parameter_count, scale,
         }
     }

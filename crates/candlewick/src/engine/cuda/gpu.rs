@@ -10,8 +10,10 @@ pub const THREADS: u32 = 256;
 /// The kernels of `kernels/step.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// Forward, loss and backward of a batch.
+    /// Forward, loss and backward of a batch, or a part of that.
     Train,
+    /// What a batch's images were surveyed for.
+    JoinSurveys,
     /// The gradient and the optimiser's step.
     Update,
     /// The gradient.
@@ -32,11 +34,11 @@ pub enum Kernel {
 
 impl Kernel {
     /// Each of them, in order. The match makes the compiler ask for one that is added to the enum and not here.
-    pub const ALL: [Self; 9] = {
-        use Kernel::{Clip, Gather, MoveAll, Predict, Score, SumMetrics, Train, TurnAll, Update};
+    pub const ALL: [Self; 10] = {
+        use Kernel::{Clip, Gather, JoinSurveys, MoveAll, Predict, Score, SumMetrics, Train, TurnAll, Update};
         match Train {
-            Train | Update | Gather | Clip | MoveAll | Score | Predict | TurnAll | SumMetrics => {
-                [Train, Update, Gather, Clip, MoveAll, Score, Predict, TurnAll, SumMetrics]
+            Train | JoinSurveys | Update | Gather | Clip | MoveAll | Score | Predict | TurnAll | SumMetrics => {
+                [Train, JoinSurveys, Update, Gather, Clip, MoveAll, Score, Predict, TurnAll, SumMetrics]
             }
         }
     };
@@ -45,6 +47,7 @@ impl Kernel {
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
+            Self::JoinSurveys => "join_surveys",
             Self::Update => "update",
             Self::Gather => "gather",
             Self::Clip => "clip",

@@ -8,6 +8,14 @@
 //!       where gradients are clipped: gather (the gradient) ──► clip (its norm, in one block) ──► move_all (the step)
 //! ```
 //!
+//! A layer that must know the whole batch, as batch normalisation does, divides that into visits: all images as far as the layer, which
+//! surveys each; then the surveys are put together, a channel to a block, and all images go on; and again on the way back. Their
+//! values are then in global memory, each image's in its own place.
+//!
+//! ```text
+//!   train (forward) ──► join_surveys ──► train (forward, loss, backward) ──► join_surveys ──► train (backward) ──► update
+//! ```
+//!
 //! Partial gradients or a record: where a layer leaves what its parameters' gradient is made of is its own affair.
 //!
 //! Datasets stay on the GPU as bytes. An epoch's order goes up, and one loss and one count come back. All sums run in a
@@ -22,6 +30,8 @@ mod growing;
 mod layout;
 mod loss;
 pub mod optimizer;
+mod room;
+mod visits;
 
 #[cfg(all(test, feature = "emulation"))]
 mod facts;
@@ -32,6 +42,7 @@ use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::kernels::MOST;
+use crate::layers::batch_norm::MOST_SHARES;
 use crate::losses::{self, Loss, Targets};
 use crate::memory;
 use crate::metrics::Metrics;
@@ -44,6 +55,7 @@ pub use layout::Arguments;
 use layout::{Layout, SPLITS};
 use loss::ResidentLoss;
 use optimizer::{DeviceOptimizer, DeviceRate};
+use room::{Home, Room};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -55,9 +67,7 @@ const SUMS: usize = 256;
 /// Bytes of shared memory: a number of each sharer's for each parameter, and of each sum the loss and the count.
 const UPDATE_SHARED: usize = PARAMETERS * SHARERS * size_of::<f32>();
 const METRICS_SHARED: usize = SUMS * 2 * size_of::<f64>();
-
-/// Bytes of shared memory that the driver takes of each block's for itself.
-const RESERVED: usize = 1024;
+const SURVEYS_SHARED: usize = SUMS * size_of::<f64>();
 
 /// Images of an evaluation or prediction between two launches, and batches and images of a training between two looks at its
 /// [`Progress`]: launches are queued, and only a wait says how far they are.
@@ -80,12 +90,12 @@ pub struct CudaEngine<G: Gpu> {
     epoch: Option<Epoch<G>>,
     network: Network,
     layout: Layout,
-    /// Blocks of a launch, at most.
-    most_blocks: usize,
-    /// Bytes of a block's shared memory; 0 where its values are in global memory instead.
-    shared: usize,
+    /// Where the values of images are, in a training step and in answers.
+    training: Room,
+    answers: Room,
     /// Those of the network, whose addresses never change.
     operations: G::Memory,
+    steps: G::Memory,
     parameters: G::Memory,
     turned: G::Memory,
     gradient: G::Memory,
@@ -99,8 +109,10 @@ pub struct CudaEngine<G: Gpu> {
     /// The averaged parameters as `turned`.
     turned_average: Growing<G>,
     scratch: Option<G::Memory>,
+    numbers: G::Memory,
     sums: G::Memory,
     /// Those that grow with what they hold.
+    batch: Growing<G>,
     partials: Growing<G>,
     records: Growing<G>,
     order: Growing<G>,
@@ -155,30 +167,33 @@ impl<G: Gpu> CudaEngine<G> {
     /// # Errors
     /// `OutOfMemory`, `DeviceLost`.
     pub fn new(gpu: G, network: Network) -> Result<Self> {
-        let layout = Layout::new(&network)?;
-        let (memory, count) = (layout.memory_len * size_of::<f32>(), network.parameter_count());
-        let fits = memory <= gpu.most_shared();
-        let shared = if fits { memory } else { 0 };
-        // As many blocks as run at once, so that there are no more partial gradients than need be; registers allow four.
-        let at_once = if fits { (gpu.shared_of_multiprocessor() / (memory + RESERVED)).clamp(1, 4) } else { 2 };
-        let most_blocks = gpu.multiprocessors() * at_once;
+        let (layout, count) = (Layout::new(&network)?, network.parameter_count());
+        let training = Room::of_training(&gpu, layout.memory_len, layout.is_by_image());
+        let answers = Room::of_blocks(&gpu, layout.answer_len);
+        let scratch_len = training.scratch_len().max(answers.scratch_len());
         let floats = |n: usize| gpu.allocate(n.saturating_mul(size_of::<f32>()));
-        let mut operations = gpu.allocate(size_of_val(&layout.operations[..]))?;
-        gpu.write(&mut operations, bytemuck::cast_slice(&layout.operations))?;
+        let upload = |content: &[u8]| {
+            let mut memory = gpu.allocate(content.len())?;
+            gpu.write(&mut memory, content)?;
+            Ok::<_, Error>(memory)
+        };
         let mut state = State::new();
         state.make_room(1, || floats(count))?;
         let engine = Self {
-            operations,
+            operations: upload(bytemuck::cast_slice(&layout.operations))?,
+            steps: upload(bytemuck::cast_slice(&layout.steps))?,
             parameters: floats(count)?,
             turned: floats(count)?,
             gradient: floats(count)?,
             optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
             loss: ResidentLoss::new(&gpu)?,
-            scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
-            sums: gpu.allocate(2 * size_of::<f64>())?,
             rates: Growing::new(),
             decays: Growing::new(),
             turned_average: Growing::new(),
+            scratch: if scratch_len > 0 { Some(floats(scratch_len)?) } else { None },
+            numbers: floats(layout.batch_len)?,
+            sums: gpu.allocate(2 * size_of::<f64>())?,
+            batch: Growing::new(),
             partials: Growing::new(),
             records: Growing::new(),
             order: Growing::new(),
@@ -194,8 +209,8 @@ impl<G: Gpu> CudaEngine<G> {
             gpu,
             network,
             layout,
-            most_blocks,
-            shared,
+            training,
+            answers,
         };
         engine.load_kernels()?;
         Ok(engine)
@@ -204,7 +219,8 @@ impl<G: Gpu> CudaEngine<G> {
     /// Launches what will be captured with nothing to do: drivers may load a kernel at its first launch, and not in a capture.
     fn load_kernels(&self) -> Result<()> {
         let nothing = Arguments::default();
-        self.gpu.launch(Kernel::Train, 1, self.shared, &nothing)?;
+        self.gpu.launch(Kernel::Train, 1, self.training.shared, &nothing)?;
+        self.gpu.launch(Kernel::JoinSurveys, 1, SURVEYS_SHARED, &nothing)?;
         self.gpu.launch(Kernel::Update, 1, UPDATE_SHARED, &nothing)?;
         self.gpu.launch(Kernel::Gather, 1, UPDATE_SHARED, &nothing)?;
         self.gpu.launch(Kernel::MoveAll, 1, 0, &nothing)?;
@@ -217,12 +233,13 @@ impl<G: Gpu> CudaEngine<G> {
         )
     }
 
-    /// What every launch is told.
+    /// What every launch is told, with the memory of a training step.
     fn arguments(&self) -> Arguments {
         let at = |memory| self.gpu.address(memory);
         let number = |n: usize| n as i32; // Layout::new has seen to it that they fit
         Arguments {
             operations: at(&self.operations),
+            steps: at(&self.steps),
             parameters: at(&self.parameters),
             turned: at(&self.turned),
             gradient: at(&self.gradient),
@@ -233,18 +250,28 @@ impl<G: Gpu> CudaEngine<G> {
             losses: self.losses.address(&self.gpu),
             correct: self.correct.address(&self.gpu),
             logits: self.logits.address(&self.gpu),
-            scratch: self.scratch.as_ref().map_or(0, at),
+            scratch: self.memory_of(&self.training),
+            numbers: at(&self.numbers),
             sums: at(&self.sums),
-            operation_count: number(self.layout.operations.len()),
             image_len: number(self.network.image_len()),
             classes: number(self.network.classes()),
             memory_len: number(self.layout.memory_len),
-            gradient_places: number(self.layout.gradient_places),
-            longest: number(self.layout.longest),
+            by_image: i32::from(self.layout.is_by_image()),
+            loss_gradient: number(self.layout.loss_gradient),
+            survey: number(self.layout.survey),
             partial_len: number(self.layout.partial_len),
             record_len: number(self.layout.record_len),
             parameter_count: number(self.network.parameter_count()),
             ..Arguments::default()
+        }
+    }
+
+    /// The images' memory, where it is not shared memory.
+    fn memory_of(&self, room: &Room) -> u64 {
+        match room.home {
+            Home::Shared => 0,
+            Home::Scratch => self.scratch.as_ref().map_or(0, |memory| self.gpu.address(memory)),
+            Home::Batch => self.batch.address(&self.gpu),
         }
     }
 
@@ -308,13 +335,19 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Room for the figures of a run of `images`.
     fn make_room(&mut self, images: usize, batch_size: usize) -> Result<()> {
-        check_count(images)?;
+        check_count(images, MOST)?;
+        let batch = batch_size.min(images);
+        if let Home::Batch = self.training.home {
+            check_count(batch, MOST / MOST_SHARES)?; // a kernel counts all shares
+            let values = self.layout.memory_len.saturating_mul(size_of::<f32>());
+            self.batch.room(&self.gpu, values.saturating_mul(batch))?;
+        }
         let bytes = images.saturating_mul(size_of::<f32>());
         self.losses.room(&self.gpu, bytes)?;
         self.correct.room(&self.gpu, bytes)?;
         let record = self.layout.record_len.saturating_mul(size_of::<f32>());
-        self.records.room(&self.gpu, record.saturating_mul(batch_size.min(images)))?;
-        self.partials.room(&self.gpu, self.training_blocks(batch_size.min(images)) * self.partial_bytes())?;
+        self.records.room(&self.gpu, record.saturating_mul(batch))?;
+        self.partials.room(&self.gpu, self.training_blocks(batch) * self.partial_bytes())?;
         Ok(())
     }
 
@@ -326,7 +359,7 @@ impl<G: Gpu> CudaEngine<G> {
     /// Blocks that a batch is trained in.
     fn training_blocks(&self, images: usize) -> usize {
         let afforded = (MOST_PARTIALS / self.partial_bytes().max(1)).max(1);
-        images.min(self.most_blocks).min(afforded)
+        images.min(self.training.most_blocks).min(afforded)
     }
 
     /// Hands the state to the optimiser whose `steps` follow, and tells the kernels.
@@ -397,7 +430,13 @@ impl<G: Gpu> CudaEngine<G> {
             scale: 1.0 / batch.len() as f32,
             ..*arguments
         };
-        self.gpu.launch(Kernel::Train, blocks, self.shared, &arguments)?;
+        for &(visit, survey_blocks) in &self.layout.visits {
+            let arguments = Arguments { visit, ..arguments };
+            self.gpu.launch(Kernel::Train, blocks, self.training.shared, &arguments)?;
+            if survey_blocks > 0 {
+                self.gpu.launch(Kernel::JoinSurveys, survey_blocks, SURVEYS_SHARED, &arguments)?;
+            }
+        }
         let groups = self.network.parameter_count().div_ceil(PARAMETERS);
         if groups == 0 {
             return Ok(());
@@ -407,7 +446,7 @@ impl<G: Gpu> CudaEngine<G> {
         }
         self.gpu.launch(Kernel::Gather, groups, UPDATE_SHARED, &arguments)?;
         self.gpu.launch(Kernel::Clip, 1, METRICS_SHARED, &arguments)?;
-        self.gpu.launch(Kernel::MoveAll, self.most_blocks, 0, &arguments)
+        self.gpu.launch(Kernel::MoveAll, self.training.most_blocks, 0, &arguments)
     }
 
     /// Queues the steps of a piece of a run.
@@ -430,14 +469,23 @@ impl<G: Gpu> CudaEngine<G> {
         let Some(average) = self.state.average() else { return Ok(arguments) };
         let (parameters, turned) = (self.gpu.address(average), self.turned_average.address(&self.gpu));
         let arguments = Arguments { parameters, turned, ..arguments };
-        self.gpu.launch(Kernel::TurnAll, self.most_blocks, 0, &arguments)?;
+        self.gpu.launch(Kernel::TurnAll, self.training.most_blocks, 0, &arguments)?;
         Ok(arguments)
     }
 
     /// Queues a kernel that takes images forward.
     fn forward(&self, kernel: Kernel, arguments: &Arguments, batch: Range<usize>) -> Result<()> {
-        let arguments = Arguments { first: batch.start as i32, images: batch.len() as i32, ..*arguments };
-        self.gpu.launch(kernel, batch.len().min(self.most_blocks), self.shared, &arguments)
+        let room = &self.answers;
+        let arguments = Arguments {
+            first: batch.start as i32,
+            images: batch.len() as i32,
+            visit: self.layout.answer,
+            scratch: self.memory_of(room),
+            memory_len: room.len as i32,
+            by_image: 0,
+            ..*arguments
+        };
+        self.gpu.launch(kernel, batch.len().min(room.most_blocks), room.shared, &arguments)
     }
 
     /// Waits for a run and reads the sums of its losses and right answers.
@@ -551,9 +599,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
 
     /// Of the GPU's memory: what is the network's own, without batches and datasets.
     fn size(&self) -> usize {
-        let scratch = if self.scratch.is_some() { self.most_blocks * self.layout.memory_len } else { 0 };
+        let scratch = self.training.scratch_len().max(self.answers.scratch_len());
         let averages = 2 * usize::from(self.state.average().is_some());
-        ((3 + averages + self.state.planes().len()) * self.network.parameter_count() + scratch) * size_of::<f32>()
+        let vectors = (3 + averages + self.state.planes().len()) * self.network.parameter_count();
+        (vectors + scratch + self.layout.batch_len) * size_of::<f32>()
     }
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -562,7 +611,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             if n == 0 {
                 return Ok(Vec::new());
             }
-            check_count(n)?;
+            check_count(n, MOST)?;
             self.logits.room(&self.gpu, n.saturating_mul(classes).saturating_mul(size_of::<f32>()))?;
             let arguments = self.load_batch(&images)?;
             let arguments = self.answering(arguments)?;
@@ -591,7 +640,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.reset_optimizer()?; // the one that may lack memory comes first
         self.gpu.write(&mut self.parameters, bytemuck::cast_slice(&parameters))?;
         if !parameters.is_empty() {
-            self.gpu.launch(Kernel::TurnAll, self.most_blocks, 0, &self.arguments())?;
+            self.gpu.launch(Kernel::TurnAll, self.training.most_blocks, 0, &self.arguments())?;
         }
         Ok(())
     }
@@ -608,13 +657,13 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 }
 
-/// Images that the kernels can count.
-fn check_count(images: usize) -> Result<()> {
-    if images <= MOST {
+/// Images that the kernels can count: up to `most`.
+fn check_count(images: usize, most: usize) -> Result<()> {
+    if images <= most {
         return Ok(());
     }
     let message =
-        format!("{images} images were given at once, but the CUDA engine counts to {MOST}; give fewer at a time");
+        format!("{images} images were given at once, but the CUDA engine counts to {most}; give fewer at a time");
     Err(Error::new(Code::OutOfMemory, message))
 }
 
@@ -648,8 +697,8 @@ mod tests {
     fn size_is_parameters_and_what_takes_the_place_of_shared_memory() {
         let vectors = 4 * 4 * (2 * 2 * 9 + 2);
         assert_eq!(engine(2, 227 << 10).size(), vectors);
-        let (vectors, values) = (4 * 4 * (60 * 60 * 9 + 60), 60 * 9 + 60 + 2 * 60 * 9);
-        assert_eq!(engine(60, 4 << 10).size(), vectors + 4 * 20 * values);
+        let (vectors, values) = (4 * 4 * (60 * 60 * 9 + 60), 60 * 9 + 2 * 60);
+        assert_eq!(engine(60, 2 << 10).size(), vectors + 4 * 20 * values);
     }
 
     fn ten_images() -> Dataset {
@@ -734,8 +783,8 @@ mod tests {
 
     #[test]
     fn more_images_than_the_kernels_count_are_refused() {
-        assert_eq!(check_count(MOST), Ok(()));
-        let error = check_count(MOST + 1).unwrap_err();
+        assert_eq!(check_count(MOST, MOST), Ok(()));
+        let error = check_count(MOST + 1, MOST).unwrap_err();
         assert_eq!(error.code, Code::OutOfMemory);
         assert!(error.message.starts_with("2146435072 images were given at once"), "{error}");
     }

@@ -1,9 +1,9 @@
 //! Where values and gradients are in training: in a thread's memory, which the next tile overwrites, or in the tile's own, from one
 //! visit to another. Values that are quickly made again are not kept.
 
-use super::route::{Gradient, Route};
-use super::slots::{Lifetime, assign};
+use crate::engine::route::{Gradient, Route};
 use crate::engine::schedule::Stage;
+use crate::engine::slots::{Lifetime, assign};
 
 /// Slots for all values and gradients.
 #[derive(Debug)]

@@ -14,8 +14,6 @@ mod answering;
 mod homes;
 mod pack;
 mod program;
-mod route;
-mod slots;
 mod threads;
 mod tile;
 mod update;

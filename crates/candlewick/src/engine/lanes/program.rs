@@ -6,9 +6,9 @@
 //! own; what is quickly done again is done again.
 
 use super::homes::Homes;
-use super::route::{Route, Source, Step, WayBack};
-use super::slots::{Lifetime, assign};
+use crate::engine::route::{self, Route, Source, Step, WayBack};
 use crate::engine::schedule::Stage;
+use crate::engine::slots::{Lifetime, assign};
 use crate::layers::{LaneOperation, Needs, Operation};
 use std::ops::Range;
 
@@ -94,17 +94,9 @@ pub struct Program {
 impl Program {
     /// For answers: what has been used is forgotten.
     pub fn to_answer(stages: &[Stage], image_len: usize) -> Self {
-        let lengths = lengths(stages, image_len);
-        let mut lifetimes: Vec<_> =
-            lengths.iter().enumerate().map(|(i, &len)| Lifetime { len, first: i, last: i + 1 }).collect();
-        for (i, stage) in stages.iter().enumerate() {
-            for value in std::iter::once(stage.x).chain(stage.plus) {
-                lifetimes[value].last = i + 1;
-            }
-        }
+        let mut lifetimes = route::forward(stages, image_len);
         let end = stages.len() + 1;
-        let classes = lengths[stages.len()];
-        lifetimes[stages.len()].last = end;
+        let classes = lifetimes[stages.len()].len;
         lifetimes.push(Lifetime { len: classes, first: end, last: end }); // the loss's gradient
         let (places, slots) = assign(&lifetimes);
         let place = |value: usize| Place { slot: places[value], len: lifetimes[value].len };
@@ -116,7 +108,7 @@ impl Program {
     /// For training: what the way back looks at is kept, or made again.
     pub fn to_train(stages: &[Stage], image_len: usize) -> Self {
         let lengths = lengths(stages, image_len);
-        let route = WayBack::find(stages, lengths[stages.len()]);
+        let route = WayBack::find(stages, lengths[stages.len()], true);
         let homes = Homes::find(stages, &route, &lengths);
         let value = |value: usize| Place { slot: homes.values[value], len: lengths[value] };
         let gradient = |source: Source| match source {
@@ -180,16 +172,15 @@ fn lengths(stages: &[Stage], image_len: usize) -> Vec<usize> {
 
 fn passes(route: &Route, homes: &Homes, place: impl Fn(Source) -> Place) -> Vec<Pass> {
     let pass = |p: usize| {
-        let first = |p: usize| route.pass.partition_point(|other| *other < p);
         let step = |step: &Step| match *step {
             Step::Through { stage, dy, dx } => {
                 BackStep::Through { instruction: stage, dy: place(dy), dx: dx.map(&place) }
             }
-            Step::Sum { of, to } => BackStep::Sum { of: of.map(&place), to: place(to) },
+            Step::Sum { of, to, .. } => BackStep::Sum { of: of.map(&place), to: place(to) },
         };
         Pass {
-            forward: first(p)..first(p + 1),
-            survey: (p + 1 < route.passes).then(|| first(p + 1)),
+            forward: route.stages(p),
+            survey: (p + 1 < route.passes).then(|| route.stages(p + 1).start),
             packs_again: homes.packs_again[p],
             again: homes.again[p].clone(),
             back: route.steps[p].iter().map(step).collect(),

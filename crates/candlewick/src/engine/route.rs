@@ -6,6 +6,20 @@
 use super::slots::Lifetime;
 use crate::engine::schedule::Stage;
 use crate::layers::{LaneOperation, Needs};
+use std::ops::Range;
+
+/// When each value is needed, counted in stages and the image first, where nothing goes back: from its making to its last reader. The
+/// last, which nobody reads, is needed after all stages.
+pub fn forward(stages: &[Stage], image_len: usize) -> Vec<Lifetime> {
+    let lengths = std::iter::once(image_len).chain(stages.iter().map(|stage| stage.output_len));
+    let mut values: Vec<_> = lengths.enumerate().map(|(i, len)| Lifetime { len, first: i, last: i + 1 }).collect();
+    for (i, stage) in stages.iter().enumerate() {
+        for value in std::iter::once(stage.x).chain(stage.plus) {
+            values[value].last = i + 1;
+        }
+    }
+    values
+}
 
 /// A step on the way back. Values are counted as in [`Stage`], gradients in the order of their making.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,7 +27,7 @@ pub enum Step {
     /// Through a stage: from the gradient `dy` by its output to that by its input, which is `dx`, or nobody's wish.
     Through { stage: usize, dy: Source, dx: Option<Source> },
     /// Two ways meet at a value that both read: their gradients are added up.
-    Sum { of: [Source; 2], to: Source },
+    Sum { of: [Source; 2], to: Source, len: usize },
 }
 
 /// Where a gradient is.
@@ -76,6 +90,12 @@ impl Route {
         if value == 0 { 0 } else { self.pass[value - 1] }
     }
 
+    /// The stages of a pass.
+    pub fn stages(&self, pass: usize) -> Range<usize> {
+        let first = |pass: usize| self.pass.partition_point(|other| *other < pass);
+        first(pass)..first(pass + 1)
+    }
+
     /// The visit in which a pass goes back: after all that go forward, the last pass at once.
     pub fn visit_back(&self, pass: usize) -> usize {
         2 * (self.passes - 1) - pass
@@ -93,11 +113,13 @@ pub struct WayBack<'a> {
     /// How many stages read each value.
     readers: Vec<usize>,
     step: usize,
+    /// Whether a gradient may take the place of a value.
+    in_place: bool,
 }
 
 impl<'a> WayBack<'a> {
-    /// Finds it.
-    pub fn find(stages: &'a [Stage], logits: usize) -> Route {
+    /// Finds it. With `in_place`, gradients take the places of values that nobody needs any more, where operations can do that.
+    pub fn find(stages: &'a [Stage], logits: usize, in_place: bool) -> Route {
         let mut wanted = vec![false];
         for stage in stages {
             wanted.push(stage.learns || wanted[stage.x] || stage.plus.is_some_and(|plus| wanted[plus]));
@@ -107,7 +129,7 @@ impl<'a> WayBack<'a> {
             readers[value] += 1;
         }
         let at = vec![None; stages.len() + 1];
-        let mut way = Self { stages, route: Route::new(stages), at, wanted, readers, step: 0 };
+        let mut way = Self { stages, route: Route::new(stages), at, wanted, readers, step: 0, in_place };
         let visit = way.route.passes - 1;
         way.at[stages.len()] = Some(way.gradient(logits, visit)); // what the loss makes
         for stage in (0..stages.len()).rev().filter(|stage| way.wanted[stage + 1]).collect::<Vec<_>>() {
@@ -161,8 +183,9 @@ impl<'a> WayBack<'a> {
         self.step += 1;
         self.read(gradient, pass);
         self.read(other, pass);
-        let to = self.gradient(self.len(value), self.route.visit_back(pass));
-        self.route.steps[pass].push(Step::Sum { of: [gradient, other], to });
+        let len = self.len(value);
+        let to = self.gradient(len, self.route.visit_back(pass));
+        self.route.steps[pass].push(Step::Sum { of: [gradient, other], to, len });
         self.at[value] = Some(to);
     }
 
@@ -192,6 +215,6 @@ impl<'a> WayBack<'a> {
         let of_maker = self.route.needs[maker];
         let is_simple = self.stages[maker].plus.is_none() && of_maker.survey == 0 && !of_maker.output;
         let is_same_visit = self.route.pass[maker] == self.route.pass[stage];
-        self.route.needs[stage].in_place && self.readers[x] == 1 && is_simple && is_same_visit
+        self.in_place && self.route.needs[stage].in_place && self.readers[x] == 1 && is_simple && is_same_visit
     }
 }
