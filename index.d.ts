@@ -23,42 +23,50 @@ export declare class Answers {
   free(): void
 }
 
-/** Labelled images in native memory, one byte a pixel. */
+/** Images in native memory, one byte a pixel, with labels, targets or both. */
 export declare class Dataset {
   /** (channels, height, width) of an image. */
   get imageShape(): Array<number>
   /** Number of images. */
   get length(): number
+  /** Numbers of an image's targets; 0 for none. */
+  get targetLength(): number
+  /** Whether images have labels. */
+  get hasLabels(): boolean
   /** Fills `into` with copies of the images that `indices` names, one after the other. */
   pixels(indices: Uint32Array, into: Uint8Array): void
   /** Fills `into` with the labels of the images that `indices` names. */
   labels(indices: Uint32Array, into: Uint8Array): void
+  /** Fills `into` with the targets of the images that `indices` names. */
+  targets(indices: Uint32Array, into: Float32Array): void
   /** Gives the memory back, once no engine is at work on it. */
   dispose(): void
 }
 
-/** Takes images and labels in pieces; a piece costs the event loop one copy of it. */
+/** Takes images, labels and targets in pieces; a piece costs the event loop one copy of it. */
 export declare class DatasetBuilder {
-  /** Room for `count` images of (channels, height, width). */
-  constructor(count: number, channels: number, height: number, width: number)
+  /** Room for `count` images of (channels, height, width), and for so many targets of each, if there are any. */
+  constructor(count: number, channels: number, height: number, width: number, targets: number)
   /** The next bytes of the images. */
   pushPixels(pixels: Uint8Array): void
   /** The next labels. */
   pushLabels(labels: Uint8Array): void
-  /** The dataset, if it is full. */
+  /** The next targets. */
+  pushTargets(targets: Float32Array): void
+  /** The dataset, if it is full. Where it has targets, labels may be left out. */
   finish(): Dataset
 }
 
 /** A network's parameters and the line for what runs it. */
 export declare class Engine {
-  /** One optimiser step on a batch. */
-  step(images: ImageFeed, labels: Uint32Array, optimizer: OptimizerOptions): Promise<MetricsReport>
-  /** Steps over the images of `dataset` that `order` names. */
-  train(dataset: Dataset, order: Uint32Array, batchSize: number, optimizer: OptimizerOptions, progress: Progress): Promise<MetricsReport>
-  /** Loss and correct answers over the images `start` to `end` (excluded) of `dataset`. */
-  evaluate(dataset: Dataset, start: number, end: number, progress: Progress): Promise<MetricsReport>
-  /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network. */
-  check(dataset: Dataset, start: number, end: number): Promise<void>
+  /** One optimiser step on a batch, of which the loss, as JSON, takes either labels or values, a number for each output. */
+  step(images: ImageFeed, labels: Uint32Array, values: Float32Array, loss: string, optimizer: OptimizerOptions): Promise<MetricsReport>
+  /** Steps over the images of `dataset` that `order` names; the loss goes as JSON. */
+  train(dataset: Dataset, order: Uint32Array, batchSize: number, loss: string, optimizer: OptimizerOptions, progress: Progress): Promise<MetricsReport>
+  /** Loss and right answers over the images `start` to `end` (excluded) of `dataset`; the loss goes as JSON. */
+  evaluate(dataset: Dataset, start: number, end: number, loss: string, progress: Progress): Promise<MetricsReport>
+  /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network and the loss, which goes as JSON. */
+  check(dataset: Dataset, start: number, end: number, loss: string): Promise<void>
   /** Logits, probabilities and labels of images. */
   predict(images: ImageFeed): Promise<Answers>
   /** Copies of all parameters, in the network's order. */
@@ -144,12 +152,14 @@ export declare function devices(engine?: string | undefined | null): Array<Devic
 /** The names of layers, which need no shape. */
 export declare function layerNames(layers: string): Array<string>
 
-/** Loss and correct answers over images. */
+/** Loss and right answers over images. */
 export interface MetricsReport {
   /** Mean loss of an image. */
   loss: number
-  /** Images answered correctly. */
+  /** Answers that are right. */
   correct: number
+  /** Answers that are right or wrong; 0 of a loss that knows no such answers. */
+  answers: number
   /** Images counted. */
   count: number
 }

@@ -14,7 +14,7 @@ export const errorCodes = [
   'DISPOSED',
   /** A label names a class that the network does not have. */
   'LABEL_OUT_OF_RANGE',
-  /** Images and labels do not belong together. */
+  /** Images do not belong together with labels or targets, or those are not what the loss takes. */
   'DATA_MISMATCH',
   /** A folder or file of data is not there or cannot be read. */
   'DATA_NOT_FOUND',

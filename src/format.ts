@@ -2,10 +2,16 @@
 
 import type { Epoch } from './training/fit.js'
 
-/** `epoch 1, loss 2.3082, train acc 0.113, test acc 0.293, time 0.6 sec`; the time is training and evaluation together. */
+/**
+ * `epoch 1, loss 2.3082, train acc 0.113, test acc 0.293, time 0.6 sec`; the time is training and evaluation together. A loss
+ * without right and wrong answers has `test loss 2.2941` instead.
+ */
 export function formatEpoch(epoch: Epoch): string {
-  const parts = [`epoch ${epoch.epoch}`, `loss ${epoch.loss.toFixed(4)}`, `train acc ${epoch.trainAcc.toFixed(3)}`]
-  if (epoch.testAcc !== undefined) parts.push(`test acc ${epoch.testAcc.toFixed(3)}`)
+  const { trainAcc, testLoss, testAcc } = epoch
+  const parts = [`epoch ${epoch.epoch}`, `loss ${epoch.loss.toFixed(4)}`]
+  if (trainAcc !== undefined) parts.push(`train acc ${trainAcc.toFixed(3)}`)
+  if (testAcc !== undefined) parts.push(`test acc ${testAcc.toFixed(3)}`)
+  else if (testLoss !== undefined) parts.push(`test loss ${testLoss.toFixed(4)}`)
   const seconds = epoch.trainSeconds + (epoch.evalSeconds ?? 0)
   parts.push(`time ${seconds.toFixed(1)} sec`)
   return parts.join(', ')

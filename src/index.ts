@@ -6,6 +6,7 @@ export { arrayDataset, Dataset } from './data/dataset.js'
 export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'
 export { idxDataset, type TrainAndTest } from './data/idx-dataset.js'
 export type { ByteImages, Images } from './data/images.js'
+export type { Targets } from './data/targets.js'
 export { CandlewickError, type ErrorCode } from './errors.js'
 export { formatDevice, formatEpoch, formatShape } from './format.js'
 export * from './network/activations.js'
@@ -19,8 +20,19 @@ export type { Parameter } from './network/parameters.js'
 export type { Prediction } from './network/prediction.js'
 export { Sequential } from './network/sequential.js'
 export type { InitializeOptions } from './network/settings.js'
-export { type Evaluation, evaluate } from './training/evaluate.js'
-export { type Epoch, type EpochProgress, type FitOptions, fit } from './training/fit.js'
+export { type Evaluation, evaluate, type ScoredEvaluation } from './training/evaluate.js'
+export { type Epoch, type EpochProgress, type FitOptions, fit, type ScoredEpoch } from './training/fit.js'
+export {
+  type Loss,
+  type MeanSquaredError,
+  meanSquaredError,
+  type ScoredLoss,
+  type SigmoidCrossEntropy,
+  type SoftmaxCrossEntropy,
+  type SoftmaxCrossEntropyOptions,
+  sigmoidCrossEntropy,
+  softmaxCrossEntropy,
+} from './training/losses.js'
 export * from './training/optimizers.js'
 export * from './training/schedules.js'
 export { step } from './training/step.js'

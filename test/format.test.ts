@@ -21,6 +21,15 @@ test('an epoch line rounds, and adds the seconds of evaluation to those of train
   )
 })
 
+test('an epoch of a loss without right answers has its losses', (t) => {
+  const { trainAcc, ...regression } = epoch
+  t.is(formatEpoch(regression), 'epoch 3, loss 0.0000, time 60.0 sec')
+  t.is(
+    formatEpoch({ ...regression, testLoss: 0.25, evalSeconds: 1 }),
+    'epoch 3, loss 0.0000, test loss 0.2500, time 61.0 sec',
+  )
+})
+
 test('a shape reads as a tuple', (t) => {
   t.is(formatShape([1, 6, 24, 24]), '(1, 6, 24, 24)')
   t.is(formatShape([10]), '(10)')

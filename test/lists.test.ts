@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { CandlewickError, conv2d, dense, Sequential, step } from 'candlewick'
+import { CandlewickError, conv2d, dense, Sequential, sgd, step } from 'candlewick'
 import { callAddon, callAddonAsync, createEngine, describeLayers } from '#dist/addon.js'
 import type { CheckedImages } from '#dist/data/images.js'
 import { fed } from '#dist/feed.js'
@@ -29,13 +29,21 @@ const layers = await known(() => describing([{ kind: '?' }]))
 const activations = await known(() => describing([{ kind: 'dense', units: 1, activation: '?' }]))
 
 const unknown = '{"kind":"?"}'
+const plain = '{"kind":"softmaxCrossEntropy"}'
 const engine = (init: string, name = 'fused') =>
   createEngine('[{"kind":"dense","units":2}]', [1, 1, 1], init, 1, { engine: name, device: 'cpu' })
 const initializers = await known(() => callAddonAsync(() => engine(unknown)))
 const pixel: CheckedImages = { data: Uint8Array.of(1), shape: [1, 1, 1, 1] }
 const optimizers = await known(async () => {
   const made = await engine('{"kind":"zeros"}')
-  await fed(pixel, (feed) => made.step(feed, Uint32Array.of(0), { settings: unknown, id: 1 }))
+  await fed(pixel, (feed) =>
+    made.step(feed, Uint32Array.of(0), new Float32Array(0), plain, { settings: unknown, id: 1 }),
+  )
+})
+const losses = await known(async () => {
+  const made = await engine('{"kind":"zeros"}')
+  const sgd = { settings: '{"kind":"sgd","learningRate":0.1}', id: 1 }
+  await fed(pixel, (feed) => made.step(feed, Uint32Array.of(0), new Float32Array(0), unknown, sgd))
 })
 
 test('activations are the same in TypeScript and in Rust', async (t) => {
@@ -71,8 +79,18 @@ test('initializers and optimizers that Rust knows are known to TypeScript', asyn
   }
 })
 
+test('losses that Rust knows are known to TypeScript', async (t) => {
+  t.true(losses.includes('softmaxCrossEntropy'))
+  const net = new Sequential([dense({ units: 2 })])
+  await net.initialize({ device: 'cpu' })
+  for (const kind of losses) {
+    const message = await refusal(() => step(net, pixel, [0], sgd({ learningRate: 0.1 }), { loss: { kind } as never }))
+    t.notRegex(message, /a loss, such as/, kind)
+  }
+})
+
 test('the README names them all', async (t) => {
   const readme = await readFile('README.md', 'utf8')
-  for (const kind of [...layers, ...activations, ...initializers, ...optimizers])
+  for (const kind of [...layers, ...activations, ...initializers, ...optimizers, ...losses])
     t.true(readme.includes(`\`${kind}`), kind)
 })

@@ -6,14 +6,21 @@ import { expectInstance, expectInteger, expectOptions, reading, unexpected } fro
 import { allocate } from '../memory.js'
 import { type ByteImages, checkImages, checkLabels, type Images } from './images.js'
 import { inOrder } from './order.js'
+import { checkTargets, type Targets } from './targets.js'
 
 /** A batch of a dataset. */
 export interface Batch {
   images: ByteImages
+  /** Empty where the dataset has targets alone. */
   labels: Uint8Array
+  /** Where the dataset has any. */
+  targets?: Targets
 }
 
-/** Labelled images in native memory, one byte a pixel, held once however many datasets are sliced from them. */
+/**
+ * Images in native memory, one byte a pixel, held once however many datasets are sliced from them; with labels, with targets, or
+ * with both.
+ */
 export class Dataset {
   static {
     markClass(Dataset, 'Dataset')
@@ -50,7 +57,17 @@ export class Dataset {
   /** The labels of the images `start` to `end` (excluded; the length by default). */
   labels(start = 0, end?: number): Uint8Array {
     const dataset = expectDataset(this)
-    return copyLabels(dataset, rangeOf(dataset, start, end))
+    const range = rangeOf(dataset, start, end)
+    if (dataset.native.hasLabels) return copyLabels(dataset, range)
+    throw new CandlewickError('DATA_MISMATCH', 'The dataset has targets alone; ask for its targets().')
+  }
+
+  /** The targets of the images `start` to `end` (excluded; the length by default). */
+  targets(start = 0, end?: number): Targets {
+    const dataset = expectDataset(this)
+    const range = rangeOf(dataset, start, end)
+    if (dataset.native.targetLength > 0) return copyTargets(dataset, range)
+    throw new CandlewickError('DATA_MISMATCH', 'The dataset has labels alone; ask for its labels().')
   }
 
   /** The images `start` to `end` (excluded; the length by default) as a dataset of their own; copies nothing. */
@@ -112,7 +129,10 @@ function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | un
   for (let start = 0; start < count; start += batchSize) {
     const end = Math.min(start + batchSize, count)
     const indices = order?.subarray(start, end) ?? rangeOf(dataset, start, end)
-    yield { images: copyImages(dataset, indices), labels: copyLabels(dataset, indices) }
+    const { hasLabels, targetLength } = dataset.native
+    const labels = hasLabels ? copyLabels(dataset, indices) : new Uint8Array(0)
+    const images = copyImages(dataset, indices)
+    yield { images, labels, ...(targetLength > 0 && { targets: copyTargets(dataset, indices) }) }
   }
 }
 
@@ -129,6 +149,14 @@ function copyLabels({ native: images }: Dataset, indices: Uint32Array): Uint8Arr
   const labels = allocate(`the labels of ${indices.length} images`, () => new Uint8Array(indices.length))
   callAddon(() => images.labels(indices, labels))
   return labels
+}
+
+function copyTargets({ native: images }: Dataset, indices: Uint32Array): Targets {
+  const shape = [indices.length, images.targetLength] as const
+  const what = `the targets of ${indices.length} images`
+  const data = allocate(what, () => new Float32Array(shape[0] * shape[1]))
+  callAddon(() => images.targets(indices, data))
+  return { data, shape }
 }
 
 /** The numbers in native memory of a range of a dataset's images. */
@@ -161,25 +189,28 @@ function checkOrder(dataset: Dataset, order: unknown): Uint32Array {
 
 const pieceLength = 1 << 20 // bytes that the event loop copies at a time
 
+/** What a dataset is made of. */
+export type ArrayDatasetOptions = { images: Images & { data: Uint8Array | Uint8ClampedArray } } & (
+  | { labels: ArrayLike<number>; targets?: Targets }
+  | { labels?: ArrayLike<number>; targets: Targets }
+)
+
 /**
- * A dataset of images that are in memory already; each label is from 0 to 255. Labels are checked while the event loop waits,
- * some milliseconds for a million in a typed array, some tens in a plain one; images are copied piece by piece: leave them alone
- * meanwhile.
+ * A dataset of images that are in memory already, with a label each, from 0 to 255, with targets, a number for each output of a
+ * network, or with both. Labels and targets are checked and copied while the event loop waits, some milliseconds for a million in a
+ * typed array, some tens in a plain one; images are copied piece by piece: leave them alone meanwhile.
  */
-export async function arrayDataset(options: {
-  images: Images & { data: Uint8Array | Uint8ClampedArray }
-  labels: ArrayLike<number>
-}): Promise<Dataset> {
-  const given = expectOptions<typeof options>('arrayDataset', options, { images: true, labels: true })
+export async function arrayDataset(options: ArrayDatasetOptions): Promise<Dataset> {
+  const keys = { images: true, labels: true, targets: true } as const
+  const given = expectOptions<ArrayDatasetOptions>('arrayDataset', options, keys)
   const { data, shape } = checkImages(given.images)
   if (!(data instanceof Uint8Array)) throw unexpected('images.data', 'a Uint8Array or Uint8ClampedArray', data)
   const [count, channels, height, width] = shape
-  const labels = checkLabels(given.labels, count)
-  const tooLarge = labels.findIndex((label) => label > 255)
-  if (tooLarge >= 0) throw unexpected(`labels[${tooLarge}]`, 'an integer from 0 to 255', labels[tooLarge])
-  const builder = callAddon(() => new DatasetBuilder(count, channels, height, width))
-  const bytes = allocate(`the labels of ${count} images`, () => Uint8Array.from(labels))
-  callAddon(() => builder.pushLabels(bytes))
+  const targets = given.targets === undefined ? undefined : checkTargets(given.targets, count)
+  const labels = given.labels === undefined && targets ? undefined : checkByteLabels(given.labels, count)
+  const builder = callAddon(() => new DatasetBuilder(count, channels, height, width, targets?.shape[1] ?? 0))
+  if (labels) callAddon(() => builder.pushLabels(labels))
+  if (targets) callAddon(() => builder.pushTargets(targets.data))
   const { length } = data
   for (let from = 0; from < length; from += pieceLength) {
     if (data.length !== length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
@@ -191,4 +222,11 @@ export async function arrayDataset(options: {
     0,
     count,
   )
+}
+
+function checkByteLabels(given: unknown, count: number): Uint8Array {
+  const labels = checkLabels(given, count)
+  const tooLarge = labels.findIndex((label) => label > 255)
+  if (tooLarge >= 0) throw unexpected(`labels[${tooLarge}]`, 'an integer from 0 to 255', labels[tooLarge])
+  return allocate(`the labels of ${count} images`, () => Uint8Array.from(labels))
 }

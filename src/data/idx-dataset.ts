@@ -94,7 +94,7 @@ function startDataset(imagesPath: string, dimensions: number[]): DatasetBuilder 
   const [count, ...shape] = dimensions as [number, ...number[]]
   const [channels, height, width] = (shape.length === 3 ? shape : [1, ...shape]) as [number, number, number]
   try {
-    return callAddon(() => new DatasetBuilder(count, channels, height, width))
+    return callAddon(() => new DatasetBuilder(count, channels, height, width, 0))
   } catch (cause) {
     if (!(cause instanceof CandlewickError && cause.code === 'OUT_OF_MEMORY')) throw cause
     const sizes = dimensions.join(' x ')

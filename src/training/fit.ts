@@ -6,7 +6,8 @@ import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected }
 import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { expectSeed, shuffler } from '../random.js'
 import { abortable, progressInterval } from './abortable.js'
-import { evaluate } from './evaluate.js'
+import { evaluateWith } from './evaluate.js'
+import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
 import schedules from './schedules.js'
 import { countSteps, stepsOf } from './steps.js'
@@ -15,11 +16,16 @@ import { countSteps, stepsOf } from './steps.js'
 export interface Epoch {
   /** Counts from 1. */
   epoch: number
-  /** Mean training loss of an image, in nats, over the epoch, each batch before its step. */
+  /** Mean training loss of an image over the epoch, each batch before its step; of softmax cross-entropy in nats. */
   loss: number
-  /** Share of training images answered correctly over the epoch. */
-  trainAcc: number
-  /** Share of test images answered correctly after the epoch; only with `test`. */
+  /**
+   * Share of right answers over the epoch: of training images answered correctly or, of sigmoid cross-entropy, of outputs on their
+   * target's side of a half. The mean squared error has none.
+   */
+  trainAcc?: number
+  /** Mean loss of a test image after the epoch; only with `test`. */
+  testLoss?: number
+  /** As `trainAcc`, of the test images after the epoch; only with `test`. */
   testAcc?: number
   /** That of the epoch's last step. */
   learningRate: number
@@ -27,6 +33,11 @@ export interface Epoch {
   trainSeconds: number
   /** Seconds of evaluation; only with `test`. */
   evalSeconds?: number
+}
+
+/** Of a loss whose answers are right or wrong. */
+export interface ScoredEpoch extends Epoch {
+  trainAcc: number
 }
 
 /** How far an epoch is. */
@@ -42,6 +53,8 @@ export interface FitOptions {
   /** Images of a step; the last step of an epoch may have fewer. */
   batchSize: number
   optimizer: Optimizer
+  /** What is made small, here and in the evaluation of `test`; {@link softmaxCrossEntropy} by default. */
+  loss?: Loss
   /** Evaluated after each epoch. */
   test?: Dataset
   /** Whether each epoch takes the images in a new random order; true by default. */
@@ -60,17 +73,23 @@ export interface FitOptions {
  * call. The network is busy until the loop has ended; who takes epochs by hand and stops early must call `return()`, as
  * `for await` does.
  */
+export function fit(
+  net: Sequential,
+  train: Dataset,
+  options: FitOptions & { loss?: ScoredLoss },
+): AsyncGenerator<ScoredEpoch, void, void>
+export function fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void>
 export function fit(net: Sequential, train: Dataset, options: FitOptions): AsyncGenerator<Epoch, void, void> {
   return epochsOf(expectNetwork(net), expectImages('train', train), checkFit(options))
 }
 
 async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
-  const { epochs, batchSize, optimizer, test, shuffle, seed, signal, onProgress } = settings
+  const { epochs, batchSize, optimizer, loss, test, shuffle, seed, signal, onProgress } = settings
   const release = net.occupy()
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
-    if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length))
+    if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
     const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
     const stepsOfEpoch = Math.ceil(train.length / batchSize)
     const total = stepsOf(engine, optimizer.id) + epochs * stepsOfEpoch
@@ -86,20 +105,24 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
       const { rates, last } = schedules.ratesOf(learningRate, where)
       const start = performance.now()
       const trained = await abortable(signal, report, (progress) => {
-        const training = engine.train(train.native, order, batchSize, { settings, id, ...rates }, progress)
+        const told = { settings, id, ...rates }
+        const training = engine.train(train.native, order, batchSize, loss.settings, told, progress)
         return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
       })
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
       if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
-      const figures = { epoch, loss: trained.loss, trainAcc: trained.correct / trained.count, learningRate: last }
+      const { correct, answers } = trained
+      const scored = answers > 0 && { trainAcc: correct / answers }
+      const figures = { epoch, loss: trained.loss, ...scored, learningRate: last }
       if (!test) {
         yield { ...figures, trainSeconds }
         continue
       }
       const evalStart = performance.now()
-      const { accuracy: testAcc } = await evaluate(net, test, signal ? { signal } : {})
-      yield { ...figures, testAcc, trainSeconds, evalSeconds: secondsSince(evalStart) }
+      const { loss: testLoss, accuracy } = await evaluateWith(net, test, loss, signal)
+      const tested = { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }) }
+      yield { ...figures, ...tested, trainSeconds, evalSeconds: secondsSince(evalStart) }
     }
   } finally {
     release()
@@ -129,6 +152,7 @@ function checkFit(options: FitOptions) {
     epochs: true,
     batchSize: true,
     optimizer: true,
+    loss: true,
     test: true,
     shuffle: true,
     seed: true,
@@ -142,6 +166,7 @@ function checkFit(options: FitOptions) {
     epochs: expectInteger('epochs', given.epochs, 1),
     batchSize: expectInteger('batchSize', given.batchSize, 1),
     optimizer: checkOptimizer(given.optimizer),
+    loss: lossForEngine(given.loss),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
     seed: seed === undefined ? undefined : expectSeed(seed),

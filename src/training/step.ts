@@ -1,32 +1,68 @@
 import { checkImages, checkLabels, type Images } from '../data/images.js'
+import { checkTargets, type Targets } from '../data/targets.js'
+import { expectOptions } from '../expect.js'
 import { fed } from '../feed.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
+import lossForEngine, {
+  type Loss,
+  type MeanSquaredError,
+  type SigmoidCrossEntropy,
+  type SoftmaxCrossEntropy,
+} from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
 import schedules from './schedules.js'
 import { countSteps, stepsOf } from './steps.js'
 
 /**
- * One optimiser step on a batch of your own; the loss and the number of correct answers are those before the step. Labels are
- * checked while the event loop waits, some milliseconds for a million in a typed array; images are copied piece by piece. A
- * schedule has to know its `steps` itself.
+ * One optimiser step on a batch of your own; the mean loss and the number of right answers are those before the step: of images for
+ * softmax cross-entropy (the default), of outputs on their target's side of a half for sigmoid cross-entropy, and none for the mean
+ * squared error. Labels and targets are checked and copied while the event loop waits, some milliseconds for a million in a typed
+ * array; images are copied piece by piece. A schedule has to know its `steps` itself.
  */
 export async function step(
   net: Sequential,
   images: Images,
   labels: ArrayLike<number>,
   optimizer: Optimizer,
-): Promise<{ loss: number; correct: number }> {
+  options?: { loss?: SoftmaxCrossEntropy },
+): Promise<{ loss: number; correct: number }>
+export async function step(
+  net: Sequential,
+  images: Images,
+  targets: Targets,
+  optimizer: Optimizer,
+  options: { loss: SigmoidCrossEntropy },
+): Promise<{ loss: number; correct: number }>
+export async function step(
+  net: Sequential,
+  images: Images,
+  targets: Targets,
+  optimizer: Optimizer,
+  options: { loss: MeanSquaredError },
+): Promise<{ loss: number }>
+export async function step(
+  net: Sequential,
+  images: Images,
+  labelsOrTargets: ArrayLike<number> | Targets,
+  optimizer: Optimizer,
+  options: { loss?: Loss } = {},
+): Promise<{ loss: number; correct?: number }> {
   expectNetwork(net)
   const checked = checkImages(images)
-  const checkedLabels = checkLabels(labels, checked.shape[0])
+  const given = expectOptions<typeof options>('step', options, { loss: true })
+  const { settings: loss, takes } = lossForEngine(given.loss)
+  const [count] = checked.shape
+  const labels = takes === 'labels' ? checkLabels(labelsOrTargets, count) : new Uint32Array(0)
+  const targets = takes === 'targets' ? checkTargets(labelsOrTargets, count).data : new Float32Array(0)
   const { settings, id, learningRate } = checkOptimizer(optimizer)
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
   const { rates } = schedules.ratesOf(learningRate, { made: stepsOf(engine, id), count: 1 })
   const takeBack = countSteps(engine, id, 1) // the next call may come before this one's turn
   try {
-    const { loss, correct } = await fed(checked, (feed) => engine.step(feed, checkedLabels, { settings, id, ...rates }))
-    return { loss, correct }
+    const told = { settings, id, ...rates }
+    const report = await fed(checked, (feed) => engine.step(feed, labels, targets, loss, told))
+    return { loss: report.loss, ...(report.answers > 0 && { correct: report.correct }) }
   } catch (error) {
     takeBack()
     throw error

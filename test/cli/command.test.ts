@@ -39,6 +39,7 @@ test('what is saved is evaluated and trained on, in JSON too', async (t) => {
     'loss',
     'trainAcc',
     'learningRate',
+    'testLoss',
     'testAcc',
     'trainSeconds',
     'evalSeconds',

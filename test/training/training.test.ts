@@ -59,6 +59,7 @@ test('an epoch on a part of the images learns', async (t) => {
     'loss',
     'trainAcc',
     'learningRate',
+    'testLoss',
     'testAcc',
     'trainSeconds',
     'evalSeconds',

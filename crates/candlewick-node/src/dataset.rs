@@ -9,20 +9,25 @@ use napi::bindgen_prelude::ObjectFinalize;
 use napi_derive::napi;
 use std::sync::Arc;
 
-/// An array of JavaScript's, as napi lends it when its type has a name.
+/// Arrays of JavaScript's, as napi lends them when their type has a name.
 type Bytes<'a> = &'a mut [u8];
+type Floats<'a> = &'a mut [f32];
 
-/// Takes images and labels in pieces; a piece costs the event loop one copy of it.
+/// Takes images, labels and targets in pieces; a piece costs the event loop one copy of it.
 #[napi]
 pub struct DatasetBuilder(Option<dataset::DatasetBuilder>);
 
 #[napi]
 impl DatasetBuilder {
-    /// Room for `count` images of (channels, height, width).
+    /// Room for `count` images of (channels, height, width), and for so many targets of each, if there are any.
     #[napi(constructor)]
-    pub fn new(count: u32, channels: u32, height: u32, width: u32) -> napi::Result<Self> {
+    pub fn new(count: u32, channels: u32, height: u32, width: u32, targets: u32) -> napi::Result<Self> {
         let shape = [channels as usize, height as usize, width as usize];
-        dataset::DatasetBuilder::new(count as usize, shape).map(|builder| Self(Some(builder))).map_err(to_js)
+        let builder = dataset::DatasetBuilder::new(count as usize, shape);
+        let with_targets = |builder: dataset::DatasetBuilder| {
+            if targets > 0 { builder.with_targets(targets as usize) } else { Ok(builder) }
+        };
+        builder.and_then(with_targets).map(|builder| Self(Some(builder))).map_err(to_js)
     }
 
     /// The next bytes of the images.
@@ -37,14 +42,26 @@ impl DatasetBuilder {
         self.open()?.push_labels(labels).map_err(to_js)
     }
 
-    /// The dataset, if it is full.
+    /// The next targets.
+    #[napi]
+    pub fn push_targets(&mut self, targets: &[f32]) -> napi::Result<()> {
+        self.open()?.push_targets(targets).map_err(to_js)
+    }
+
+    /// The dataset, if it is full. Where it has targets, labels may be left out.
     #[napi]
     pub fn finish(&mut self, env: &Env) -> napi::Result<Dataset> {
         let builder = self.0.take().ok_or_else(finished)?;
         let dataset = builder.finish().map_err(to_js)?;
         // So that the garbage collector knows what a dataset weighs.
-        env.adjust_external_memory(dataset.pixels().len() as i64)?;
-        Ok(Dataset { shape: dataset.shape(), length: dataset.len(), images: Some(Arc::new(dataset)) })
+        env.adjust_external_memory(weight(&dataset))?;
+        Ok(Dataset {
+            shape: dataset.shape(),
+            length: dataset.len(),
+            target_len: dataset.target_len(),
+            has_labels: dataset.labels().len() == dataset.len(),
+            images: Some(Arc::new(dataset)),
+        })
     }
 
     fn open(&mut self) -> napi::Result<&mut dataset::DatasetBuilder> {
@@ -52,15 +69,22 @@ impl DatasetBuilder {
     }
 }
 
+/// Bytes of memory.
+fn weight(dataset: &dataset::Dataset) -> i64 {
+    (dataset.pixels().len() + size_of_val(dataset.targets())) as i64
+}
+
 fn finished() -> napi::Error {
     to_js(Error::new(Code::InvalidArgument, "the dataset is finished; make a new builder"))
 }
 
-/// Labelled images in native memory, one byte a pixel.
+/// Images in native memory, one byte a pixel, with labels, targets or both.
 #[napi(custom_finalize)]
 pub struct Dataset {
     shape: [usize; 3],
     length: usize,
+    target_len: usize,
+    has_labels: bool,
     /// None after they were disposed of.
     images: Option<Arc<dataset::Dataset>>,
 }
@@ -99,6 +123,18 @@ impl Dataset {
         self.length as u32
     }
 
+    /// Numbers of an image's targets; 0 for none.
+    #[napi(getter)]
+    pub fn target_length(&self) -> u32 {
+        self.target_len as u32
+    }
+
+    /// Whether images have labels.
+    #[napi(getter)]
+    pub fn has_labels(&self) -> bool {
+        self.has_labels
+    }
+
     /// Fills `into` with copies of the images that `indices` names, one after the other.
     #[napi]
     pub fn pixels(&self, indices: &[u32], #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>) -> napi::Result<()> {
@@ -112,26 +148,32 @@ impl Dataset {
         copy_rows(self.images()?.labels(), 1, indices, into)
     }
 
+    /// Fills `into` with the targets of the images that `indices` names.
+    #[napi]
+    pub fn targets(&self, indices: &[u32], #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>) -> napi::Result<()> {
+        copy_rows(self.images()?.targets(), self.target_len, indices, into)
+    }
+
     /// Gives the memory back, once no engine is at work on it.
     #[napi]
     pub fn dispose(&mut self, env: &Env) -> napi::Result<()> {
         let Some(images) = self.images.take() else { return Ok(()) };
-        let size = images.pixels().len();
-        runners::let_go(images, size);
-        env.adjust_external_memory(-(size as i64)).map(drop)
+        let size = weight(&images);
+        runners::let_go(images, size as usize);
+        env.adjust_external_memory(-size).map(drop)
     }
 }
 
 /// Copies the rows of length `len` that `indices` names.
-fn copy_rows(rows: &[u8], len: usize, indices: &[u32], into: &mut [u8]) -> napi::Result<()> {
+fn copy_rows<T: Copy>(rows: &[T], len: usize, indices: &[u32], into: &mut [T]) -> napi::Result<()> {
     if into.len() != indices.len().saturating_mul(len) {
         return Err(to_js(internal("an array has another length than what is to fill it")));
     }
-    for (&i, to) in indices.iter().zip(into.chunks_exact_mut(len)) {
+    for (&i, to) in indices.iter().zip(into.chunks_exact_mut(len.max(1))) {
         let start = (i as usize).saturating_mul(len);
         let Some(row) = rows.get(start..start.saturating_add(len)) else {
             let message =
-                format!("image {i} is beyond the last one; use 0 to {}", (rows.len() / len).saturating_sub(1));
+                format!("image {i} is beyond the last one; use 0 to {}", (rows.len() / len.max(1)).saturating_sub(1));
             return Err(to_js(Error::new(Code::InvalidArgument, message)));
         };
         to.copy_from_slice(row);

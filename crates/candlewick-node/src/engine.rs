@@ -7,6 +7,7 @@ use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line};
 use candlewick::initializers::Initializer;
+use candlewick::losses::{Loss, Takes, Targets};
 use candlewick::metrics::Metrics;
 use candlewick::optimizers::{Optimizer, Rate};
 use candlewick::simd::InstructionSet;
@@ -30,13 +31,15 @@ pub struct OptimizerOptions {
     pub momenta: Option<Float64Array>,
 }
 
-/// Loss and correct answers over images.
+/// Loss and right answers over images.
 #[napi(object)]
 pub struct MetricsReport {
     /// Mean loss of an image.
     pub loss: f64,
-    /// Images answered correctly.
-    pub correct: u32,
+    /// Answers that are right.
+    pub correct: f64,
+    /// Answers that are right or wrong; 0 of a loss that knows no such answers.
+    pub answers: f64,
     /// Images counted.
     pub count: u32,
 }
@@ -113,26 +116,34 @@ pub fn create_engine<'env>(
 
 #[napi]
 impl Engine {
-    /// One optimiser step on a batch.
+    /// One optimiser step on a batch, of which the loss, as JSON, takes either labels or values, a number for each output.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     pub fn step<'env>(
         &self,
         env: &'env Env,
         images: &ImageFeed,
         labels: &[u32],
+        values: &[f32],
+        loss: String,
         optimizer: OptimizerOptions,
     ) -> napi::Result<Object<'env>> {
-        let (images, labels) = (images.shared(), memory::copy(labels).map_err(to_js)?);
+        let images = images.shared();
+        let (labels, values) = (memory::copy(labels).map_err(to_js)?, memory::copy(values).map_err(to_js)?);
         let optimizer = Announced::of(optimizer);
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let images = images.tensor()?;
             let optimizer = optimizer.begin(engine)?;
-            engine.step(&images, &labels, &optimizer)
+            let loss = read_loss(&loss)?;
+            let targets = match loss.takes() {
+                Takes::Labels => Targets::Labels(&labels),
+                Takes::Values => Targets::Values(&values),
+            };
+            engine.step(&images, targets, &loss, &optimizer)
         };
         self.0.submit(env, job, report)
     }
 
-    /// Steps over the images of `dataset` that `order` names.
+    /// Steps over the images of `dataset` that `order` names; the loss goes as JSON.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     pub fn train<'env>(
         &self,
@@ -140,6 +151,7 @@ impl Engine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: u32,
+        loss: String,
         optimizer: OptimizerOptions,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
@@ -147,12 +159,12 @@ impl Engine {
         let optimizer = Announced::of(optimizer);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
             let optimizer = optimizer.begin(engine)?;
-            engine.train(&dataset, &order, batch_size as usize, &optimizer, progress)
+            engine.train(&dataset, &order, batch_size as usize, &read_loss(&loss)?, &optimizer, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
     }
 
-    /// Loss and correct answers over the images `start` to `end` (excluded) of `dataset`.
+    /// Loss and right answers over the images `start` to `end` (excluded) of `dataset`; the loss goes as JSON.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     pub fn evaluate<'env>(
         &self,
@@ -160,20 +172,31 @@ impl Engine {
         dataset: &Dataset,
         start: u32,
         end: u32,
+        loss: String,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
         let dataset = dataset.shared()?;
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            engine.evaluate(&dataset, start as usize..end as usize, progress)
+            engine.evaluate(&dataset, start as usize..end as usize, &read_loss(&loss)?, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
     }
 
-    /// Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network.
+    /// Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network and the loss, which goes as JSON.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn check<'env>(&self, env: &'env Env, dataset: &Dataset, start: u32, end: u32) -> napi::Result<Object<'env>> {
+    pub fn check<'env>(
+        &self,
+        env: &'env Env,
+        dataset: &Dataset,
+        start: u32,
+        end: u32,
+        loss: String,
+    ) -> napi::Result<Object<'env>> {
         let dataset = dataset.shared()?;
-        self.0.submit(env, move |engine| engine.check(&dataset, start as usize..end as usize).map(drop), |()| ())
+        let job = move |engine: &mut dyn candlewick::engine::Engine| {
+            engine.check(&dataset, start as usize..end as usize, &read_loss(&loss)?).map(drop)
+        };
+        self.0.submit(env, job, |()| ())
     }
 
     /// Logits, probabilities and labels of images.
@@ -250,6 +273,15 @@ impl Announced {
     }
 }
 
+fn read_loss(text: &str) -> Result<Loss> {
+    json::read("the loss", r#"{ "kind": "softmaxCrossEntropy" }"#, text)
+}
+
 fn report(metrics: Metrics) -> MetricsReport {
-    MetricsReport { loss: metrics.mean_loss(), correct: metrics.correct as u32, count: metrics.count as u32 }
+    MetricsReport {
+        loss: metrics.mean_loss(),
+        correct: metrics.correct as f64,
+        answers: metrics.answers as f64,
+        count: metrics.count as u32,
+    }
 }

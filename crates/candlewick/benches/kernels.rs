@@ -11,7 +11,7 @@ mod fma_peak;
 use candlewick::activations::Activation;
 use candlewick::layers::windows::Windows;
 use candlewick::layers::{Accumulators, LaneOperation, Left, Seen, activation, conv2d, dense, max_pool2d};
-use candlewick::losses::softmax_cross_entropy;
+use candlewick::losses::{self, Objective, Targets};
 use candlewick::optimizers::{Optimizer, Planes, Sgd};
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
@@ -217,7 +217,9 @@ struct Loss<'a> {
 impl Kernel for Loss<'_> {
     type Output = ();
     fn run<L: Lanes<Real = f32>>(self, l: L) {
-        softmax_cross_entropy(l, self.z, &[3; LANES], 1.0, self.dz);
+        let loss = losses::Loss::default();
+        let objective = Objective::new(&loss, Targets::Labels(&[3; LANES]), self.z.len());
+        objective.unwrap().tile(l, self.z, 1.0, self.dz);
     }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 #include "block.cuh"
 
+struct Loss;       // loss.cuh
 struct Operation;  // layers.cuh
 struct Optimizer;  // optimizers.cuh
 
@@ -25,7 +26,9 @@ struct Arguments {
   const uint8_t *bytes;
   const float *floats;
   const uint32_t *order;   // the images of the run, by index; null for all in order
-  const uint32_t *labels;  // by index
+  const uint32_t *labels;  // by index; null where images have targets alone
+  const float *values;     // targets of each image, by index; null where images have labels alone
+  const Loss *loss;
   float *parameters;
   float *turned;  // those whose forward pass reads them in another order, in their layers' places among the parameters
   float *gradient;
@@ -40,6 +43,7 @@ struct Arguments {
   int operation_count;
   int image_len, classes;
   int first, images;     // the batch's place in the run, and its size
+  int batch;             // its number in the run
   int memory_len;        // numbers of a block's memory
   int gradient_places;   // where its two gradients begin
   int longest;           // numbers of each
@@ -47,5 +51,5 @@ struct Arguments {
   int record_len;        // numbers of a record
   int partial_count;     // partial gradients of the batch
   int parameter_count;
-  float scale;  // of the loss: 1 / images
+  float scale;  // of the loss: 1 / images, unless classes have weights
 };

@@ -37,6 +37,11 @@ constexpr Fact facts[] = {
     PLACE(Optimizer, decays),
     PLACE(Optimizer, rule),
     PLACE(Optimizer, settings),
+    SIZE(Loss),
+    PLACE(Loss, class_weights),
+    PLACE(Loss, scales),
+    PLACE(Loss, kind),
+    PLACE(Loss, settings),
     SIZE(Rate),
     PLACE(Rate, momentum),
     PLACE(Rate, learning_rate),
@@ -47,6 +52,8 @@ constexpr Fact facts[] = {
     PLACE(Arguments, floats),
     PLACE(Arguments, order),
     PLACE(Arguments, labels),
+    PLACE(Arguments, values),
+    PLACE(Arguments, loss),
     PLACE(Arguments, parameters),
     PLACE(Arguments, turned),
     PLACE(Arguments, gradient),
@@ -63,6 +70,7 @@ constexpr Fact facts[] = {
     PLACE(Arguments, classes),
     PLACE(Arguments, first),
     PLACE(Arguments, images),
+    PLACE(Arguments, batch),
     PLACE(Arguments, memory_len),
     PLACE(Arguments, gradient_places),
     PLACE(Arguments, longest),
@@ -85,7 +93,7 @@ extern "C" int64_t candlewick_fact(const char *name) {
 
 extern "C" bool candlewick_has_kernel(const char *name) { return kernel_of(name); }
 
-// The structs that the numbers of layers, functions and rules stand for: `Conv2d`, after digits.
+// The structs that the numbers of layers, functions, rules and losses stand for: `Conv2d`, after digits.
 extern "C" const char *candlewick_layer(int kind) {
   return with_layer({static_cast<Kind>(kind), 0, 0, 0, 0, 0, 0, {}}, [](const auto &layer) { return typeid(layer).name(); });
 }
@@ -94,4 +102,7 @@ extern "C" const char *candlewick_function(int function) {
 }
 extern "C" const char *candlewick_rule(int rule) {
   return with_rule({0, 0, {}, nullptr, nullptr, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });
+}
+extern "C" const char *candlewick_loss(int kind) {
+  return with_loss({nullptr, nullptr, static_cast<LossKind>(kind), {}}, [](const auto &loss) { return typeid(loss).name(); });
 }

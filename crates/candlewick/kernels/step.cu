@@ -51,6 +51,17 @@ DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *pa
   }
 }
 
+// The loss of the batch's n-th image, whose gradient goes to dz unless that is null.
+DEVICE void score_image(const Arguments &a, int n, uint32_t image, const float *outputs, float *dz) {
+  const Loss &loss = *a.loss;
+  const Target target = {a.labels ? a.labels[image] : 0, a.values ? a.values + (size_t)image * a.classes : nullptr,
+                         loss.class_weights};
+  const float scale = loss.scales ? loss.scales[a.batch] : a.scale;
+  with_loss(loss, [&](const auto &kind) {
+    kind.score(a.classes, outputs, target, scale, dz, a.losses + a.first + n, a.correct + a.first + n);
+  });
+}
+
 // Forward, loss and backward of a batch.
 KERNEL train(Arguments a) {
   if (BLOCK == 0 && FIRST_ITEM == 0 && a.images > 0) count_step(*a.optimizer);  // `update` reads it
@@ -61,8 +72,7 @@ KERNEL train(Arguments a) {
     BARRIER;
     load_image(a, image, memory);
     const float *logits = forward(a, memory);
-    softmax_cross_entropy(a.classes, logits, a.labels[image], a.scale, memory + a.gradient_places, a.losses + a.first + n,
-                          a.correct + a.first + n);
+    score_image(a, n, image, logits, memory + a.gradient_places);
     backward(a, memory, n == BLOCK, partials, a.records + (size_t)n * a.record_len);
   }
 }
@@ -74,7 +84,7 @@ KERNEL score(Arguments a) {
     const uint32_t image = image_index(a, n);
     load_image(a, image, memory);
     const float *logits = forward(a, memory);
-    softmax_cross_entropy(a.classes, logits, a.labels[image], 0, nullptr, a.losses + a.first + n, a.correct + a.first + n);
+    score_image(a, n, image, logits, nullptr);
   }
 }
 

@@ -1,17 +1,21 @@
-//! Labelled images in memory, one byte a pixel: 60,000 of Fashion-MNIST are 47 MB.
+//! Images in memory, one byte a pixel, and what they show: 60,000 of Fashion-MNIST are 47 MB.
 
 use crate::error::{Code, Error, Result};
+use crate::losses::{Loss, Takes};
 use crate::memory::{self, show_bytes};
 use crate::shape::show;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Images (N, C, H, W) of bytes and their labels.
+/// Images (N, C, H, W) of bytes, with a label each, with targets, numbers for a network's outputs, or with both.
 #[derive(Debug)]
 pub struct Dataset {
     id: u64,
     shape: [usize; 3],
+    count: usize,
     pixels: Vec<u8>,
     labels: Vec<u8>,
+    targets: Vec<f32>,
+    target_len: usize,
 }
 
 impl Dataset {
@@ -32,12 +36,12 @@ impl Dataset {
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.count
     }
 
     /// True without images.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.count == 0
     }
 
     /// All pixels, image after image.
@@ -45,29 +49,87 @@ impl Dataset {
         &self.pixels
     }
 
-    /// All labels.
+    /// All labels; none where images have targets alone.
     pub fn labels(&self) -> &[u8] {
         &self.labels
     }
 
-    /// Checks that the network's classes include every label in `indices`, and that every index is an image's.
+    /// All targets, image after image; none where images have labels alone.
+    pub fn targets(&self) -> &[f32] {
+        &self.targets
+    }
+
+    /// Numbers of an image's targets; 0 where images have labels alone.
+    pub fn target_len(&self) -> usize {
+        self.target_len
+    }
+
+    /// The targets of the image of this index.
+    pub fn targets_of(&self, index: u32) -> &[f32] {
+        &self.targets[index as usize * self.target_len..][..self.target_len]
+    }
+
+    /// Checks that the images that `indices` names are there, and have what the loss compares so many outputs with.
     ///
     /// # Errors
-    /// `LabelOutOfRange` or `InvalidArgument`, naming the first that is not.
-    pub fn check(&self, indices: &[u32], classes: usize) -> Result<()> {
+    /// `DataMismatch` for a dataset of labels where the loss takes targets or the other way round, `InvalidShape` for another number
+    /// of targets than of outputs, `LabelOutOfRange` or `InvalidArgument` for the first image that does not fit.
+    pub fn check(&self, indices: &[u32], loss: &Loss, outputs: usize) -> Result<()> {
+        self.check_kind(loss, outputs)?;
         for &index in indices {
-            let Some(&label) = self.labels.get(index as usize) else {
+            if index as usize >= self.count {
                 let message = format!(
                     "the order names image {index}, but there are {}; use 0 to {}",
                     self.len(),
                     self.len().saturating_sub(1)
                 );
                 return Err(Error::new(Code::InvalidArgument, message));
-            };
-            check_label(label.into(), index as usize, classes)?;
+            }
+            match loss.takes() {
+                Takes::Labels => check_label(self.labels[index as usize].into(), index as usize, outputs)?,
+                Takes::Values => loss.check_values(self.targets_of(index), index as usize)?,
+            }
         }
         Ok(())
     }
+
+    fn check_kind(&self, loss: &Loss, outputs: usize) -> Result<()> {
+        let kind = loss.kind();
+        let has_labels = self.labels.len() == self.count;
+        match loss.takes() {
+            Takes::Labels if !has_labels => {
+                let message = format!(
+                    "the loss {kind} takes labels, but the dataset has targets alone; give it labels as well, or train with \
+                     a loss of targets (meanSquaredError, sigmoidCrossEntropy)"
+                );
+                Err(Error::new(Code::DataMismatch, message))
+            }
+            Takes::Values if self.target_len == 0 => {
+                let message = format!(
+                    "the loss {kind} takes targets, but the dataset has labels alone; give it targets as well, or train with \
+                     softmaxCrossEntropy"
+                );
+                Err(Error::new(Code::DataMismatch, message))
+            }
+            Takes::Labels => Ok(()),
+            Takes::Values => check_target_len(self.target_len, outputs),
+        }
+    }
+}
+
+/// Checks the number of an image's targets against the network's outputs.
+///
+/// # Errors
+/// `InvalidShape`.
+pub fn check_target_len(target_len: usize, outputs: usize) -> Result<()> {
+    if target_len == outputs {
+        return Ok(());
+    }
+    let message = format!(
+        "each image has {target_len} targets, but the network gives {outputs} outputs; give its last layer as many units, or \
+         each image as many targets"
+    );
+    Err(Error::new(Code::InvalidShape, message))
 }
 
 /// Checks a label against the number of classes.
@@ -86,9 +148,9 @@ pub fn check_label(label: u32, image: usize, classes: usize) -> Result<()> {
     Err(Error::new(Code::LabelOutOfRange, message))
 }
 
-/// Takes images and labels in pieces, so that nobody needs to hold them twice.
+/// Takes images, labels and targets in pieces, so that nobody needs to hold them twice.
 #[derive(Debug)]
-pub struct DatasetBuilder(Dataset, usize);
+pub struct DatasetBuilder(Dataset);
 
 impl DatasetBuilder {
     /// Room for `count` images of `shape` (C, H, W).
@@ -110,7 +172,21 @@ impl DatasetBuilder {
         };
         let (pixels, labels) = (memory::room(len).map_err(too_many)?, memory::room(count).map_err(too_many)?);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Ok(Self(Dataset { id, shape, pixels, labels }, count))
+        Ok(Self(Dataset { id, shape, count, pixels, labels, targets: Vec::new(), target_len: 0 }))
+    }
+
+    /// With room for so many targets of each image too. Labels may then be left out.
+    ///
+    /// # Errors
+    /// `InvalidShape` for none, `OutOfMemory` for more than memory can hold.
+    pub fn with_targets(mut self, target_len: usize) -> Result<Self> {
+        if target_len == 0 {
+            let message = "targets of 0 numbers an image were promised; each image needs at least 1";
+            return Err(Error::new(Code::InvalidShape, message));
+        }
+        self.0.targets = memory::room(self.0.count.saturating_mul(target_len))?;
+        self.0.target_len = target_len;
+        Ok(self)
     }
 
     /// The next pixels, image after image; pieces may end anywhere.
@@ -118,7 +194,7 @@ impl DatasetBuilder {
     /// # Errors
     /// `DataMismatch` for more than announced.
     pub fn push_pixels(&mut self, pixels: &[u8]) -> Result<()> {
-        let room = self.1 * self.0.image_len() - self.0.pixels.len();
+        let room = self.0.count * self.0.image_len() - self.0.pixels.len();
         if pixels.len() > room {
             return Err(Error::new(
                 Code::DataMismatch,
@@ -134,7 +210,7 @@ impl DatasetBuilder {
     /// # Errors
     /// `DataMismatch` for more than announced.
     pub fn push_labels(&mut self, labels: &[u8]) -> Result<()> {
-        let room = self.1 - self.0.labels.len();
+        let room = self.0.count - self.0.labels.len();
         if labels.len() > room {
             return Err(Error::new(
                 Code::DataMismatch,
@@ -145,22 +221,45 @@ impl DatasetBuilder {
         Ok(())
     }
 
-    /// The dataset, if it is full.
+    /// The next targets, image after image; pieces may end anywhere.
+    ///
+    /// # Errors
+    /// `DataMismatch` for more than announced.
+    pub fn push_targets(&mut self, targets: &[f32]) -> Result<()> {
+        let room = self.0.count * self.0.target_len - self.0.targets.len();
+        if targets.len() > room {
+            return Err(Error::new(
+                Code::DataMismatch,
+                format!("{} targets came, but only {room} are left to fill", targets.len()),
+            ));
+        }
+        self.0.targets.extend_from_slice(targets);
+        Ok(())
+    }
+
+    /// The dataset, if it is full. Where it has targets, labels may be missing, all of them.
     ///
     /// # Errors
     /// `DataMismatch` names what is missing.
     pub fn finish(self) -> Result<Dataset> {
-        let Self(dataset, count) = self;
-        let pixels = count * dataset.image_len();
-        if dataset.pixels.len() != pixels || dataset.labels.len() != count {
-            let message = format!(
-                "{count} images need {pixels} pixels and {count} labels, but {} and {} came",
-                dataset.pixels.len(),
-                dataset.labels.len()
-            );
-            return Err(Error::new(Code::DataMismatch, message));
+        let Self(dataset) = self;
+        let count = dataset.count;
+        let expected = [count * dataset.image_len(), count, count * dataset.target_len];
+        let [pixels, labels, targets] = [dataset.pixels.len(), dataset.labels.len(), dataset.targets.len()];
+        let may_lack_labels = labels == 0 && dataset.target_len > 0;
+        if [pixels, if may_lack_labels { count } else { labels }, targets] == expected {
+            return Ok(dataset);
         }
-        Ok(dataset)
+        let [all_pixels, _, all_targets] = expected;
+        let message = if dataset.target_len == 0 {
+            format!("{count} images need {all_pixels} pixels and {count} labels, but {pixels} and {labels} came")
+        } else {
+            format!(
+                "{count} images need {all_pixels} pixels, {count} labels or none, and {all_targets} targets, but {pixels}, \
+                 {labels} and {targets} came"
+            )
+        };
+        Err(Error::new(Code::DataMismatch, message))
     }
 }
 
@@ -179,9 +278,31 @@ mod tests {
         let dataset = builder.finish().unwrap();
         assert_eq!((dataset.shape(), dataset.image_len(), dataset.len()), ([1, 2, 2], 4, 2));
         assert_eq!((dataset.pixels(), dataset.labels()), (&[1, 2, 3, 4, 5, 6, 7, 8][..], &[3, 9][..]));
-        assert!(dataset.check(&[1, 0], 10).is_ok());
-        assert!(dataset.check(&[0, 1], 9).unwrap_err().message.contains("image 1 has label 9"));
-        assert_eq!(dataset.check(&[2], 10).unwrap_err().code, Code::InvalidArgument);
+        let loss = Loss::default();
+        assert!(dataset.check(&[1, 0], &loss, 10).is_ok());
+        assert!(dataset.check(&[0, 1], &loss, 9).unwrap_err().message.contains("image 1 has label 9"));
+        assert_eq!(dataset.check(&[2], &loss, 10).unwrap_err().code, Code::InvalidArgument);
+    }
+
+    #[test]
+    fn targets_come_with_labels_or_alone() {
+        let filled = || {
+            let mut builder = DatasetBuilder::new(2, [1, 1, 1]).unwrap().with_targets(3).unwrap();
+            builder.push_pixels(&[1, 2]).unwrap();
+            builder.push_targets(&[0.0, 1.0, 2.0, 3.0]).unwrap();
+            builder.push_targets(&[4.0, 5.0]).unwrap();
+            builder
+        };
+        let mut builder = filled();
+        assert_eq!(builder.push_targets(&[1.0]).unwrap_err().message, "1 targets came, but only 0 are left to fill");
+        builder.push_labels(&[1]).unwrap();
+        let error = builder.finish().unwrap_err();
+        assert!(error.message.contains("2 labels or none, and 6 targets, but 2, 1 and 6 came"), "{error}");
+        let dataset = filled().finish().unwrap();
+        assert_eq!((dataset.len(), dataset.labels(), dataset.target_len()), (2, &[][..], 3));
+        assert_eq!((dataset.targets_of(0), dataset.targets_of(1)), (&[0.0, 1.0, 2.0][..], &[3.0, 4.0, 5.0][..]));
+        let error = DatasetBuilder::new(2, [1, 1, 1]).unwrap().with_targets(0).unwrap_err();
+        assert_eq!(error.code, Code::InvalidShape);
     }
 
     #[test]

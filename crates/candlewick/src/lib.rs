@@ -8,6 +8,7 @@
 //! use candlewick::activations::Activation;
 //! use candlewick::engine::{Engine, lanes::LanesEngine};
 //! use candlewick::layers::{Conv2d, Dense, Layer};
+//! use candlewick::losses::{Loss, Targets};
 //! use candlewick::{initializers::Initializer, network::Network, optimizers::Sgd};
 //!
 //! let activation = Some(Activation::Relu);
@@ -20,11 +21,11 @@
 //! engine.set_flat_parameters(Initializer::xavier().parameters(engine.network(), 1)?)?;
 //! let images = Tensor::rand(0f32, 1.0, (2, 1, 6, 6), &Device::Cpu)?;
 //! let sgd = Sgd::new(0.1)?.into();
-//! let first = engine.step(&images, &[0, 1], &sgd)?;
+//! let first = engine.step(&images, Targets::Labels(&[0, 1]), &Loss::default(), &sgd)?;
 //! for _ in 0..20 {
-//!     engine.step(&images, &[0, 1], &sgd)?;
+//!     engine.step(&images, Targets::Labels(&[0, 1]), &Loss::default(), &sgd)?;
 //! }
-//! assert!(engine.step(&images, &[0, 1], &sgd)?.mean_loss() < first.mean_loss());
+//! assert!(engine.step(&images, Targets::Labels(&[0, 1]), &Loss::default(), &sgd)?.mean_loss() < first.mean_loss());
 //! # Ok::<(), candlewick::Error>(())
 //! ```
 

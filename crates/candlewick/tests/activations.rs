@@ -7,6 +7,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::initializers::Initializer;
 use candlewick::layers::activation;
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, LaneOperation, Layer, MaxPool2d};
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 use candlewick::simd::{InstructionSet, Kernel, LANES, Lane, Lanes};
@@ -89,7 +90,7 @@ fn answers(mut engine: impl Engine) -> Vec<f32> {
     let pixels: Vec<f32> = (0..3 * 64).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
     let images = Tensor::from_vec(pixels, (3, 1, 8, 8), &Device::Cpu).unwrap();
     let mut answers = vec![engine.predict(&images).unwrap()];
-    engine.step(&images, &[0, 1, 0], &Sgd::new(0.1).unwrap().into()).unwrap();
+    engine.step(&images, Targets::Labels(&[0, 1, 0]), &Loss::default(), &Sgd::new(0.1).unwrap().into()).unwrap();
     answers.extend(engine.gradients().unwrap().into_iter().map(|(_, gradient)| gradient));
     answers.iter().flat_map(|tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
 }

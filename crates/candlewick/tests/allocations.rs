@@ -8,6 +8,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::Loss;
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -53,7 +54,7 @@ fn a_step_allocates_nothing() {
     let mut calls = |steps: u32| {
         let order: Vec<u32> = (0..64 * steps).collect();
         let before = CALLS.load(Ordering::Relaxed);
-        engine.train(&dataset, &order, 64, &sgd, &Progress::default()).unwrap();
+        engine.train(&dataset, &order, 64, &Loss::default(), &sgd, &Progress::default()).unwrap();
         CALLS.load(Ordering::Relaxed) - before
     };
     calls(1);

@@ -9,6 +9,7 @@ use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::{Code, Result};
@@ -58,11 +59,11 @@ fn evaluation_counts_what_prediction_says_batch_after_batch() {
         correct += u64::from(z.iter().all(|other| *other <= z[label as usize]));
     }
     let progress = Progress::default();
-    let metrics = engine.evaluate(&dataset, 0..600, &progress).unwrap();
+    let metrics = engine.evaluate(&dataset, 0..600, &Loss::default(), &progress).unwrap();
     assert_eq!((metrics.count, metrics.correct, progress.images()), (600, correct, 600));
     assert!((metrics.loss - loss).abs() < 1e-5 * loss);
-    assert_eq!(engine.evaluate(&dataset, 550..600, &progress).unwrap().count, 50);
-    assert_eq!(engine.evaluate(&dataset, 9..9, &progress).unwrap().count, 0);
+    assert_eq!(engine.evaluate(&dataset, 550..600, &Loss::default(), &progress).unwrap().count, 50);
+    assert_eq!(engine.evaluate(&dataset, 9..9, &Loss::default(), &progress).unwrap().count, 0);
 }
 
 #[test]
@@ -82,14 +83,14 @@ fn bad_input_is_refused_and_changes_nothing() {
     let (progress, one) = (Progress::default(), images(&dataset).narrow(0, 0, 1).unwrap());
     let nan = Sgd { learning_rate: f32::NAN, ..SGD }.into();
     let doubles = one.to_dtype(DType::F64).unwrap();
-    assert_eq!(code(engine.step(&one, &[4], &sgd())), Code::LabelOutOfRange);
-    assert_eq!(code(engine.step(&one, &[0, 1], &sgd())), Code::DataMismatch);
-    assert_eq!(code(engine.step(&one, &[0], &nan)), Code::InvalidArgument);
-    assert_eq!(code(engine.step(&doubles, &[0], &sgd())), Code::InvalidArgument);
+    assert_eq!(code(engine.step(&one, Targets::Labels(&[4]), &Loss::default(), &sgd())), Code::LabelOutOfRange);
+    assert_eq!(code(engine.step(&one, Targets::Labels(&[0, 1]), &Loss::default(), &sgd())), Code::DataMismatch);
+    assert_eq!(code(engine.step(&one, Targets::Labels(&[0]), &Loss::default(), &nan)), Code::InvalidArgument);
+    assert_eq!(code(engine.step(&doubles, Targets::Labels(&[0]), &Loss::default(), &sgd())), Code::InvalidArgument);
     assert_eq!(code(engine.predict(&one.flatten_all().unwrap())), Code::InvalidShape);
-    assert_eq!(code(engine.train(&dataset, &[0, 20], 2, &sgd(), &progress)), Code::InvalidArgument);
-    assert_eq!(code(engine.train(&dataset, &[0], 0, &sgd(), &progress)), Code::InvalidArgument);
-    assert_eq!(code(engine.evaluate(&dataset, 0..21, &progress)), Code::InvalidArgument);
+    assert_eq!(code(engine.train(&dataset, &[0, 20], 2, &Loss::default(), &sgd(), &progress)), Code::InvalidArgument);
+    assert_eq!(code(engine.train(&dataset, &[0], 0, &Loss::default(), &sgd(), &progress)), Code::InvalidArgument);
+    assert_eq!(code(engine.evaluate(&dataset, 0..21, &Loss::default(), &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.set_flat_parameters(vec![0.0; 3])), Code::InvalidArgument);
     assert_eq!(code(engine.set_parameters(&Default::default())), Code::CheckpointInvalid);
     assert_eq!(code(CandleEngine::new(network(), Device::Cpu, DType::F32, Some(0))), Code::InvalidArgument);
@@ -104,7 +105,10 @@ fn a_batch_larger_than_memory_is_refused() {
     let network = Network::new(&[pool; 100], [1, 5000, 5000]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     let (dataset, order) = (made_up::dataset(1, [1, 5000, 5000], |_| 0), vec![0; 10_000]);
-    assert_eq!(code(engine.train(&dataset, &order, 10_000, &sgd(), &Progress::default())), Code::OutOfMemory);
+    assert_eq!(
+        code(engine.train(&dataset, &order, 10_000, &Loss::default(), &sgd(), &Progress::default())),
+        Code::OutOfMemory
+    );
 }
 
 /// What candle makes of an image on the way may be more than all memory, where neither what goes in nor what comes out is much.
@@ -131,7 +135,7 @@ fn deep_networks_and_large_windows_need_no_deep_stack() {
         let network = Network::new(layers, shape).unwrap();
         let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
         let images = Tensor::zeros((1, 1, 1, shape[2]), DType::F32, &Device::Cpu).unwrap();
-        assert_eq!(engine.step(&images, &[0], &sgd()).unwrap().count, 1);
+        assert_eq!(engine.step(&images, Targets::Labels(&[0]), &Loss::default(), &sgd()).unwrap().count, 1);
         assert_eq!(engine.predict(&images).unwrap().dims(), [1, 2]);
     }
 }
@@ -141,8 +145,8 @@ fn cancelling_stops_between_two_batches() {
     let (mut engine, dataset, progress) = (engine(), dataset(64), Progress::default());
     progress.cancel();
     let order: Vec<u32> = (0..64).collect();
-    assert_eq!(code(engine.train(&dataset, &order, 16, &sgd(), &progress)), Code::Cancelled);
-    assert_eq!(code(engine.evaluate(&dataset, 0..64, &progress)), Code::Cancelled);
+    assert_eq!(code(engine.train(&dataset, &order, 16, &Loss::default(), &sgd(), &progress)), Code::Cancelled);
+    assert_eq!(code(engine.evaluate(&dataset, 0..64, &Loss::default(), &progress)), Code::Cancelled);
 }
 
 #[test]
@@ -150,8 +154,8 @@ fn a_step_is_a_training_of_one_batch() {
     let (mut one, mut other, dataset) = (engine(), engine(), dataset(20));
     let labels: Vec<u32> = dataset.labels().iter().map(|label| u32::from(*label)).collect();
     let order: Vec<u32> = (0..20).collect();
-    let metrics = one.step(&images(&dataset), &labels, &sgd()).unwrap();
-    assert_eq!(other.train(&dataset, &order, 20, &sgd(), &Progress::default()).unwrap(), metrics);
+    let metrics = one.step(&images(&dataset), Targets::Labels(&labels), &Loss::default(), &sgd()).unwrap();
+    assert_eq!(other.train(&dataset, &order, 20, &Loss::default(), &sgd(), &Progress::default()).unwrap(), metrics);
     assert_eq!(flat(one.parameters().unwrap()), flat(other.parameters().unwrap()));
     assert_eq!(flat(one.gradients().unwrap()), flat(other.gradients().unwrap()));
 }
@@ -162,7 +166,7 @@ fn parameters_and_gradients_are_copies_and_go_by_name() {
     assert!(flat(engine.gradients().unwrap()).iter().all(|g| *g == 0.0), "before the first step");
     let parameters = engine.parameters().unwrap();
     let before = flat(parameters.clone());
-    engine.train(&dataset, &[0, 1, 2], 3, &sgd(), &Progress::default()).unwrap();
+    engine.train(&dataset, &[0, 1, 2], 3, &Loss::default(), &sgd(), &Progress::default()).unwrap();
     assert_eq!(flat(parameters.clone()), before, "what was given out is not written to");
     assert_ne!(flat(engine.parameters().unwrap()), before);
     let names = |tensors: &[(String, Tensor)]| tensors.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
@@ -176,7 +180,7 @@ fn parameters_and_gradients_are_copies_and_go_by_name() {
 fn velocity_belongs_to_the_optimizer_that_made_it() {
     let dataset = dataset(8);
     let train = |engine: &mut CandleEngine, size| {
-        engine.train(&dataset, &[0, 1, 2, 3], size, &sgd(), &Progress::default()).map(drop)
+        engine.train(&dataset, &[0, 1, 2, 3], size, &Loss::default(), &sgd(), &Progress::default()).map(drop)
     };
     let course = |change: &dyn Fn(&mut CandleEngine)| {
         let mut engine = engine();
@@ -208,7 +212,9 @@ fn memory_is_what_was_asked_for() {
     let after = |momentum| {
         let mut engine = engine();
         assert_eq!(engine.size(), bytes, "the parameters");
-        engine.train(&dataset(8), &[0, 1], 2, &Sgd { momentum, ..SGD }.into(), &Progress::default()).unwrap();
+        engine
+            .train(&dataset(8), &[0, 1], 2, &Loss::default(), &Sgd { momentum, ..SGD }.into(), &Progress::default())
+            .unwrap();
         engine.size()
     };
     assert_eq!((after(0.0), after(0.5)), (2 * bytes, 3 * bytes), "and gradients, and velocity");
@@ -219,7 +225,7 @@ fn a_network_without_parameters_has_a_loss_and_nothing_to_learn() {
     let pool = Layer::MaxPool2d(MaxPool2d::new([3, 3]));
     let network = Network::new(&[pool], [1, 6, 6]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
-    let metrics = engine.train(&dataset(20), &[0, 1, 2, 3], 3, &sgd(), &Progress::default()).unwrap();
+    let metrics = engine.train(&dataset(20), &[0, 1, 2, 3], 3, &Loss::default(), &sgd(), &Progress::default()).unwrap();
     assert!(metrics.count == 4 && metrics.loss > 0.0, "{metrics:?}");
     assert!(engine.parameters().unwrap().is_empty() && engine.gradients().unwrap().is_empty());
 }
@@ -231,7 +237,13 @@ fn huge_logits_have_a_loss() {
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     engine.set_flat_parameters(vec![1e8, 0.0, 0.0, 0.0]).unwrap();
     let one = Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
-    assert_eq!(engine.step(&one, &[1], &Sgd::new(0.0).unwrap().into()).unwrap().loss, 1e8);
+    assert_eq!(
+        engine.step(&one, Targets::Labels(&[1]), &Loss::default(), &Sgd::new(0.0).unwrap().into()).unwrap().loss,
+        1e8
+    );
     assert_eq!(flat(engine.gradients().unwrap()), [1.0, -1.0, 1.0, -1.0]);
-    assert_eq!(engine.step(&one, &[0], &Sgd::new(0.0).unwrap().into()).unwrap().loss, 0.0);
+    assert_eq!(
+        engine.step(&one, Targets::Labels(&[0]), &Loss::default(), &Sgd::new(0.0).unwrap().into()).unwrap().loss,
+        0.0
+    );
 }

@@ -13,6 +13,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 
@@ -133,8 +134,8 @@ fn a_step_has_the_gradients_of_the_lanes_engine() {
                 (0..batch * c * h * w).map(|i| ((i * 37 + seed) % 101) as f32 / 50.0 - 1.0).collect();
             let images = Tensor::from_vec(values, (batch, c, h, w), &Device::Cpu).unwrap();
             let labels: Vec<u32> = (0..batch).map(|i| (i % network.classes()) as u32).collect();
-            let expected = lanes.step(&images, &labels, &sgd).unwrap();
-            let found = cuda.step(&images, &labels, &sgd).unwrap();
+            let expected = lanes.step(&images, Targets::Labels(&labels), &Loss::default(), &sgd).unwrap();
+            let found = cuda.step(&images, Targets::Labels(&labels), &Loss::default(), &sgd).unwrap();
             assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
             assert_eq!(found.count, expected.count);
             assert_near(what, &lanes.gradients().unwrap(), &cuda.gradients().unwrap());
@@ -150,12 +151,12 @@ fn training_evaluation_and_prediction_agree_with_the_lanes_engine() {
         let dataset = dataset(70, network.input_shape, network.classes());
         let order: Vec<u32> = (0..70).map(|i| i * 29 % 70).collect();
         let progress = Progress::default();
-        let expected = lanes.train(&dataset, &order, 16, &sgd, &Progress::default()).unwrap();
-        let found = cuda.train(&dataset, &order, 16, &sgd, &progress).unwrap();
+        let expected = lanes.train(&dataset, &order, 16, &Loss::default(), &sgd, &Progress::default()).unwrap();
+        let found = cuda.train(&dataset, &order, 16, &Loss::default(), &sgd, &progress).unwrap();
         assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
         assert_eq!((found.count, progress.images()), (70, 70));
-        let expected = lanes.evaluate(&dataset, 3..65, &Progress::default()).unwrap();
-        let found = cuda.evaluate(&dataset, 3..65, &Progress::default()).unwrap();
+        let expected = lanes.evaluate(&dataset, 3..65, &Loss::default(), &Progress::default()).unwrap();
+        let found = cuda.evaluate(&dataset, 3..65, &Loss::default(), &Progress::default()).unwrap();
         assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
         assert_eq!(found.count, 62);
         let [c, h, w] = network.input_shape;
@@ -163,7 +164,7 @@ fn training_evaluation_and_prediction_agree_with_the_lanes_engine() {
         let logits = [("logits".to_owned(), lanes.predict(&images).unwrap())];
         assert_near(what, &logits, &[("logits".to_owned(), cuda.predict(&images).unwrap())]);
         // What was uploaded for the prediction is not taken for the dataset.
-        let again = cuda.evaluate(&dataset, 3..65, &Progress::default()).unwrap();
+        let again = cuda.evaluate(&dataset, 3..65, &Loss::default(), &Progress::default()).unwrap();
         assert_eq!(again, found, "{what}");
     });
 }
@@ -175,7 +176,9 @@ fn a_run_repeats_to_the_last_bit() {
     let order: Vec<u32> = (0..40).collect();
     let run = || {
         let (_, mut cuda) = engines(network, gpu());
-        let metrics = cuda.train(&dataset, &order, 16, &Sgd::new(0.5).unwrap().into(), &Progress::default()).unwrap();
+        let metrics = cuda
+            .train(&dataset, &order, 16, &Loss::default(), &Sgd::new(0.5).unwrap().into(), &Progress::default())
+            .unwrap();
         let parameters = cuda.parameters().unwrap();
         let bits =
             |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|x| x.to_bits()).collect();
@@ -205,8 +208,9 @@ fn what_was_captured_serves_the_same_run_only() {
     ] {
         let sgd = sgd.into();
         for epoch in 0..2 {
-            let expected = lanes.train(dataset, order, batch_size, &sgd, &Progress::default()).unwrap();
-            let found = cuda.train(dataset, order, batch_size, &sgd, &Progress::default()).unwrap();
+            let expected =
+                lanes.train(dataset, order, batch_size, &Loss::default(), &sgd, &Progress::default()).unwrap();
+            let found = cuda.train(dataset, order, batch_size, &Loss::default(), &sgd, &Progress::default()).unwrap();
             let difference = (expected.loss - found.loss).abs();
             assert!(
                 difference <= 1e-4 * expected.loss,
@@ -230,8 +234,8 @@ fn a_long_epoch_is_queued_piece_by_piece() {
     let order: Vec<u32> = (0..5000).map(|i| i * 7 % 5000).collect();
     let sgd = Sgd { learning_rate: 0.01, momentum: 0.5, ..Sgd::PLAIN }.into();
     let progress = Progress::default();
-    let expected = lanes.train(&dataset, &order, 1, &sgd, &Progress::default()).unwrap();
-    let found = cuda.train(&dataset, &order, 1, &sgd, &progress).unwrap();
+    let expected = lanes.train(&dataset, &order, 1, &Loss::default(), &sgd, &Progress::default()).unwrap();
+    let found = cuda.train(&dataset, &order, 1, &Loss::default(), &sgd, &progress).unwrap();
     assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{found:?}, not {expected:?}");
     assert_eq!((found.count, progress.images()), (5000, 5000));
     assert_near("parameters", &lanes.parameters().unwrap(), &cuda.parameters().unwrap());
@@ -243,7 +247,9 @@ fn velocity_belongs_to_its_optimizer() {
     let dataset = dataset(32, network.input_shape, network.classes());
     let order: Vec<u32> = (0..32).collect();
     let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
-    let step = |engine: &mut dyn Engine| engine.train(&dataset, &order, 32, &momentum, &Progress::default()).unwrap();
+    let step = |engine: &mut dyn Engine| {
+        engine.train(&dataset, &order, 32, &Loss::default(), &momentum, &Progress::default()).unwrap()
+    };
     let results = ["nothing", "a new start", "another optimiser"].map(|between| {
         let (mut lanes, mut cuda) = engines(network, gpu());
         for engine in [&mut lanes as &mut dyn Engine, &mut cuda] {
@@ -271,8 +277,8 @@ fn datasets_are_not_taken_for_each_other() {
     for which in [0, 1, 0, 2, 1, 2, 0, 0] {
         let dataset = &datasets[which];
         let progress = Progress::default();
-        let expected = lanes.evaluate(dataset, 0..dataset.len(), &Progress::default()).unwrap();
-        let found = cuda.evaluate(dataset, 0..dataset.len(), &progress).unwrap();
+        let expected = lanes.evaluate(dataset, 0..dataset.len(), &Loss::default(), &Progress::default()).unwrap();
+        let found = cuda.evaluate(dataset, 0..dataset.len(), &Loss::default(), &progress).unwrap();
         assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{found:?}, not {expected:?}");
         assert_eq!((found.count, found.correct), (expected.count, expected.correct));
         assert_eq!(progress.images(), dataset.len() as u64);
@@ -289,20 +295,20 @@ fn what_was_cancelled_or_refused_changes_nothing() {
     cancelled.cancel();
     let images = Tensor::zeros((1, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
     for (found, expected) in [
-        (cuda.train(&dataset, &[0], 1, &sgd, &cancelled), Code::Cancelled),
-        (cuda.evaluate(&dataset, 0..1, &cancelled), Code::Cancelled),
-        (cuda.train(&dataset, &[20], 1, &sgd, &progress), Code::InvalidArgument),
-        (cuda.train(&dataset, &[0], 0, &sgd, &progress), Code::InvalidArgument),
-        (cuda.evaluate(&dataset, 0..21, &progress), Code::InvalidArgument),
-        (cuda.step(&images, &[3], &sgd), Code::LabelOutOfRange),
-        (cuda.step(&images, &[0, 1], &sgd), Code::DataMismatch),
+        (cuda.train(&dataset, &[0], 1, &Loss::default(), &sgd, &cancelled), Code::Cancelled),
+        (cuda.evaluate(&dataset, 0..1, &Loss::default(), &cancelled), Code::Cancelled),
+        (cuda.train(&dataset, &[20], 1, &Loss::default(), &sgd, &progress), Code::InvalidArgument),
+        (cuda.train(&dataset, &[0], 0, &Loss::default(), &sgd, &progress), Code::InvalidArgument),
+        (cuda.evaluate(&dataset, 0..21, &Loss::default(), &progress), Code::InvalidArgument),
+        (cuda.step(&images, Targets::Labels(&[3]), &Loss::default(), &sgd), Code::LabelOutOfRange),
+        (cuda.step(&images, Targets::Labels(&[0, 1]), &Loss::default(), &sgd), Code::DataMismatch),
     ] {
         assert_eq!(found.unwrap_err().code, expected);
     }
     assert_eq!(cuda.set_flat_parameters(vec![0.0; 3]).unwrap_err().code, Code::InvalidArgument);
     assert_eq!((flat(&cuda.parameters().unwrap()), cancelled.images()), (before, 0));
-    assert_eq!(cuda.train(&dataset, &[], 1, &sgd, &progress).unwrap().count, 0);
-    assert_eq!(cuda.evaluate(&dataset, 4..4, &progress).unwrap().count, 0);
+    assert_eq!(cuda.train(&dataset, &[], 1, &Loss::default(), &sgd, &progress).unwrap().count, 0);
+    assert_eq!(cuda.evaluate(&dataset, 4..4, &Loss::default(), &progress).unwrap().count, 0);
     let none = Tensor::zeros((0, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
     assert_eq!(cuda.predict(&none).unwrap().dims(), [0, 3]);
 }
@@ -325,8 +331,21 @@ fn values_that_are_equal_or_none_are_treated_as_by_the_lanes_engine() {
             assert_eq!(none[0], none[1], "{pool:?}, {activation:?}");
             assert!(none[0][0] && none[0].iter().filter(|none| **none).count() >= 16, "{none:?}");
             let labels: Vec<u32> = (0..25).map(|i| i % 2).collect();
-            lanes.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap().into()).unwrap();
-            cuda.step(&images(vec![0.5; 625]), &labels, &Sgd::new(0.1).unwrap().into()).unwrap();
+            lanes
+                .step(
+                    &images(vec![0.5; 625]),
+                    Targets::Labels(&labels),
+                    &Loss::default(),
+                    &Sgd::new(0.1).unwrap().into(),
+                )
+                .unwrap();
+            cuda.step(
+                &images(vec![0.5; 625]),
+                Targets::Labels(&labels),
+                &Loss::default(),
+                &Sgd::new(0.1).unwrap().into(),
+            )
+            .unwrap();
             let what = format!("{pool:?}, {activation:?}");
             assert_near(&what, &lanes.gradients().unwrap(), &cuda.gradients().unwrap());
         }

@@ -12,6 +12,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::Layer;
+use candlewick::losses::Loss;
 use candlewick::network::Network;
 use candlewick::optimizers::Optimizer;
 use proptest::prelude::*;
@@ -23,7 +24,7 @@ fn of_images() -> impl Strategy<Value = Layer> {
     prop_oneof![drawn::conv(1usize..=9, 5), drawn::pool(), prop::sample::select(Layer::examples())]
 }
 
-/// Pixels and labels without a pattern: of images or labels that are alike, gradients cancel, and rounding is all that is left.
+/// Pixels, labels and targets without a pattern: of images or labels that are alike, gradients cancel, and rounding is all that is left.
 fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
     let mut state = 1u32;
     let mut next = || {
@@ -34,6 +35,9 @@ fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
     let values = count * shape.iter().product::<usize>();
     builder.push_pixels(&(0..values).map(|_| (next() % 256) as u8).collect::<Vec<_>>()).unwrap();
     builder.push_labels(&(0..count).map(|_| (next() % classes.min(256)) as u8).collect::<Vec<_>>()).unwrap();
+    let targets: Vec<f32> = (0..count * classes).map(|_| (next() % 101) as f32 / 100.0).collect();
+    builder = builder.with_targets(classes).unwrap();
+    builder.push_targets(&targets).unwrap();
     builder.finish().unwrap()
 }
 
@@ -51,7 +55,7 @@ fn drawn_parameters(network: &Network, seed: u64) -> Vec<f32> {
 type Course = Vec<(String, Vec<f64>)>;
 
 /// Logits before training, loss and gradients of the first step, and parameters after all.
-fn course(engine: &mut dyn Engine, seed: u64, dataset: &Dataset, optimizer: &Optimizer) -> Course {
+fn course(engine: &mut dyn Engine, seed: u64, dataset: &Dataset, loss: &Loss, optimizer: &Optimizer) -> Course {
     let network = engine.network().clone();
     engine.set_flat_parameters(drawn_parameters(&network, seed)).unwrap();
     let [c, h, w] = network.input_shape;
@@ -59,7 +63,7 @@ fn course(engine: &mut dyn Engine, seed: u64, dataset: &Dataset, optimizer: &Opt
     let mut course = vec![("logits".to_owned(), values(&engine.predict(&images).unwrap()))];
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
     let train = |engine: &mut dyn Engine, batch: &[u32]| {
-        engine.train(dataset, batch, batch.len(), optimizer, &Progress::default()).unwrap()
+        engine.train(dataset, batch, batch.len(), loss, optimizer, &Progress::default()).unwrap()
     };
     let (first, others) = order.split_at(order.len() / STEPS);
     course.push(("loss".to_owned(), vec![train(engine, first).mean_loss()]));
@@ -99,6 +103,7 @@ fn difference(expected: &Course, found: &Course, room: f64) -> Option<String> {
 fn always_differs(
     network: &Network,
     dataset: &Dataset,
+    loss: &Loss,
     optimizer: &Optimizer,
     engine: &mut dyn Engine,
     room: f64,
@@ -106,8 +111,8 @@ fn always_differs(
     let mut reference = CandleEngine::new(network.clone(), Device::Cpu, DType::F64, Some(1)).unwrap();
     let mut why = None;
     for seed in 0..3 {
-        let expected = course(&mut reference, seed, dataset, optimizer);
-        why = Some(difference(&expected, &course(engine, seed, dataset, optimizer), room)?);
+        let expected = course(&mut reference, seed, dataset, loss, optimizer);
+        why = Some(difference(&expected, &course(engine, seed, dataset, loss, optimizer), room)?);
     }
     why
 }
@@ -121,6 +126,7 @@ proptest! {
         shape in (1usize..=4, 3usize..=11, 3usize..=11),
         batch_size in 1usize..=19,
         optimizer in prop::sample::select(Optimizer::EXAMPLES),
+        loss in any::<prop::sample::Index>(),
     ) {
         let shape = [shape.0, shape.1, shape.2];
         let network = Network::new(&layers, shape);
@@ -128,6 +134,7 @@ proptest! {
         let network = network.unwrap();
         prop_assume!(network.classes() > 1);
         let dataset = dataset(STEPS * batch_size, shape, network.classes());
+        let loss = loss.get(&Loss::examples(network.classes())).clone();
         let candle = CandleEngine::new(network.clone(), Device::Cpu, DType::F32, Some(1)).unwrap();
         let lanes = LanesEngine::new(network.clone(), Some(1)).unwrap();
         // candle adds up a bias's gradient one by one, the others in parts.
@@ -136,7 +143,7 @@ proptest! {
         #[cfg(feature = "emulation")]
         engines.push(("CUDA", Box::new(CudaEngine::new(Emulated::new(227 << 10, 3), network.clone()).unwrap()), 1e-5));
         for (name, engine, room) in &mut engines {
-            let why = always_differs(&network, &dataset, &optimizer, &mut **engine, *room);
+            let why = always_differs(&network, &dataset, &loss, &optimizer, &mut **engine, *room);
             prop_assert!(why.is_none(), "{name}: {}", why.unwrap_or_default());
         }
     }

@@ -8,6 +8,7 @@ use candlewick::dataset::Dataset;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
+use candlewick::losses::Loss;
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 use candlewick::simd::InstructionSet;
@@ -19,7 +20,7 @@ fn train(set: InstructionSet, network: &Network, dataset: &Dataset, batch_size: 
     engine.set_flat_parameters(Initializer::xavier().parameters(network, 7).unwrap()).unwrap();
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
     let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
-    let metrics = engine.train(dataset, &order, batch_size, &sgd, &Progress::default()).unwrap();
+    let metrics = engine.train(dataset, &order, batch_size, &Loss::default(), &sgd, &Progress::default()).unwrap();
     let mut bits = vec![metrics.loss.to_bits(), metrics.correct];
     for (_, tensor) in engine.gradients().unwrap().iter().chain(&engine.parameters().unwrap()) {
         let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();

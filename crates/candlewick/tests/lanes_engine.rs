@@ -9,6 +9,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress, create};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::simd::InstructionSet;
@@ -55,7 +56,8 @@ fn the_bits_do_not_depend_on_threads_or_instruction_set() {
         let run = |set, threads| {
             let mut engine = engine(set, threads);
             let order = if batch_size < 15 { &order[..20] } else { &order[..] };
-            let metrics = engine.train(&dataset, order, batch_size, &sgd(), &Progress::default()).unwrap();
+            let metrics =
+                engine.train(&dataset, order, batch_size, &Loss::default(), &sgd(), &Progress::default()).unwrap();
             (bits(&engine), metrics.loss.to_bits(), metrics.correct)
         };
         let expected = run(InstructionSet::chosen().unwrap(), 1);
@@ -79,10 +81,10 @@ fn evaluation_counts_what_prediction_says() {
         loss += z.iter().map(|z| z.exp()).sum::<f64>().ln() - z[label as usize];
         correct += u64::from(z.iter().all(|other| *other <= z[label as usize]));
     }
-    let metrics = engine.evaluate(&dataset, 0..1100, &Progress::default()).unwrap();
+    let metrics = engine.evaluate(&dataset, 0..1100, &Loss::default(), &Progress::default()).unwrap();
     assert_eq!((metrics.count, metrics.correct), (1100, correct));
     assert!((metrics.loss - loss).abs() < 1e-5 * loss);
-    let half = engine.evaluate(&dataset, 550..1100, &Progress::default()).unwrap();
+    let half = engine.evaluate(&dataset, 550..1100, &Loss::default(), &Progress::default()).unwrap();
     assert_eq!(half.count, 550);
 }
 
@@ -94,8 +96,11 @@ fn cancelling_stops_between_two_batches() {
     let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
     let before = bits(&engine);
     let order: Vec<u32> = (0..64).collect();
-    assert_eq!(engine.train(&dataset, &order, 16, &sgd(), &progress).unwrap_err().code, Code::Cancelled);
-    assert_eq!(engine.evaluate(&dataset, 0..64, &progress).unwrap_err().code, Code::Cancelled);
+    assert_eq!(
+        engine.train(&dataset, &order, 16, &Loss::default(), &sgd(), &progress).unwrap_err().code,
+        Code::Cancelled
+    );
+    assert_eq!(engine.evaluate(&dataset, 0..64, &Loss::default(), &progress).unwrap_err().code, Code::Cancelled);
     assert_eq!((bits(&engine), progress.images()), (before, 0));
 }
 
@@ -110,24 +115,33 @@ fn bad_input_is_refused_and_changes_nothing() {
     let before = bits(&engine);
     let zeros = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
     let one = zeros(&[1, 1, 8, 8]);
-    assert_eq!(code(engine.step(&one, &[4], &sgd())), Code::LabelOutOfRange);
-    assert_eq!(code(engine.step(&one, &[0, 1], &sgd())), Code::DataMismatch);
-    assert_eq!(code(engine.step(&zeros(&[0, 1, 8, 8]), &[], &sgd())), Code::InvalidArgument);
-    assert_eq!(code(engine.step(&zeros(&[1, 1, 8, 7]), &[0], &sgd())), Code::InvalidShape);
+    assert_eq!(code(engine.step(&one, Targets::Labels(&[4]), &Loss::default(), &sgd())), Code::LabelOutOfRange);
+    assert_eq!(code(engine.step(&one, Targets::Labels(&[0, 1]), &Loss::default(), &sgd())), Code::DataMismatch);
+    assert_eq!(
+        code(engine.step(&zeros(&[0, 1, 8, 8]), Targets::Labels(&[]), &Loss::default(), &sgd())),
+        Code::InvalidArgument
+    );
+    assert_eq!(
+        code(engine.step(&zeros(&[1, 1, 8, 7]), Targets::Labels(&[0]), &Loss::default(), &sgd())),
+        Code::InvalidShape
+    );
     assert_eq!(code(engine.predict(&zeros(&[1, 64]))), Code::InvalidShape);
     let doubles = one.to_dtype(candle_core::DType::F64).unwrap();
     assert_eq!(code(engine.predict(&doubles)), Code::InvalidArgument);
     let nan = Sgd { learning_rate: f32::NAN, ..SGD }.into();
     let progress = Progress::default();
-    assert_eq!(code(engine.step(&one, &[0], &nan)), Code::InvalidArgument);
-    assert_eq!(code(engine.train(&dataset, &[0], 16, &nan, &progress)), Code::InvalidArgument);
-    assert_eq!(code(engine.train(&dataset, &[0, 20], 16, &sgd(), &progress)), Code::InvalidArgument);
+    assert_eq!(code(engine.step(&one, Targets::Labels(&[0]), &Loss::default(), &nan)), Code::InvalidArgument);
+    assert_eq!(code(engine.train(&dataset, &[0], 16, &Loss::default(), &nan, &progress)), Code::InvalidArgument);
+    assert_eq!(code(engine.train(&dataset, &[0, 20], 16, &Loss::default(), &sgd(), &progress)), Code::InvalidArgument);
     let five_classes = made_up::dataset(2, [1, 8, 8], |i| 3 + i);
-    assert_eq!(code(engine.train(&five_classes, &[0, 1], 1, &sgd(), &progress)), Code::LabelOutOfRange);
-    assert_eq!(code(engine.evaluate(&five_classes, 0..2, &progress)), Code::LabelOutOfRange);
-    assert_eq!(code(engine.check(&five_classes, 1..2)), Code::LabelOutOfRange);
-    assert!(engine.check(&five_classes, 0..1).is_ok());
-    assert_eq!(code(engine.train(&dataset, &[0], 0, &sgd(), &progress)), Code::InvalidArgument);
+    assert_eq!(
+        code(engine.train(&five_classes, &[0, 1], 1, &Loss::default(), &sgd(), &progress)),
+        Code::LabelOutOfRange
+    );
+    assert_eq!(code(engine.evaluate(&five_classes, 0..2, &Loss::default(), &progress)), Code::LabelOutOfRange);
+    assert_eq!(code(engine.check(&five_classes, 1..2, &Loss::default())), Code::LabelOutOfRange);
+    assert!(engine.check(&five_classes, 0..1, &Loss::default()).is_ok());
+    assert_eq!(code(engine.train(&dataset, &[0], 0, &Loss::default(), &sgd(), &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.set_flat_parameters(vec![0.0; 3])), Code::InvalidArgument);
     assert_eq!(code(LanesEngine::new(network(), Some(0))), Code::InvalidArgument);
     assert_eq!(bits(&engine), before);
@@ -145,24 +159,36 @@ fn what_is_refused_is_named() {
     let (dataset, none) = (dataset(20), Vec::new());
     let other = made_up::dataset(2, [1, 8, 7], |i| i);
     for (found, expected) in [
-        (message(engine.evaluate(&dataset, 15..21, &progress)), "images 15 to 21 were asked for, but there are 20"),
-        (message(engine.evaluate(&dataset, 0..(1 << 32) + 5, &progress)), "images 0 to 4294967301"),
-        (message(engine.check(&dataset, Range { start: 9, end: 8 })), "images 9 to 8"),
         (
-            message(engine.evaluate(&other, 0..2, &progress)),
+            message(engine.evaluate(&dataset, 15..21, &Loss::default(), &progress)),
+            "images 15 to 21 were asked for, but there are 20",
+        ),
+        (message(engine.evaluate(&dataset, 0..(1 << 32) + 5, &Loss::default(), &progress)), "images 0 to 4294967301"),
+        (message(engine.check(&dataset, Range { start: 9, end: 8 }, &Loss::default())), "images 9 to 8"),
+        (
+            message(engine.evaluate(&other, 0..2, &Loss::default(), &progress)),
             "images have shape (1, 8, 7), but this network takes (1, 8, 8)",
         ),
-        (message(engine.train(&other, &[0], 1, &sgd(), &progress)), "the dataset's images have shape (1, 8, 7)"),
-        (message(engine.train(&dataset, &[0], 0, &sgd(), &progress)), "the batch size is 0; it must be at least 1"),
-        (message(engine.train(&dataset, &[3, 20], 1, &sgd(), &progress)), "image 20, but there are 20"),
+        (
+            message(engine.train(&other, &[0], 1, &Loss::default(), &sgd(), &progress)),
+            "the dataset's images have shape (1, 8, 7)",
+        ),
+        (
+            message(engine.train(&dataset, &[0], 0, &Loss::default(), &sgd(), &progress)),
+            "the batch size is 0; it must be at least 1",
+        ),
+        (
+            message(engine.train(&dataset, &[3, 20], 1, &Loss::default(), &sgd(), &progress)),
+            "image 20, but there are 20",
+        ),
         (message(engine.set_flat_parameters(none)), "0 parameters were given, but the network has 1159"),
         (message(create("fused", "cuda:0", network(), None, InstructionSet::chosen())), "cuda:0 was asked for, but"),
         (message(create("fused", "gpu", network(), None, InstructionSet::chosen())), "device is \"gpu\""),
     ] {
         assert!(found.contains(expected), "{found}");
     }
-    assert_eq!(engine.check(&dataset, 3..6), Ok(vec![3, 4, 5]));
-    assert_eq!(engine.evaluate(&dataset, 20..20, &progress).unwrap().count, 0);
+    assert_eq!(engine.check(&dataset, 3..6, &Loss::default()), Ok(vec![3, 4, 5]));
+    assert_eq!(engine.evaluate(&dataset, 20..20, &Loss::default(), &progress).unwrap().count, 0);
     for name in ["fused", "candle"] {
         let engine = create(name, "cpu", network(), Some(1), InstructionSet::chosen());
         assert!(engine.is_ok_and(|engine| engine.network() == &network()), "{name}");
@@ -191,7 +217,8 @@ fn repeated_images_have_the_gradient_of_one_tile() {
             engine
                 .step(
                     &images,
-                    &dataset(16).labels().repeat(times).into_iter().map(u32::from).collect::<Vec<_>>(),
+                    Targets::Labels(&dataset(16).labels().repeat(times).into_iter().map(u32::from).collect::<Vec<_>>()),
+                    &Loss::default(),
                     &sgd(),
                 )
                 .unwrap();
@@ -211,7 +238,9 @@ fn repeated_images_have_the_gradient_of_one_tile() {
 fn a_new_optimizer_starts_without_velocity() {
     let dataset = dataset(32);
     let order: Vec<u32> = (0..32).collect();
-    let step = |engine: &mut LanesEngine| engine.train(&dataset, &order, 32, &sgd(), &Progress::default()).unwrap();
+    let step = |engine: &mut LanesEngine| {
+        engine.train(&dataset, &order, 32, &Loss::default(), &sgd(), &Progress::default()).unwrap()
+    };
     let (mut kept, mut reset) =
         (engine(InstructionSet::chosen().unwrap(), 1), engine(InstructionSet::chosen().unwrap(), 1));
     for engine in [&mut kept, &mut reset] {
@@ -237,7 +266,9 @@ fn a_step_of_another_optimizer_starts_without_velocity_and_a_refused_one_keeps_i
     let order: Vec<u32> = (0..32).collect();
     let set = InstructionSet::chosen().unwrap();
     let [mut kept, mut back, mut other, mut reset] = [0; 4].map(|_| engine(set, 1));
-    let train = |engine: &mut LanesEngine, size| engine.train(&dataset, &order, size, &sgd(), &Progress::default());
+    let train = |engine: &mut LanesEngine, size| {
+        engine.train(&dataset, &order, size, &Loss::default(), &sgd(), &Progress::default())
+    };
     for engine in [&mut kept, &mut back, &mut other, &mut reset] {
         train(engine, 32).unwrap();
     }
@@ -261,7 +292,9 @@ fn velocity_takes_memory_with_momentum_only() {
     assert_eq!(fresh.size(), bytes, "parameters, and no more before there is work");
     let after = |momentum| {
         let mut engine = engine(InstructionSet::chosen().unwrap(), 1);
-        engine.train(&dataset(16), &[0, 1], 2, &Sgd { momentum, ..SGD }.into(), &Progress::default()).unwrap();
+        engine
+            .train(&dataset(16), &[0, 1], 2, &Loss::default(), &Sgd { momentum, ..SGD }.into(), &Progress::default())
+            .unwrap();
         engine.size()
     };
     assert!(after(0.0) > 2 * bytes, "the gradient, and the values of a tile");
@@ -272,9 +305,12 @@ fn velocity_takes_memory_with_momentum_only() {
 fn a_network_without_parameters_has_a_loss_and_nothing_to_learn() {
     let pool = Layer::MaxPool2d(MaxPool2d::new([4, 8]));
     let mut engine = LanesEngine::new(Network::new(&[pool], [1, 8, 8]).unwrap(), Some(2)).unwrap();
-    let metrics = engine.train(&dataset(20), &[0, 1, 4, 5], 3, &sgd(), &Progress::default()).unwrap();
+    let metrics = engine.train(&dataset(20), &[0, 1, 4, 5], 3, &Loss::default(), &sgd(), &Progress::default()).unwrap();
     assert!(metrics.count == 4 && metrics.loss > 0.0, "{metrics:?}");
-    assert_eq!(metrics.loss, engine.train(&dataset(20), &[0, 1, 4, 5], 3, &sgd(), &Progress::default()).unwrap().loss);
+    assert_eq!(
+        metrics.loss,
+        engine.train(&dataset(20), &[0, 1, 4, 5], 3, &Loss::default(), &sgd(), &Progress::default()).unwrap().loss
+    );
     assert!(engine.parameters().unwrap().is_empty() && engine.gradients().unwrap().is_empty());
 }
 
@@ -285,7 +321,7 @@ fn parameters_and_gradients_go_by_name_and_come_back() {
     let zeros = from.gradients().unwrap();
     assert_eq!(zeros.len(), 6);
     assert!(zeros.iter().all(|(_, t)| t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|g| *g == 0.0)));
-    from.train(&dataset(32), &[0, 1, 2], 3, &sgd(), &Progress::default()).unwrap();
+    from.train(&dataset(32), &[0, 1, 2], 3, &Loss::default(), &sgd(), &Progress::default()).unwrap();
     assert_ne!(bits(&from), bits(&to));
     to.set_parameters(&from.parameters().unwrap().into_iter().collect()).unwrap();
     assert_eq!(bits(&from), bits(&to));

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers::{Dense, Layer};
-use candlewick::losses::{label_rows, softmax_cross_entropy};
+use candlewick::losses::{Loss, Objective, Targets, label_rows};
 use candlewick::metrics::Metrics;
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
@@ -17,7 +17,9 @@ use candlewick::simd::{Float64, InstructionSet, Lane};
 fn metrics(logits: &[f32], label: u32) -> Vec<(String, Metrics)> {
     let lanes: Vec<Lane<f64>> = logits.iter().map(|z| Lane::splat(f64::from(*z))).collect();
     let mut gradient = vec![Lane::zero(); logits.len()];
-    let float64 = softmax_cross_entropy(Float64, &lanes, &[label], 1.0, &mut gradient);
+    let (loss, labels) = (Loss::default(), [label]);
+    let objective = Objective::new(&loss, Targets::Labels(&labels), logits.len()).unwrap();
+    let float64 = objective.tile(Float64, &lanes, 1.0, &mut gradient);
     let mut found = vec![("float64".to_owned(), float64)];
     for set in InstructionSet::available() {
         let engine = LanesEngine::on(set, network(logits.len()), Some(1)).unwrap();
@@ -43,8 +45,9 @@ fn through(name: &str, mut engine: impl Engine, logits: &[f32], label: u32) -> [
     engine.set_flat_parameters(parameters).unwrap();
     let image = Tensor::zeros((1, 1, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
     let dataset = made_up::dataset(1, [1, 1, 1], |_| label as usize);
-    let evaluated = engine.evaluate(&dataset, 0..1, &Progress::default()).unwrap();
-    let step = engine.step(&image, &[label], &Sgd::new(0.0).unwrap().into()).unwrap();
+    let evaluated = engine.evaluate(&dataset, 0..1, &Loss::default(), &Progress::default()).unwrap();
+    let step =
+        engine.step(&image, Targets::Labels(&[label]), &Loss::default(), &Sgd::new(0.0).unwrap().into()).unwrap();
     [(format!("{name}, a step"), step), (format!("{name}, an evaluation"), evaluated)]
 }
 

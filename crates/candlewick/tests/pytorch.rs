@@ -7,6 +7,7 @@ use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::layers;
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Rate};
 use serde::Deserialize;
@@ -21,6 +22,8 @@ struct Case {
     batch: usize,
     steps: usize,
     optimizer: Optimizer,
+    #[serde(default)]
+    loss: Loss,
     #[serde(skip)]
     tensors: HashMap<String, Tensor>,
 }
@@ -78,7 +81,7 @@ fn relative_error(actual: &[f64], expected: &[f64]) -> f64 {
 }
 
 /// None has an edge (of ReLU's, say) so close to a value that rounding decides on which side it is.
-const CASES: &[&str] = &["lenet", "relu", "adam", "adamw", "nesterov", "onecycle"];
+const CASES: &[&str] = &["lenet", "relu", "adam", "adamw", "nesterov", "onecycle", "loss"];
 
 fn hold(name: &str, case: &Case, mut engine: impl Engine) {
     let n = case.batch;
@@ -91,7 +94,8 @@ fn hold(name: &str, case: &Case, mut engine: impl Engine) {
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
     let mut losses = Vec::new();
     for (step, batch) in order.chunks(n).enumerate() {
-        let metrics = engine.train(&dataset, batch, n, &case.optimizer(step), &Progress::default()).unwrap();
+        let metrics =
+            engine.train(&dataset, batch, n, &case.loss, &case.optimizer(step), &Progress::default()).unwrap();
         losses.push(metrics.mean_loss());
         if step == 0 {
             hold_gradients(name, case, &engine);
@@ -136,6 +140,12 @@ fn the_emulated_cuda_engine_follows_pytorch() {
     }
 }
 
+#[test]
+fn smoothed_labels_and_weights_of_classes_follow_pytorch() {
+    let case = case("loss");
+    hold(&case, case.engine());
+}
+
 /// In float64, as PyTorch did. What is left is what was rounded to float32: the fixtures' gradients, and the settings.
 fn hold_closely(name: &str, case: &Case) {
     let engine = CandleEngine::new(case.network(), Device::Cpu, DType::F64, Some(1)).unwrap();
@@ -149,7 +159,8 @@ fn hold_closely(name: &str, case: &Case) {
 
     for (step, expected) in case.expect("losses").into_iter().take(20).enumerate() {
         let labels: Vec<u32> = dataset.labels()[step * n..][..n].iter().map(|l| u32::from(*l)).collect();
-        let metrics = engine.step(&images.narrow(0, step * n, n).unwrap(), &labels, &case.optimizer(step)).unwrap();
+        let (images, labels) = (images.narrow(0, step * n, n).unwrap(), Targets::Labels(&labels));
+        let metrics = engine.step(&images, labels, &case.loss, &case.optimizer(step)).unwrap();
         let error = (metrics.mean_loss() - expected).abs() / expected;
         assert!(error < 1e-7, "{name}: loss {step} is off by {error:e}");
         if step == 0 {
@@ -178,11 +189,11 @@ fn a_hand_made_batch_is_a_step_like_any_other() {
     let images = Tensor::from_vec(floats, (256, 1, 28, 28), &Device::Cpu).unwrap();
     let labels: Vec<u32> = dataset.labels().iter().map(|l| u32::from(*l)).collect();
     let mut engine = case.engine();
-    let metrics = engine.step(&images, &labels, &case.optimizer).unwrap();
+    let metrics = engine.step(&images, Targets::Labels(&labels), &case.loss, &case.optimizer).unwrap();
     assert!((metrics.mean_loss() - case.expect("losses")[0]).abs() < 1e-5);
     let mut other = case.engine();
     let order: Vec<u32> = (0..256).collect();
-    assert_eq!(other.train(&dataset, &order, 256, &case.optimizer, &Progress::default()).unwrap(), metrics);
+    assert_eq!(other.train(&dataset, &order, 256, &case.loss, &case.optimizer, &Progress::default()).unwrap(), metrics);
     let bits = |engine: &LanesEngine| {
         engine.parameters().unwrap().iter().flat_map(|(_, t)| values(t)).map(f64::to_bits).collect::<Vec<_>>()
     };

@@ -7,6 +7,7 @@ use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::losses::Loss;
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 use candlewick::simd::InstructionSet;
@@ -27,7 +28,9 @@ fn train(set: InstructionSet, threads: usize, images: usize) -> u64 {
     engine.set_flat_parameters(Initializer::xavier().parameters(&lenet(), 1).unwrap()).unwrap();
     let order: Vec<u32> = (0..images as u32).collect();
     let dataset = fashion_mnist::train(images);
-    engine.train(&dataset, &order, 256, &Sgd::new(0.9).unwrap().into(), &Progress::default()).unwrap();
+    engine
+        .train(&dataset, &order, 256, &Loss::default(), &Sgd::new(0.9).unwrap().into(), &Progress::default())
+        .unwrap();
     let mut digest: u64 = 0xcbf2_9ce4_8422_2325;
     for (_, tensor) in engine.parameters().unwrap() {
         for value in tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap() {

@@ -1,8 +1,9 @@
-//! What every engine checks before it computes: images, labels and settings that fit its network.
+//! What every engine checks before it computes: images, targets and settings that fit its network.
 
 use super::Progress;
-use crate::dataset::{Dataset, check_label};
+use crate::dataset::{Dataset, check_label, check_target_len};
 use crate::error::{Code, Error, Result};
+use crate::losses::{Loss, Objective, Targets};
 use crate::memory;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
@@ -23,20 +24,51 @@ pub fn check_images(network: &Network, images: &Tensor) -> Result<usize> {
     }
 }
 
-/// The batch of a single step, and the optimiser's settings.
-pub fn check_step(network: &Network, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<()> {
-    let n = check_images(network, images)?;
-    if n != labels.len() {
-        let message = format!("there are {n} images but {} labels; each image needs one", labels.len());
-        return Err(Error::new(Code::DataMismatch, message));
-    }
+/// The batch of a single step and the optimiser's settings; the loss with what it compares with.
+pub fn check_step<'a>(
+    network: &Network,
+    images: &Tensor,
+    targets: Targets<'a>,
+    loss: &'a Loss,
+    optimizer: &Optimizer,
+) -> Result<Objective<'a>> {
+    let (n, outputs) = (check_images(network, images)?, network.classes());
+    loss.check(outputs)?;
+    let objective = Objective::new(loss, targets, outputs)?;
+    check_count(n, targets, outputs)?;
     if n == 0 {
         return Err(Error::new(Code::InvalidArgument, "a step needs at least one image, but the batch is empty"));
     }
-    for (image, &label) in labels.iter().enumerate() {
-        check_label(label, image, network.classes())?;
+    match targets {
+        Targets::Labels(labels) => {
+            (0..).zip(labels).try_for_each(|(image, label)| check_label(*label, image, outputs))?;
+        }
+        Targets::Values(values) => {
+            let mut images = values.chunks_exact(outputs).enumerate();
+            images.try_for_each(|(image, values)| loss.check_values(values, image))?;
+        }
     }
-    optimizer.check(1)
+    optimizer.check(1)?;
+    Ok(objective)
+}
+
+/// As many targets as images.
+fn check_count(images: usize, targets: Targets<'_>, outputs: usize) -> Result<()> {
+    match targets {
+        Targets::Labels(labels) if labels.len() == images => Ok(()),
+        Targets::Labels(labels) => {
+            let message = format!("there are {images} images but {} labels; each image needs one", labels.len());
+            Err(Error::new(Code::DataMismatch, message))
+        }
+        Targets::Values(values) if images > 0 && values.len().is_multiple_of(images) => {
+            check_target_len(values.len() / images, outputs)
+        }
+        Targets::Values(values) if values.len() == images => Ok(()),
+        Targets::Values(values) => {
+            let message = format!("there are {} targets for {images} images; each image needs {outputs}", values.len());
+            Err(Error::new(Code::DataMismatch, message))
+        }
+    }
 }
 
 /// All that a training is given, and whether it is to start at all.
@@ -45,11 +77,13 @@ pub fn check_training(
     dataset: &Dataset,
     order: &[u32],
     batch_size: usize,
+    loss: &Loss,
     optimizer: &Optimizer,
     progress: &Progress,
 ) -> Result<()> {
     check_dataset(network, dataset)?;
-    dataset.check(order, network.classes())?;
+    loss.check(network.classes())?;
+    dataset.check(order, loss, network.classes())?;
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
@@ -58,15 +92,16 @@ pub fn check_training(
 }
 
 /// The indices of a range of a dataset's images.
-pub fn check_range(network: &Network, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
+pub fn check_range(network: &Network, dataset: &Dataset, range: Range<usize>, loss: &Loss) -> Result<Vec<u32>> {
     check_dataset(network, dataset)?;
+    loss.check(network.classes())?;
     let Range { start, end } = range;
     if start > end || end > dataset.len() {
         let message = format!("images {start} to {end} were asked for, but there are {}; use 0 to that", dataset.len());
         return Err(Error::new(Code::InvalidArgument, message));
     }
     let indices = memory::collect(start as u32..end as u32)?;
-    dataset.check(&indices, network.classes())?;
+    dataset.check(&indices, loss, network.classes())?;
     Ok(indices)
 }
 

@@ -15,6 +15,7 @@ use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::device;
 use crate::error::{Code, Error, Result};
+use crate::losses::{Loss, Targets};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
@@ -95,9 +96,9 @@ pub trait Engine: Send {
     /// One optimiser step on the mean loss of a batch; the metrics are those before the step.
     ///
     /// # Errors
-    /// `InvalidArgument` for an empty batch, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for images or labels
-    /// that do not fit, `OutOfMemory`. The parameters are then as before. `DeviceLost`.
-    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics>;
+    /// `InvalidArgument` for an empty batch or settings that make no sense, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for
+    /// images or targets that do not fit, `OutOfMemory`. The parameters are then as before. `DeviceLost`.
+    fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics>;
 
     /// Steps over the images that `order` names, `batch_size` at a time; the last batch may be smaller.
     ///
@@ -108,6 +109,7 @@ pub trait Engine: Send {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
+        loss: &Loss,
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics>;
@@ -116,14 +118,15 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// As for [`Engine::train`].
-    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics>;
+    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, loss: &Loss, progress: &Progress)
+    -> Result<Metrics>;
 
-    /// Whether a range of a dataset fits the network; the indices of its images.
+    /// Whether a range of a dataset fits the network and the loss; the indices of its images.
     ///
     /// # Errors
-    /// `InvalidShape`, `LabelOutOfRange`, or `InvalidArgument` for a range beyond the last image.
-    fn check(&self, dataset: &Dataset, range: Range<usize>) -> Result<Vec<u32>> {
-        input::check_range(self.network(), dataset, range)
+    /// As for [`Engine::step`], and `InvalidArgument` for a range beyond the last image.
+    fn check(&self, dataset: &Dataset, range: Range<usize>, loss: &Loss) -> Result<Vec<u32>> {
+        input::check_range(self.network(), dataset, range, loss)
     }
 
     /// Logits (N, classes) of images.

@@ -3,68 +3,280 @@
 //! The largest logit m is subtracted first, so that nothing overflows, and its own e⁰ = 1 is kept out of the sum, so that
 //! nothing cancels: the loss is ln(1 + Σ eᶻᶜ⁻ᵐ over the others) + (m - z_y), with all its digits at logits of 1e8 as at a loss
 //! of 1e-8. Where a logit is NaN or +∞, or all are -∞, loss and gradient are NaN, as in PyTorch.
+//!
+//! Class weights w and label smoothing ε are `torch.nn.CrossEntropyLoss`'s. The loss of an image is Σ t_c (ln Σ eᶻ - z_c), where
+//! t_c = (1 - ε) w_y onehot(y)_c + ε w_c / classes; with T = Σ t_c its gradient is T softmax(z) - t. The mean over a batch divides by
+//! the sum of the images' w_y.
 
-use super::labels::label;
+use super::Encoded;
+use super::labels::{label, label_rows};
 use super::probabilities::{block, vanishing};
+use crate::error::{Code, Error, Result};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::simd::{Lane, Lanes, Real};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::ops::log_softmax;
+use serde::{Deserialize, Serialize};
 
-/// The loss of a tile. `logits` and `gradient`: `[classes]`; one label for each image, fewer than sixteen in a last tile,
-/// whose other lanes count for nothing. `gradient` receives the gradient of the images' losses times `scale`.
-pub fn softmax_cross_entropy<L: Lanes>(
+/// The settings of the loss; in JSON, none of them is needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SoftmaxCrossEntropy {
+    /// The share of each answer that goes to all classes alike: 0 (the default) to below 1.
+    pub label_smoothing: f32,
+    /// A weight for each class, positive or zero; without them, all weigh 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<Vec<f32>>,
+}
+
+impl SoftmaxCrossEntropy {
+    /// As [`super::Loss::check`].
+    pub(super) fn check(&self, classes: usize) -> Result<()> {
+        let refused = |message| Err(Error::new(Code::InvalidArgument, message));
+        let Self { label_smoothing, class_weights } = self;
+        if !(0.0..1.0).contains(label_smoothing) {
+            return refused(format!("labelSmoothing is {label_smoothing}; it must be at least 0 and below 1"));
+        }
+        let Some(weights) = class_weights else { return Ok(()) };
+        if weights.len() != classes {
+            let given = weights.len();
+            return refused(format!(
+                "classWeights holds {given} weights, but the network tells {classes} classes apart; give a weight for each"
+            ));
+        }
+        if let Some(class) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+            let weight = weights[class];
+            return refused(format!("classWeights[{class}] is {weight}; it must be a finite number of at least 0"));
+        }
+        if weights.iter().all(|weight| *weight == 0.0) {
+            return refused("classWeights are all 0; give at least one class a weight above 0".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The sum of the weights of labels.
+    pub(super) fn weight(&self, labels: impl ExactSizeIterator<Item = u32>) -> f64 {
+        match &self.class_weights {
+            Some(weights) => labels.map(|label| f64::from(weights[label as usize])).sum(),
+            None => labels.len() as f64,
+        }
+    }
+
+    /// As `struct SoftmaxCrossEntropy` of kernels/loss.cuh.
+    pub(super) fn encode(&self, classes: usize) -> Encoded<'_> {
+        let Shares { kept, spread, to_all, .. } = self.shares(classes);
+        Encoded::new(0, [kept, spread, to_all].map(|share| share as f32), self.class_weights.as_deref())
+    }
+
+    /// Of classes so many.
+    fn shares(&self, classes: usize) -> Shares<'_> {
+        let smoothing = f64::from(self.label_smoothing);
+        let weights = self.class_weights.as_deref();
+        let sum = weights.map_or(classes as f64, |weights| weights.iter().map(|w| f64::from(*w)).sum());
+        let spread = smoothing / classes as f64;
+        Shares { kept: 1.0 - smoothing, spread, to_all: spread * sum, weights }
+    }
+
+    /// As [`super::Objective::tile`]; one label for each image.
+    #[inline(always)]
+    pub(super) fn tile<L: Lanes>(
+        &self,
+        l: L,
+        logits: &[Lane<L::Real>],
+        labels: &[u32],
+        scale: L::Real,
+        gradient: &mut [Lane<L::Real>],
+    ) -> Metrics {
+        let is_plain = self.label_smoothing == 0.0 && self.class_weights.is_none();
+        l.run(
+            #[inline(always)]
+            || {
+                let exps = exponentials(l, logits, gradient);
+                if is_plain {
+                    plain_gradient(l, &exps, labels, scale, gradient);
+                    return count(l, logits, labels, &exps);
+                }
+                let shares = self.shares(logits.len());
+                shares.gradient(l, &exps, labels, scale, gradient);
+                shares.count(l, logits, labels, &exps)
+            },
+        )
+    }
+
+    /// As [`super::Objective::reference`].
+    pub(super) fn reference(&self, logits: &Tensor, labels: &[u32]) -> Result<(Tensor, u64)> {
+        let (images, classes) = logits.dims2()?;
+        let device = logits.device();
+        let all = vec![1.0; classes];
+        let weights = self.class_weights.as_deref().unwrap_or(&all);
+        let own: Vec<f32> = labels.iter().map(|label| weights[*label as usize]).collect();
+        let tensor = |x: &[f32]| Tensor::from_slice(x, x.len(), device)?.to_dtype(logits.dtype());
+        let logs = log_softmax(logits, 1)?;
+        let indices = Tensor::from_slice(labels, (images, 1), device)?;
+        let mut loss = (logs.gather(&indices, 1)?.squeeze(1)? * tensor(&own)?)?.sum_all()?;
+        if self.label_smoothing > 0.0 {
+            let smoothing = f64::from(self.label_smoothing);
+            let to_all = logs.broadcast_mul(&tensor(weights)?)?.sum_all()?;
+            loss = ((loss * (1.0 - smoothing))? + (to_all * (smoothing / classes as f64))?)?;
+        }
+        let mut answers = memory::zeros(images)?;
+        let found = logits.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        label_rows(&found, classes, &mut answers);
+        let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
+        Ok((loss.neg()?, correct as u64))
+    }
+}
+
+/// What t is made of.
+struct Shares<'a> {
+    /// 1 - ε, of the label's class.
+    kept: f64,
+    /// ε / classes, of every class.
+    spread: f64,
+    /// Σ ε w / classes.
+    to_all: f64,
+    weights: Option<&'a [f32]>,
+}
+
+impl Shares<'_> {
+    fn weight(&self, class: usize) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[class].into())
+    }
+
+    /// From exponentials to T softmax(z) - t, times `scale`.
+    #[inline(always)]
+    fn gradient<L: Lanes>(
+        &self,
+        l: L,
+        exps: &Exponentials<L>,
+        labels: &[u32],
+        scale: L::Real,
+        gradient: &mut [Lane<L::Real>],
+    ) {
+        let real = L::Real::from_f64;
+        let [mut live, mut total] = [Lane::zero(); 2];
+        for (lane, &answer) in labels.iter().enumerate() {
+            live.0[lane] = scale;
+            total.0[lane] = real(self.kept * self.weight(answer as usize) + self.to_all) * scale;
+        }
+        let (live, factor) = (l.load(&live), l.div(l.load(&total), exps.sum));
+        for (class, d) in gradient.iter_mut().enumerate() {
+            let share = l.splat(real(self.spread * self.weight(class)));
+            l.store(l.sub(l.mul(l.load(d), factor), l.mul(share, live)), d);
+        }
+        for (lane, &answer) in labels.iter().enumerate() {
+            let d = &mut gradient[answer as usize].0[lane];
+            *d = *d - real(self.kept * self.weight(answer as usize)) * scale;
+        }
+    }
+
+    /// As [`count`], with the weights' sum.
+    #[inline(always)]
+    fn count<L: Lanes>(&self, l: L, logits: &[Lane<L::Real>], labels: &[u32], exps: &Exponentials<L>) -> Metrics {
+        let mut metrics = Metrics { loss: 0.0, weight: 0.0, ..count(l, logits, labels, exps) };
+        let mut distances = Lane::zero();
+        if self.spread > 0.0 {
+            distances = self.distances(l, logits, exps.largest);
+        }
+        let [mut largest, mut others] = [Lane::zero(); 2];
+        l.store(exps.largest, &mut largest);
+        l.store(exps.others, &mut others);
+        for (lane, &answer) in labels.iter().enumerate() {
+            let weight = self.weight(answer as usize);
+            let below = largest.0[lane].to_f64() - logits[answer as usize].0[lane].to_f64();
+            let of_all = (self.kept * weight + self.to_all) * libm::log1p(others.0[lane].to_f64());
+            metrics.loss += of_all + self.kept * weight * below + self.spread * distances.0[lane].to_f64();
+            metrics.weight += weight;
+        }
+        metrics
+    }
+
+    /// Σ w (m - z)
+    #[inline(always)]
+    fn distances<L: Lanes>(&self, l: L, logits: &[Lane<L::Real>], largest: L::Vector) -> Lane<L::Real> {
+        let (mut sum, mut distances) = (l.splat(L::Real::ZERO), Lane::zero());
+        let at_once = block(logits.len());
+        for (i, logits) in logits.chunks(at_once).enumerate() {
+            let mut block_sum = l.splat(L::Real::ZERO);
+            for (k, z) in logits.iter().enumerate() {
+                let weight = l.splat(L::Real::from_f64(self.weight(i * at_once + k)));
+                block_sum = l.mul_add(weight, l.sub(largest, l.load(z)), block_sum);
+            }
+            sum = l.add(sum, block_sum);
+        }
+        l.store(sum, &mut distances);
+        distances
+    }
+}
+
+/// Of a tile's logits.
+struct Exponentials<L: Lanes> {
+    /// m
+    largest: L::Vector,
+    /// Σ eᶻ⁻ᵐ
+    sum: L::Vector,
+    /// The same without the first of the largest.
+    others: L::Vector,
+}
+
+/// Leaves eᶻ⁻ᵐ in `exps`.
+#[inline(always)]
+fn exponentials<L: Lanes>(l: L, logits: &[Lane<L::Real>], exps: &mut [Lane<L::Real>]) -> Exponentials<L> {
+    let mut largest = l.load(&logits[0]);
+    for z in &logits[1..] {
+        let z = l.load(z);
+        largest = l.where_gt(z, largest, z, largest);
+    }
+    let zero = l.splat(L::Real::ZERO);
+    let (mut sum, mut others, mut first_largest) = (zero, zero, l.splat(L::Real::ONE));
+    let at_once = block(logits.len());
+    for (logits, exps) in logits.chunks(at_once).zip(exps.chunks_mut(at_once)) {
+        let (mut block_sum, mut block_others) = (zero, zero);
+        for (z, e) in logits.iter().zip(exps) {
+            let z = l.load(z);
+            let exp = l.exp(l.sub(z, largest));
+            block_sum = l.add(block_sum, exp);
+            l.store(exp, e);
+            // 1 for the first of the largest, whose e⁰ is exactly that.
+            let own = l.where_eq(z, largest, first_largest, zero);
+            first_largest = l.sub(first_largest, own);
+            block_others = l.add(block_others, l.sub(vanishing(l, exp), own));
+        }
+        (sum, others) = (l.add(sum, block_sum), l.add(others, block_others));
+    }
+    Exponentials { largest, sum, others }
+}
+
+/// From exponentials to softmax(z) - onehot(y), times `scale`.
+#[inline(always)]
+fn plain_gradient<L: Lanes>(
     l: L,
-    logits: &[Lane<L::Real>],
+    exps: &Exponentials<L>,
     labels: &[u32],
     scale: L::Real,
     gradient: &mut [Lane<L::Real>],
-) -> Metrics {
-    l.run(
-        #[inline(always)]
-        || {
-            let mut largest = l.load(&logits[0]);
-            for z in &logits[1..] {
-                let z = l.load(z);
-                largest = l.where_gt(z, largest, z, largest);
-            }
-            let zero = l.splat(L::Real::ZERO);
-            let (mut sum, mut others, mut first_largest) = (zero, zero, l.splat(L::Real::ONE));
-            let at_once = block(logits.len());
-            for (logits, exps) in logits.chunks(at_once).zip(gradient.chunks_mut(at_once)) {
-                let (mut block_sum, mut block_others) = (zero, zero);
-                for (z, e) in logits.iter().zip(exps) {
-                    let z = l.load(z);
-                    let exp = l.exp(l.sub(z, largest));
-                    block_sum = l.add(block_sum, exp);
-                    l.store(exp, e);
-                    // 1 for the first of the largest, whose e⁰ is exactly that.
-                    let own = l.where_eq(z, largest, first_largest, zero);
-                    first_largest = l.sub(first_largest, own);
-                    block_others = l.add(block_others, l.sub(vanishing(l, exp), own));
-                }
-                (sum, others) = (l.add(sum, block_sum), l.add(others, block_others));
-            }
-            let mut live = Lane::zero();
-            live.0[..labels.len()].fill(scale);
-            let factor = l.div(l.load(&live), sum);
-            for e in gradient.iter_mut() {
-                l.store(l.mul(l.load(e), factor), e);
-            }
-            for (lane, &label) in labels.iter().enumerate() {
-                let d = &mut gradient[label as usize].0[lane];
-                *d = *d - scale;
-            }
-            let [mut largest_of_each, mut others_of_each] = [Lane::zero(); 2];
-            l.store(largest, &mut largest_of_each);
-            l.store(others, &mut others_of_each);
-            count(logits, labels, &largest_of_each, &others_of_each)
-        },
-    )
+) {
+    let mut live = Lane::zero();
+    live.0[..labels.len()].fill(scale);
+    let factor = l.div(l.load(&live), exps.sum);
+    for e in gradient.iter_mut() {
+        l.store(l.mul(l.load(e), factor), e);
+    }
+    for (lane, &label) in labels.iter().enumerate() {
+        let d = &mut gradient[label as usize].0[lane];
+        *d = *d - scale;
+    }
 }
 
 /// The metrics of a tile, of each image's largest logit and the sum of the other classes' exponentials.
 #[inline(always)]
-fn count<R: Real>(logits: &[Lane<R>], labels: &[u32], largest: &Lane<R>, others: &Lane<R>) -> Metrics {
-    let mut metrics = Metrics { count: labels.len() as u64, ..Metrics::default() };
+fn count<L: Lanes>(l: L, logits: &[Lane<L::Real>], labels: &[u32], exps: &Exponentials<L>) -> Metrics {
+    let images = labels.len() as u64;
+    let mut metrics = Metrics { weight: images as f64, answers: images, count: images, ..Metrics::default() };
+    let [mut largest, mut others] = [Lane::zero(); 2];
+    l.store(exps.largest, &mut largest);
+    l.store(exps.others, &mut others);
     for (lane, &answer) in labels.iter().enumerate() {
         let below = largest.0[lane].to_f64() - logits[answer as usize].0[lane].to_f64();
         metrics.loss += libm::log1p(others.0[lane].to_f64()) + below;
@@ -76,7 +288,6 @@ fn count<R: Real>(logits: &[Lane<R>], labels: &[u32], largest: &Lane<R>, others:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::finite_differences::{Numbers, check, flat, lanes};
     use crate::simd::{Float64, InstructionSet, Kernel};
 
     #[test]
@@ -89,7 +300,7 @@ mod tests {
                     type Output = Metrics;
                     fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
                         let logits = vec![Lane::splat(0.25); self.0.len()];
-                        softmax_cross_entropy(l, &logits, &[3], 1.0, self.0)
+                        SoftmaxCrossEntropy::default().tile(l, &logits, &[3], 1.0, self.0)
                     }
                 }
                 let (loss, expected) = (set.run(Loss(&mut gradient)).loss, (classes as f64).ln());
@@ -99,28 +310,10 @@ mod tests {
     }
 
     #[test]
-    fn gradient_agrees_with_finite_differences_and_dead_lanes_have_none() {
-        for images in [1, 15, 16] {
-            let mut numbers = Numbers::new();
-            let logits = numbers.lanes(5);
-            let labels: Vec<u32> = (0..images).map(|i| i % 5).collect();
-            let loss = |z: &[f64]| {
-                let mut gradient = vec![Lane::zero(); 5];
-                softmax_cross_entropy(Float64, &lanes(z), &labels, 1.0, &mut gradient).loss * 0.25
-            };
-            let mut gradient = vec![Lane::zero(); 5];
-            softmax_cross_entropy(Float64, &logits, &labels, 0.25, &mut gradient);
-            let point = flat(&logits);
-            check("softmax", &point, &flat(&gradient), loss);
-            assert!(gradient.iter().all(|d| d.0[images as usize..].iter().all(|d| *d == 0.0)));
-        }
-    }
-
-    #[test]
     fn counts_by_hand() {
         let logits = [Lane::splat(2.0f64.ln()), Lane::splat(6.0f64.ln())];
         let mut gradient = [Lane::zero(); 2];
-        let metrics = softmax_cross_entropy(Float64, &logits, &[0, 1, 1], 1.0, &mut gradient);
+        let metrics = SoftmaxCrossEntropy::default().tile(Float64, &logits, &[0, 1, 1], 1.0, &mut gradient);
         assert_eq!((metrics.correct, metrics.count), (2, 3));
         assert!((metrics.loss - (4f64.ln() + 2.0 * (4.0f64 / 3.0).ln())).abs() < 1e-12);
     }

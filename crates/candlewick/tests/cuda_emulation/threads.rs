@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use candlewick::engine::cuda::CudaEngine;
 use candlewick::engine::cuda::emulated::{Emulated, Fault, Turns};
 use candlewick::engine::{Engine, Progress};
+use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 use candlewick::{Code, Error};
@@ -27,10 +28,10 @@ fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
     let order: Vec<u32> = (0..23).map(|i| i * 5 % 23).collect();
     let images = Tensor::from_slice(&dataset.pixels()[..7 * c * h * w], (7, c, h, w), &Device::Cpu).unwrap();
     let labels: Vec<u32> = (0..7).map(|i| i % network.classes() as u32).collect();
-    let mut metrics = vec![cuda.step(&images, &labels, &momentum).unwrap()];
+    let mut metrics = vec![cuda.step(&images, Targets::Labels(&labels), &Loss::default(), &momentum).unwrap()];
     let mut values = flat(&cuda.gradients().unwrap());
-    metrics.push(cuda.train(&dataset, &order, 15, &momentum, &Progress::default()).unwrap());
-    metrics.push(cuda.evaluate(&dataset, 1..20, &Progress::default()).unwrap());
+    metrics.push(cuda.train(&dataset, &order, 15, &Loss::default(), &momentum, &Progress::default()).unwrap());
+    metrics.push(cuda.evaluate(&dataset, 1..20, &Loss::default(), &Progress::default()).unwrap());
     values.extend(flat(&cuda.parameters().unwrap()));
     values.extend(flat(&[("logits".to_owned(), cuda.predict(&images).unwrap())]));
     values.extend(metrics.iter().flat_map(|m| [m.loss as f32, m.correct as f32]));
@@ -145,8 +146,8 @@ fn use_all_kernels(gpu: Emulated, network: &Network) -> Result<(), Error> {
     let mut cuda = CudaEngine::new(gpu, network.clone())?;
     let dataset = dataset(9, network.input_shape, network.classes());
     let (sgd, progress) = (Sgd::new(0.1)?.into(), Progress::default());
-    cuda.train(&dataset, &[0, 1, 2], 3, &sgd, &progress)?;
-    cuda.evaluate(&dataset, 0..9, &progress)?;
+    cuda.train(&dataset, &[0, 1, 2], 3, &Loss::default(), &sgd, &progress)?;
+    cuda.evaluate(&dataset, 0..9, &Loss::default(), &progress)?;
     let [c, h, w] = network.input_shape;
     cuda.predict(&Tensor::ones((1, c, h, w), DType::F32, &Device::Cpu)?).map(drop)
 }

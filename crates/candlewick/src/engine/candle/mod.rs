@@ -16,14 +16,13 @@ use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::layers::Reference;
-use crate::losses::label_rows;
+use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::{Network, Parameter, PlacedLayer};
 use crate::optimizers::{Optimizer, Rate, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use candle_nn::loss::cross_entropy;
 pub(super) use devices::{check, create, devices};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -150,21 +149,26 @@ impl CandleEngine {
     }
 
     /// The mean loss of a batch, to go back from, and its metrics.
-    fn score(&self, logits: &Tensor, labels: &[u32]) -> Result<(Tensor, Metrics)> {
-        let loss = cross_entropy(logits, &Tensor::from_slice(labels, labels.len(), &self.device)?)?;
-        let mut answers = memory::zeros(labels.len())?;
-        label_rows(&to_host(logits)?, self.network.classes(), &mut answers);
-        let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
+    fn score(&self, outputs: &Tensor, objective: &Objective<'_>) -> Result<(Tensor, Metrics)> {
+        let (sum, correct) = objective.reference(outputs)?;
         // Metal has no float64.
-        let mean = loss.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-        Ok((loss, Metrics { loss: mean * labels.len() as f64, correct: correct as u64, count: labels.len() as u64 }))
+        let loss = sum.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        let (weight, answers) = (objective.weight(), objective.answers());
+        let mean = (sum * if weight > 0.0 { 1.0 / weight } else { 0.0 })?;
+        Ok((mean, Metrics { loss, weight, correct, answers, count: objective.len() as u64 }))
     }
 
     /// candle goes back by recursion. So each layer's graph is one of its own, and a deep network needs no deep stack: its input is
     /// a variable, and its output goes on as a plain tensor.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer, place: usize) -> Result<Metrics> {
+    fn step_on(
+        &mut self,
+        images: &Images<'_>,
+        objective: &Objective<'_>,
+        optimizer: &Optimizer,
+        place: usize,
+    ) -> Result<Metrics> {
         let mut passed = Vec::new();
-        let mut x = self.images(images, 0..labels.len())?;
+        let mut x = self.images(images, 0..objective.len())?;
         for placed in &self.network.layers {
             let own = &self.parameters[placed.parameters.clone()];
             let input = Var::from_tensor(&x)?;
@@ -173,7 +177,7 @@ impl CandleEngine {
             passed.push((placed, own, input, output));
         }
         let logits = Var::from_tensor(&x.flatten_from(1)?)?;
-        let (loss, metrics) = self.score(&logits, labels)?;
+        let (loss, metrics) = self.score(&logits, objective)?;
         let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
         let mut gradients = Vec::new();
         while let Some((_, own, input, output)) = passed.pop() {
@@ -226,11 +230,11 @@ impl Engine for CandleEngine {
         tensors.map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        check_step(&self.network, images, labels, optimizer)?;
-        self.require_room_to_step(labels.len(), optimizer)?;
+    fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
+        self.require_room_to_step(objective.len(), optimizer)?;
         let threads = self.lease()?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, labels, optimizer, 0)))?
+        with_images(images, |images| threads.install(|| self.step_on(&images, &objective, optimizer, 0)))?
     }
 
     fn train(
@@ -238,34 +242,41 @@ impl Engine for CandleEngine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
+        loss: &Loss,
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         let largest = batch_size.min(order.len());
         self.require_room_to_step(largest, optimizer)?;
-        let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
+        let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
         self.lease()?.install(|| {
             for (place, indices) in order.chunks(batch_size).enumerate() {
-                labels.clear();
-                labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, optimizer, place)?;
+                let objective = gathered.objective(loss, dataset, indices)?;
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place)?;
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
         })
     }
 
-    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
-        let indices = self.check(dataset, range)?;
+    fn evaluate(
+        &mut self,
+        dataset: &Dataset,
+        range: Range<usize>,
+        loss: &Loss,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         self.require_room_to_answer(indices.len())?;
-        let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
+        let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
+        let objective = gathered.objective(loss, dataset, &indices)?;
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
         self.lease()?.install(|| {
             for batch in batches(indices.len()) {
                 let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
-                metrics += self.score(&logits, &labels[batch.clone()])?.1;
+                metrics += self.score(&logits, &objective.of(batch.clone()))?.1;
                 progress.advance(batch.len())?;
             }
             Ok(metrics)

@@ -2,11 +2,13 @@
 
 use super::gpu::{Kernel, THREADS};
 use super::layout::{Arguments, Operation, SPLITS};
+use super::loss::DeviceLoss;
 use super::optimizer::{DeviceOptimizer, DeviceRate};
 use super::{PARAMETERS, SHARERS, SUMS};
 use crate::activations::Activation;
 use crate::engine::schedule::schedule;
 use crate::layers::Layer;
+use crate::losses::Loss;
 use crate::network::Network;
 use crate::optimizers::{MOST_STATE, Optimizer};
 use std::ffi::{CStr, CString, c_char};
@@ -17,6 +19,7 @@ unsafe extern "C" {
     safe fn candlewick_layer(kind: i32) -> *const c_char;
     safe fn candlewick_function(function: i32) -> *const c_char;
     safe fn candlewick_rule(rule: i32) -> *const c_char;
+    safe fn candlewick_loss(kind: i32) -> *const c_char;
     fn candlewick_fact(name: *const c_char) -> i64;
     fn candlewick_has_kernel(name: *const c_char) -> bool;
 }
@@ -43,11 +46,12 @@ fn structs_have_the_same_fields_in_the_same_places() {
     hold_struct! { "Operation", Operation { kind, x, y, own, own_end, partial, record, words } }
     hold_struct! { "Optimizer", DeviceOptimizer { steps, begun, planes, rates, decays, rule, settings } }
     hold_struct! { "Rate", DeviceRate { momentum, learning_rate, padding } }
+    hold_struct! { "Loss", DeviceLoss { class_weights, scales, kind, settings } }
     hold_struct! {
         "Arguments",
         Arguments {
-            operations, bytes, floats, order, labels, parameters, turned, gradient, optimizer, partials, records, losses, correct,
-            logits, scratch, sums, operation_count, image_len, classes, first, images, memory_len, gradient_places, longest,
+            operations, bytes, floats, order, labels, values, loss, parameters, turned, gradient, optimizer, partials, records, losses, correct,
+            logits, scratch, sums, operation_count, image_len, classes, first, images, batch, memory_len, gradient_places, longest,
             partial_len, record_len, partial_count, parameter_count, scale,
         }
     }
@@ -74,7 +78,7 @@ fn hold_name(found: *const c_char, variant: &impl Debug) {
 
 /// A number that is not in C++'s list ends the program, with a word.
 #[test]
-fn layers_functions_and_rules_have_the_same_numbers() {
+fn layers_functions_rules_and_losses_have_the_same_numbers() {
     for layer in Layer::examples() {
         for stage in schedule(&Network::new(&[layer], [2, 6, 6]).unwrap()) {
             hold_name(candlewick_layer(stage.operation.encode(1).unwrap().kind), &stage.operation);
@@ -85,6 +89,9 @@ fn layers_functions_and_rules_have_the_same_numbers() {
     }
     for optimizer in Optimizer::EXAMPLES {
         hold_name(candlewick_rule(optimizer.encode().rule), optimizer.at(1, 0).motion(true));
+    }
+    for loss in Loss::examples(3) {
+        hold_name(candlewick_loss(loss.encode(3).kind), &loss);
     }
 }
 

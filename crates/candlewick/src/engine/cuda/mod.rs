@@ -19,6 +19,7 @@ pub mod emulated;
 pub mod gpu;
 mod growing;
 mod layout;
+mod loss;
 pub mod optimizer;
 
 #[cfg(all(test, feature = "emulation"))]
@@ -30,6 +31,7 @@ use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::kernels::MOST;
+use crate::losses::{self, Loss, Targets};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -39,6 +41,7 @@ use gpu::{Gpu, Kernel};
 use growing::Growing;
 pub use layout::Arguments;
 use layout::{Layout, SPLITS};
+use loss::ResidentLoss;
 use optimizer::{DeviceOptimizer, DeviceRate};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -87,6 +90,7 @@ pub struct CudaEngine<G: Gpu> {
     gradient: G::Memory,
     /// The rule of the steps and its settings, which captured launches have from here.
     optimizer: G::Memory,
+    loss: ResidentLoss<G>,
     /// Of the steps of a run.
     rates: Growing<G>,
     /// A byte for each parameter: whether it decays.
@@ -102,6 +106,7 @@ pub struct CudaEngine<G: Gpu> {
     logits: Growing<G>,
     images: Growing<G>,
     labels: Growing<G>,
+    values: Growing<G>,
     /// The datasets that were used last, the latest first.
     datasets: Vec<Resident<G>>,
     /// Of one plane from the start: what most optimisers need is there before there is work. The kernels count its steps on.
@@ -113,7 +118,8 @@ pub struct CudaEngine<G: Gpu> {
 struct Resident<G: Gpu> {
     id: u64,
     bytes: G::Memory,
-    labels: G::Memory,
+    labels: Option<G::Memory>,
+    targets: Option<G::Memory>,
 }
 
 /// The batches of an epoch as graphs of at most [`BATCHES_AHEAD`], and the images of each.
@@ -163,6 +169,7 @@ impl<G: Gpu> CudaEngine<G> {
             turned: floats(count)?,
             gradient: floats(count)?,
             optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
+            loss: ResidentLoss::new(&gpu)?,
             scratch: if fits { None } else { Some(floats(most_blocks.saturating_mul(layout.memory_len))?) },
             sums: gpu.allocate(2 * size_of::<f64>())?,
             rates: Growing::new(),
@@ -175,6 +182,7 @@ impl<G: Gpu> CudaEngine<G> {
             logits: Growing::new(),
             images: Growing::new(),
             labels: Growing::new(),
+            values: Growing::new(),
             epoch: None,
             datasets: Vec::new(),
             state,
@@ -204,6 +212,7 @@ impl<G: Gpu> CudaEngine<G> {
             turned: at(&self.turned),
             gradient: at(&self.gradient),
             optimizer: at(&self.optimizer),
+            loss: self.loss.address(&self.gpu),
             partials: self.partials.address(&self.gpu),
             records: self.records.address(&self.gpu),
             losses: self.losses.address(&self.gpu),
@@ -231,18 +240,43 @@ impl<G: Gpu> CudaEngine<G> {
             self.datasets.remove(found)
         } else {
             self.datasets.truncate(MOST_DATASETS - 1);
-            let upload = |content: &[u8]| {
-                let mut memory = self.gpu.allocate(content.len())?;
-                self.gpu.write(&mut memory, content)?;
-                Ok::<_, Error>(memory)
-            };
-            let labels: Vec<u32> = memory::collect(dataset.labels().iter().map(|label| u32::from(*label)))?;
-            let (bytes, labels) = (upload(dataset.pixels())?, upload(bytemuck::cast_slice(&labels))?);
-            Resident { id: dataset.id(), bytes, labels }
+            self.upload(dataset)?
         };
-        let (bytes, labels) = (self.gpu.address(&resident.bytes), self.gpu.address(&resident.labels));
+        let at = |memory| self.gpu.address(memory);
+        let [labels, values] = [&resident.labels, &resident.targets].map(|memory| memory.as_ref().map_or(0, at));
+        let arguments = Arguments { bytes: at(&resident.bytes), labels, values, ..self.arguments() };
         self.datasets.insert(0, resident);
-        Ok(Arguments { bytes, labels, ..Arguments::default() })
+        Ok(arguments)
+    }
+
+    fn upload(&self, dataset: &Dataset) -> Result<Resident<G>> {
+        let upload = |content: &[u8]| {
+            let mut memory = self.gpu.allocate(content.len())?;
+            self.gpu.write(&mut memory, content)?;
+            Ok::<_, Error>(memory)
+        };
+        let labels: Vec<u32> = memory::collect(dataset.labels().iter().map(|label| u32::from(*label)))?;
+        let unless_empty = |content: &[u8]| (!content.is_empty()).then(|| upload(content)).transpose();
+        Ok(Resident {
+            id: dataset.id(),
+            bytes: upload(dataset.pixels())?,
+            labels: unless_empty(bytemuck::cast_slice(&labels))?,
+            targets: unless_empty(bytemuck::cast_slice(dataset.targets()))?,
+        })
+    }
+
+    /// Puts the targets of a batch on the GPU; the arguments, with where they are.
+    fn load_targets(&mut self, targets: Targets<'_>) -> Result<[u64; 2]> {
+        match targets {
+            Targets::Labels(labels) => {
+                self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
+                Ok([self.labels.address(&self.gpu), 0])
+            }
+            Targets::Values(values) => {
+                self.values.write(&self.gpu, bytemuck::cast_slice(values))?;
+                Ok([0, self.values.address(&self.gpu)])
+            }
+        }
     }
 
     /// Puts a batch of images on the GPU; the arguments that name it.
@@ -254,7 +288,7 @@ impl<G: Gpu> CudaEngine<G> {
         self.images.write(&self.gpu, content)?;
         let at = self.images.address(&self.gpu);
         let (bytes, floats) = if matches!(images, Images::Floats(_)) { (0, at) } else { (at, 0) };
-        Ok(Arguments { bytes, floats, labels: self.labels.address(&self.gpu), ..self.arguments() })
+        Ok(Arguments { bytes, floats, ..self.arguments() })
     }
 
     /// Room for the figures of a run of `images`.
@@ -310,12 +344,13 @@ impl<G: Gpu> CudaEngine<G> {
         self.decays.write(&self.gpu, &decays)
     }
 
-    /// Queues a batch's step.
-    fn step_on(&self, arguments: &Arguments, batch: Range<usize>) -> Result<()> {
+    /// Queues the step of the batch of this number in its run.
+    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, number: usize) -> Result<()> {
         let blocks = self.training_blocks(batch.len());
         let arguments = Arguments {
             first: batch.start as i32,
             images: batch.len() as i32,
+            batch: number as i32,
             partial_count: (blocks * SPLITS) as i32,
             scale: 1.0 / batch.len() as f32,
             ..*arguments
@@ -331,7 +366,7 @@ impl<G: Gpu> CudaEngine<G> {
     /// Queues the steps of a piece of a run.
     fn queue(&self, run: &Run, start: usize, images: usize) -> Result<()> {
         for (first, len) in pieces(images, run.batch_size) {
-            self.step_on(&run.arguments, start + first..start + first + len)?;
+            self.step_on(&run.arguments, start + first..start + first + len, (start + first) / run.batch_size)?;
         }
         Ok(())
     }
@@ -348,13 +383,13 @@ impl<G: Gpu> CudaEngine<G> {
         self.gpu.launch(kernel, batch.len().min(self.most_blocks), self.shared, &arguments)
     }
 
-    /// Waits for a run and reads its figures.
-    fn metrics(&self, images: usize) -> Result<Metrics> {
+    /// Waits for a run and reads the sums of its losses and right answers.
+    fn sums(&self, images: usize) -> Result<Metrics> {
         let arguments = Arguments { images: images as i32, ..self.arguments() };
         self.gpu.launch(Kernel::SumMetrics, 1, METRICS_SHARED, &arguments)?;
         let mut sums = [0f64; 2];
         self.gpu.read(&self.sums, bytemuck::cast_slice_mut(&mut sums))?;
-        Ok(Metrics { loss: sums[0], correct: sums[1] as u64, count: images as u64 })
+        Ok(Metrics { loss: sums[0], correct: sums[1] as u64, count: images as u64, ..Metrics::default() })
     }
 
     fn read_floats(&self, memory: &G::Memory, count: usize) -> Result<Vec<f32>> {
@@ -369,16 +404,19 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         &self.network
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        check_step(&self.network, images, labels, optimizer)?;
+    fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
+        let n = objective.len();
         with_images(images, |images| {
-            self.make_room(labels.len(), labels.len())?;
-            self.labels.write(&self.gpu, bytemuck::cast_slice(labels))?;
-            let arguments = self.load_batch(&images)?;
+            self.make_room(n, n)?;
+            let [labels, values] = self.load_targets(targets)?;
+            let arguments = Arguments { labels, values, ..self.load_batch(&images)? };
+            self.loss.tell(&self.gpu, loss.encode(self.network.classes()), std::iter::once(objective.scale()))?;
             self.begin(optimizer, 1)?;
-            self.step_on(&arguments, 0..labels.len())?;
+            self.step_on(&arguments, 0..n, 0)?;
             self.state.count_steps(1);
-            self.metrics(labels.len())
+            let sums = self.sums(n)?;
+            Ok(Metrics { weight: objective.weight(), answers: objective.answers(), count: n as u64, ..sums })
         })?
     }
 
@@ -387,17 +425,21 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
+        loss: &Loss,
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
-        let Arguments { bytes, labels, .. } = self.load(dataset)?;
+        let weights = memory::collect(order.chunks(batch_size).map(|indices| loss.weight(dataset, indices)))?;
+        let (weight, outputs) = (weights.iter().sum(), self.network.classes());
+        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
         self.make_room(order.len(), batch_size)?;
+        self.loss.tell(&self.gpu, loss.encode(outputs), weights.iter().map(|weight| losses::scale(*weight)))?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
-        let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
+        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
         let run = Run { arguments, images: order.len(), batch_size };
         let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
         if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
@@ -420,25 +462,33 @@ impl<G: Gpu> Engine for CudaEngine<G> {
                 progress.advance(images)?;
             }
         }
-        self.metrics(order.len())
+        Ok(Metrics { weight, answers: loss.answers(order.len(), outputs), ..self.sums(order.len())? })
     }
 
-    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
-        let indices = self.check(dataset, range)?;
+    fn evaluate(
+        &mut self,
+        dataset: &Dataset,
+        range: Range<usize>,
+        loss: &Loss,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         if indices.is_empty() {
             return Ok(Metrics::default());
         }
-        let Arguments { bytes, labels, .. } = self.load(dataset)?;
+        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
+        self.loss.tell(&self.gpu, loss.encode(self.network.classes()), std::iter::once(0.0))?;
         self.order.write(&self.gpu, bytemuck::cast_slice(&indices))?;
-        let arguments = Arguments { bytes, labels, order: self.order.address(&self.gpu), ..self.arguments() };
+        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
         for (start, images) in pieces(indices.len(), EVALUATION_BATCH) {
             self.forward(Kernel::Score, &arguments, start..start + images)?;
             self.gpu.synchronize()?;
             progress.advance(images)?;
         }
-        self.metrics(indices.len())
+        let (weight, answers) = (loss.weight(dataset, &indices), loss.answers(indices.len(), self.network.classes()));
+        Ok(Metrics { weight, answers, ..self.sums(indices.len())? })
     }
 
     /// Of the GPU's memory: what is the network's own, without batches and datasets.
@@ -548,7 +598,7 @@ mod tests {
     /// The parameters after three batches more.
     fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, sgd: Sgd) -> Vec<f32> {
         let order: Vec<u32> = (0..10).collect();
-        engine.train(dataset, &order, 4, &sgd.into(), &Progress::default()).unwrap();
+        engine.train(dataset, &order, 4, &Loss::default(), &sgd.into(), &Progress::default()).unwrap();
         engine.read_floats(&engine.parameters, engine.network.parameter_count()).unwrap()
     }
 
@@ -582,7 +632,7 @@ mod tests {
         }
         engine.reset_optimizer().unwrap();
         let images = Tensor::zeros((1, 2, 3, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
-        engine.step(&images, &[1], &Sgd::new(0.1).unwrap().into()).unwrap();
+        engine.step(&images, Targets::Labels(&[1]), &Loss::default(), &Sgd::new(0.1).unwrap().into()).unwrap();
         assert_eq!(steps(&engine), [1; 2]);
     }
 
@@ -600,7 +650,7 @@ mod tests {
                     }
                     progress.cancel();
                 });
-                engine.train(&dataset, &order, 1, &Sgd::new(0.1).unwrap().into(), &progress).err()
+                engine.train(&dataset, &order, 1, &Loss::default(), &Sgd::new(0.1).unwrap().into(), &progress).err()
             });
             assert!(error.is_none_or(|error| error.code == Code::Cancelled));
             assert_eq!(steps(&engine), [progress.images(); 2]);

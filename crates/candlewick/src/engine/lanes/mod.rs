@@ -21,6 +21,7 @@ use super::input::{check_images, check_parameters, check_step, check_training};
 use super::{Engine, Progress};
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -92,25 +93,31 @@ impl LanesEngine {
     }
 
     /// A step, within the leased threads.
-    fn step_on(&mut self, images: &Images<'_>, labels: &[u32], optimizer: &Optimizer, place: usize) -> Metrics {
+    fn step_on(
+        &mut self,
+        images: &Images<'_>,
+        objective: &Objective<'_>,
+        optimizer: &Optimizer,
+        place: usize,
+    ) -> Metrics {
         let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
-        for round in rounds(labels.len()) {
-            let (is_first, is_last) = (round.start == 0, round.end == labels.len());
-            metrics += self.backward(images, labels, round);
+        for round in rounds(objective.len()) {
+            let (is_first, is_last) = (round.start == 0, round.end == objective.len());
+            metrics += self.backward(images, objective, round);
             self.update(is_first, is_last.then_some(step));
         }
         metrics
     }
 
     /// Fills the chunks from a round of a batch.
-    fn backward(&mut self, images: &Images<'_>, labels: &[u32], round: Range<usize>) -> Metrics {
-        let scale = 1.0 / labels.len() as f32;
+    fn backward(&mut self, images: &Images<'_>, objective: &Objective<'_>, round: Range<usize>) -> Metrics {
+        let scale = objective.scale();
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
         self.threads.for_each_tile(round, |scratch, chunk, range| {
             let tile = scratch.input(program, Purpose::Train);
             set.run(Pack { images, range: range.clone(), tile });
-            let (labels, into) = (&labels[range], chunk.accumulators(program));
-            let metrics = set.run(Train { program, parameters, labels, scale, scratch, into });
+            let (objective, into) = (objective.of(range), chunk.accumulators(program));
+            let metrics = set.run(Train { program, parameters, objective, scale, scratch, into });
             chunk.metrics += metrics;
         })
     }
@@ -139,12 +146,12 @@ impl Engine for LanesEngine {
         self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }
 
-    fn step(&mut self, images: &Tensor, labels: &[u32], optimizer: &Optimizer) -> Result<Metrics> {
-        check_step(&self.network, images, labels, optimizer)?;
+    fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
+        let objective = check_step(&self.network, images, targets, loss, optimizer)?;
         let threads = self.threads.lease()?;
         with_images(images, |images| {
-            self.prepare(optimizer, labels.len())?;
-            Ok(threads.install(|| self.step_on(&images, labels, optimizer, 0)))
+            self.prepare(optimizer, objective.len())?;
+            Ok(threads.install(|| self.step_on(&images, &objective, optimizer, 0)))
         })?
     }
 
@@ -153,42 +160,49 @@ impl Engine for LanesEngine {
         dataset: &Dataset,
         order: &[u32],
         batch_size: usize,
+        loss: &Loss,
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        check_training(&self.network, dataset, order, batch_size, optimizer, progress)?;
+        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
         if order.is_empty() {
             return Ok(Metrics::default());
         }
         let largest = batch_size.min(order.len());
-        let (mut metrics, mut labels) = (Metrics::default(), memory::room(largest)?);
+        let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
         let threads = self.threads.lease()?;
         self.prepare(optimizer, largest)?;
         threads.install(|| {
             for (place, indices) in order.chunks(batch_size).enumerate() {
-                labels.clear();
-                labels.extend(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])));
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &labels, optimizer, place);
+                let objective = gathered.objective(loss, dataset, indices)?;
+                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place);
                 progress.advance(indices.len())?;
             }
             Ok(metrics)
         })
     }
 
-    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, progress: &Progress) -> Result<Metrics> {
-        let indices = self.check(dataset, range)?;
+    fn evaluate(
+        &mut self,
+        dataset: &Dataset,
+        range: Range<usize>,
+        loss: &Loss,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         self.threads.prepare(&self.program, Purpose::Answer, indices.len())?;
         let (set, program, parameters) = (self.set, &self.program, &self.parameters);
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
-        let labels = memory::collect(indices.iter().map(|i| u32::from(dataset.labels()[*i as usize])))?;
+        let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
+        let objective = gathered.objective(loss, dataset, &indices)?;
         self.threads.lease()?.install(|| {
             for round in rounds(indices.len()) {
                 let done = round.len();
                 metrics += self.threads.for_each_tile(round, |scratch, chunk, range| {
                     let tile = scratch.input(program, Purpose::Answer);
                     set.run(Pack { images: &images, range: range.clone(), tile });
-                    chunk.metrics += set.run(Score { program, parameters, labels: &labels[range], scratch });
+                    chunk.metrics += set.run(Score { program, parameters, objective: objective.of(range), scratch });
                 });
                 progress.advance(done)?;
             }

@@ -3,7 +3,7 @@
 use super::program::Program;
 use crate::error::Result;
 use crate::layers::{Accumulators, LaneOperation, Seen};
-use crate::losses::softmax_cross_entropy;
+use crate::losses::Objective;
 use crate::memory::Buffer;
 use crate::metrics::Metrics;
 use crate::simd::{Kernel, Lane, Lanes, Real};
@@ -94,9 +94,9 @@ impl<R: Real> Scratch<R> {
     }
 
     /// The loss of the logits; its gradient by them, times `scale`, is kept for [`Scratch::backward`].
-    pub fn loss<L: Lanes<Real = R>>(&mut self, l: L, labels: &[u32], scale: R) -> Metrics {
+    pub fn loss<L: Lanes<Real = R>>(&mut self, l: L, objective: &Objective<'_>, scale: R) -> Metrics {
         let logits = &self.values[self.values.len() - 1];
-        softmax_cross_entropy(l, logits, labels, scale, &mut self.pair[0][..logits.len()])
+        objective.tile(l, logits, scale, &mut self.pair[0][..logits.len()])
     }
 
     /// From the gradient of the loss by the logits, what the gradients by the parameters are made of.
@@ -138,7 +138,7 @@ impl<R: Real> Scratch<R> {
 pub struct Train<'a> {
     pub program: &'a Program,
     pub parameters: &'a [f32],
-    pub labels: &'a [u32],
+    pub objective: Objective<'a>,
     pub scale: f32,
     pub scratch: &'a mut Scratch<f32>,
     pub into: Accumulators<'a, f32>,
@@ -148,7 +148,7 @@ impl Kernel for Train<'_> {
     type Output = Metrics;
     fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
         self.scratch.forward(l, self.program, self.parameters);
-        let metrics = self.scratch.loss(l, self.labels, self.scale);
+        let metrics = self.scratch.loss(l, &self.objective, self.scale);
         self.scratch.backward(l, self.program, self.parameters, self.into);
         metrics
     }
@@ -158,7 +158,7 @@ impl Kernel for Train<'_> {
 pub struct Score<'a> {
     pub program: &'a Program,
     pub parameters: &'a [f32],
-    pub labels: &'a [u32],
+    pub objective: Objective<'a>,
     pub scratch: &'a mut Scratch<f32>,
 }
 
@@ -166,7 +166,7 @@ impl Kernel for Score<'_> {
     type Output = Metrics;
     fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
         let (logits, gradient) = self.scratch.answer(l, self.program, self.parameters);
-        softmax_cross_entropy(l, logits, self.labels, 1.0, gradient)
+        self.objective.tile(l, logits, 1.0, gradient)
     }
 }
 
@@ -191,6 +191,7 @@ mod tests {
     use crate::engine::lanes::update::parts;
     use crate::layers::finite_differences::{Numbers, check};
     use crate::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+    use crate::losses::{Loss, Targets};
     use crate::network::Network;
     use crate::simd::{Float64, LANES};
 
@@ -227,7 +228,7 @@ mod tests {
         scratch.prepare(program, Purpose::Train).unwrap();
         let (mut loss, mut chunk) = (0.0, vec![0.0; program.chunk_len]);
         let mut records = Vec::new();
-        let scale = 1.0 / images.len() as f64;
+        let (plain, scale) = (Loss::default(), 1.0 / images.len() as f64);
         for (images, labels) in images.chunks(LANES).zip(labels.chunks(LANES)) {
             scratch.values[0].fill(Lane::zero());
             for (lane, image) in images.iter().enumerate() {
@@ -236,7 +237,8 @@ mod tests {
                 }
             }
             scratch.forward(Float64, program, parameters);
-            loss += scratch.loss(Float64, labels, scale).loss;
+            let objective = Objective::new(&plain, Targets::Labels(labels), 1).unwrap();
+            loss += scratch.loss(Float64, &objective, scale).loss;
             let mut record = vec![Lane::splat(f64::NAN); program.record_len];
             let into = Accumulators { chunk: &mut chunk, record: &mut record };
             scratch.backward(Float64, program, parameters, into);
