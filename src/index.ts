@@ -20,6 +20,7 @@ export type { Parameter } from './network/parameters.js'
 export type { Prediction } from './network/prediction.js'
 export { Sequential } from './network/sequential.js'
 export type { InitializeOptions } from './network/settings.js'
+export * from './training/averaging.js'
 export { type Evaluation, evaluate, type ScoredEvaluation } from './training/evaluate.js'
 export { type Epoch, type EpochProgress, type FitOptions, fit, type ScoredEpoch } from './training/fit.js'
 export {

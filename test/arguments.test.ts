@@ -456,7 +456,8 @@ test('an optimizer made by hand has the defaults of sgd, and each of its setting
   }
   await t.notThrowsAsync(step(await network(), sizes, [1], changing))
   t.is(reads, 1)
-  t.deepEqual(sgd({ learningRate: 0.5 }), { learningRate: 0.5, momentum: 0, weightDecay: 0 })
+  const others = { nesterov: false, decay: 'all', clipNorm: undefined, averaging: undefined } as const
+  t.deepEqual(sgd({ learningRate: 0.5 }), { learningRate: 0.5, momentum: 0, weightDecay: 0, ...others })
 })
 
 test('an initializer made by hand has the defaults of the functions', async (t) => {

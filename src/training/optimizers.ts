@@ -1,4 +1,5 @@
 import { type Checks, expectBoolean, expectFloat32, expectSettings, readOnce, unexpected } from '../expect.js'
+import checkAveraging, { type Averaging } from './averaging.js'
 import schedules, { type LearningRate } from './schedules.js'
 
 /**
@@ -7,7 +8,23 @@ import schedules, { type LearningRate } from './schedules.js'
  */
 export type Decay = 'all' | 'weights'
 
-export interface SgdOptions {
+/** What every optimiser may be told beside its own settings. */
+export interface CommonOptions {
+  /** `'all'` by default. */
+  decay?: Decay
+  /**
+   * Above 0: where the norm of all gradients together is more, they are multiplied by clipNorm / (norm + 1e-6), as PyTorch's
+   * clip_grad_norm_ does. Not clipped by default.
+   */
+  clipNorm?: number | undefined
+  /**
+   * An average of the parameters, such as `ema(0.999)`, by which the network answers, is evaluated and saved, while training
+   * goes on with the parameters themselves. It is kept like the velocity: another optimiser, and other parameters, begin it anew.
+   */
+  averaging?: Averaging | undefined
+}
+
+export interface SgdOptions extends CommonOptions {
   /** At least 0, or a schedule. */
   learningRate: LearningRate
   /** 0 (none, the default) to below 1. */
@@ -16,8 +33,6 @@ export interface SgdOptions {
   nesterov?: boolean
   /** At least 0 (the default). */
   weightDecay?: number
-  /** `'all'` by default. */
-  decay?: Decay
 }
 
 /**
@@ -38,6 +53,8 @@ const commonSettings = {
   learningRate: schedules.check,
   weightDecay: (value: unknown = 0) => expectFloat32('weightDecay', value, 0),
   decay: (value: unknown = 'all') => expectDecay(value),
+  clipNorm: (value: unknown) => (value === undefined ? undefined : expectClipNorm(value)),
+  averaging: checkAveraging,
 }
 
 const sgdSettings: Checks<SgdOptions> = {
@@ -54,12 +71,18 @@ function checkSgd<T extends Velocity>(settings: T): T {
   throw unexpected('momentum', 'a number above 0, along which nesterov looks ahead,', settings.momentum)
 }
 
+function expectClipNorm(value: unknown): number {
+  const norm = expectFloat32('clipNorm', value, 0)
+  if (norm > 0) return norm
+  throw unexpected('clipNorm', 'a finite number above 0', value)
+}
+
 function expectDecay(value: unknown): Decay {
   if (value === 'all' || value === 'weights') return value
   throw unexpected('decay', "'all' or 'weights'", value)
 }
 
-export interface AdamOptions {
+export interface AdamOptions extends CommonOptions {
   /** At least 0, or a schedule; 0.001 by default. */
   learningRate?: LearningRate
   /** Of the mean of gradients, 0 to below 1; 0.9 by default. */
@@ -70,8 +93,6 @@ export interface AdamOptions {
   epsilon?: number
   /** At least 0 (the default): adds weightDecay · w to the gradient. */
   weightDecay?: number
-  /** `'all'` by default. */
-  decay?: Decay
 }
 
 export interface Adam extends Readonly<Required<AdamOptions>> {

@@ -17,6 +17,27 @@ test('a layer is data, with what was left out filled in', (t) => {
     padding: [0, 5],
     activation: 'relu',
   })
+  const kernel = { kind: 'conv2d', channels: 4, kernelSize: [3, 3], strides: [1, 1] } as const
+  t.deepEqual(conv2d({ channels: 4, kernelSize: 3, padding: 'same', groups: 2, useBias: false }), {
+    ...kernel,
+    padding: 'same',
+    groups: 2,
+    useBias: false,
+  })
+  t.deepEqual(conv2d({ channels: 4, kernelSize: 3, groups: 1, useBias: true, kernelInit: { kind: 'heNormal' } }), {
+    ...kernel,
+    padding: [0, 0],
+    kernelInit: { kind: 'heNormal' },
+  })
+  t.deepEqual(maxPool2d({ poolSize: 3, strides: 2, padding: [1, 0] }), {
+    kind: 'maxPool2d',
+    poolSize: [3, 3],
+    strides: [2, 2],
+    padding: [1, 0],
+  })
+  const biasInit = { kind: 'constant', value: 0.5 } as const
+  t.deepEqual(dense({ units: 1, useBias: true, biasInit }), { kind: 'dense', units: 1, biasInit })
+  t.deepEqual(dense({ units: 1, useBias: false }), { kind: 'dense', units: 1, useBias: false })
   t.deepEqual(maxPool2d({ poolSize: 3 }), { kind: 'maxPool2d', poolSize: [3, 3], strides: [3, 3] })
   t.deepEqual(avgPool2d({ poolSize: [2, 3], strides: 1 }), { kind: 'avgPool2d', poolSize: [2, 3], strides: [1, 1] })
   t.deepEqual(dense({ units: 1 }), { kind: 'dense', units: 1 })
@@ -46,6 +67,24 @@ const refused: [what: string, act: () => unknown, message: RegExp][] = [
     () => conv2d(wrong({ channels: 1, kernelSize: 1, stride: 1 })),
     /"stride" for conv2d; .*strides/,
   ],
+  ['a word for padding', () => conv2d(wrong({ channels: 1, kernelSize: 1, padding: 'valid' })), /padding.*"valid"/],
+  ['groups of 0', () => conv2d({ channels: 1, kernelSize: 1, groups: 0 }), /at least 1 for groups.* 0/],
+  [
+    'a bias that is a number',
+    () => conv2d(wrong({ channels: 1, kernelSize: 1, useBias: 1 })),
+    /true or false for useBias.* 1/,
+  ],
+  [
+    'an initializer without a name',
+    () => dense(wrong({ units: 1, kernelInit: { scale: 1 } })),
+    /an initializer.* for kernelInit/,
+  ],
+  [
+    'an initializer of no bias',
+    () => dense({ units: 1, useBias: false, biasInit: { kind: 'zeros' } }),
+    /nothing, as useBias is false, for biasInit/,
+  ],
+  ['padding of a mean', () => avgPool2d(wrong({ poolSize: 2, padding: 1 })), /"padding" for avgPool2d/],
   ['windows of 0', () => avgPool2d({ poolSize: 0 }), /at least 1 for poolSize.* 0/],
   ['pooling without steps', () => maxPool2d({ poolSize: 1, strides: [0, 1] }), /at least 1 for strides\[0\].* 0/],
   ['a typo in maxPool2d', () => maxPool2d(wrong({ size: 2 })), /"size" for maxPool2d; it takes poolSize, strides/],
@@ -92,6 +131,40 @@ test('layers may be written by hand, and are checked all the same', (t) => {
   t.throws(() => new Sequential([dense({ units: 1 }), wrong({ kind: 'flatten' })]), {
     message: /a layer.*layers\[1\].*flatten/,
   })
+})
+
+test('what does not fit is told by the engine, with the numbers', (t) => {
+  const of = (layer: Layer) => () => new Sequential([layer]).describe([4, 8, 8])
+  t.throws(of(conv2d({ channels: 6, kernelSize: 3, groups: 3 })), {
+    code: 'INVALID_SHAPE',
+    message: /conv0 has 3 groups, but 4 channels reach it/,
+  })
+  t.throws(of(conv2d({ channels: 3, kernelSize: 3, groups: 2 })), {
+    code: 'INVALID_ARGUMENT',
+    message: /conv0 has 3 channels in 2 groups/,
+  })
+  t.throws(of(conv2d({ channels: 3, kernelSize: 3, strides: 2, padding: 'same' })), {
+    code: 'INVALID_ARGUMENT',
+    message: /conv0 has strides of 2 with padding "same"/,
+  })
+  t.throws(of(maxPool2d({ poolSize: 3, padding: 2 })), { code: 'INVALID_ARGUMENT', message: /pool0.*at most half/ })
+})
+
+test('options of parameters and padding are counted in', (t) => {
+  const layers = [
+    conv2d({ channels: 8, kernelSize: [4, 3], padding: 'same', groups: 4, useBias: false }),
+    maxPool2d({ poolSize: 3, strides: 2, padding: 1 }),
+    dense({ units: 2, useBias: false }),
+  ]
+  const described = new Sequential(layers).describe([4, 8, 8])
+  t.deepEqual(
+    described.map(({ outputShape, parameterCount }) => [outputShape, parameterCount]),
+    [
+      [[8, 8, 8], 8 * 4 * 3],
+      [[8, 4, 4], 0],
+      [[2], 2 * 128],
+    ],
+  )
 })
 
 test('LeNet is what the d2l text writes', (t) => {

@@ -1,11 +1,16 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import {
   adam,
   adamW,
+  arrayDataset,
   avgPool2d,
   conv2d,
   dense,
+  ema,
+  evaluate,
   fashionMnist,
   fit,
   lenet,
@@ -159,6 +164,11 @@ const refused: [options: object, message: RegExp][] = [
   [{ learningRate: 1, decay: 'biases' }, /'all' or 'weights' for decay, but received "biases"/],
   [{ learningRate: 1, nesterov: 1 }, /true or false for nesterov.* 1/],
   [{ learningRate: 1, nesterov: true }, /above 0, along which nesterov looks ahead, for momentum.* 0/],
+  [{ learningRate: 1, clipNorm: 0 }, /a finite number above 0 for clipNorm.* 0/],
+  [{ learningRate: 1, clipNorm: '1' }, /for clipNorm, but received "1"/],
+  [{ learningRate: 1, averaging: 0.9 }, /an average, such as ema\(0.999\), for averaging.* 0\.9/],
+  [{ learningRate: 1, averaging: { kind: 'ema', decay: 1 } }, /below 1 for decay.* 1/],
+  [{ learningRate: 1, averaging: { kind: 'ema', decay: 0, steps: 1 } }, /"steps" for averaging/],
   [{ learningRate: 1, weight_decay: 0.1 }, /"weight_decay" for sgd; .*weightDecay/],
 ]
 
@@ -277,6 +287,71 @@ test('AdamW takes its share of a weight and is Adam otherwise', async (t) => {
   for (const [i, w] of decayed.entries()) {
     t.true(Math.abs(w - ((expected[i] as number) - 0.5 * 0.25 * (start[i] as number))) < 1e-6)
   }
+})
+
+/** All weights and biases, end to end. */
+async function flat(net: Sequential): Promise<number[]> {
+  return Object.values(await net.parameters()).flatMap(({ data }) => Array.from(data))
+}
+
+for (const [name, make] of Object.entries({
+  sgd: (options: object) => sgd({ learningRate: 1, ...options }),
+  nesterov: (options: object) => sgd({ learningRate: 1, momentum: 0.5, nesterov: true, ...options }),
+  adam: (options: object) => adam({ learningRate: 1, epsilon: 1, ...options }),
+  adamW: (options: object) => adamW({ learningRate: 1, epsilon: 1, ...options }),
+})) {
+  test(`${name} clips the norm of all gradients together`, async (t) => {
+    const stepped = async (optimizer: Optimizer) => {
+      const net = await linear()
+      const before = await flat(net)
+      await step(net, images, labels, optimizer)
+      return (await flat(net)).map((w, i) => w - (before[i] as number))
+    }
+    const free = await stepped(make({}))
+    t.deepEqual(await stepped(make({ clipNorm: 1e6 })), free, 'a norm that is within it is left alone')
+    t.notDeepEqual(await stepped(make({ clipNorm: 0.01 })), free)
+    if (name !== 'sgd') return
+    const norm = Math.hypot(...free)
+    const clipped = await stepped(make({ clipNorm: 0.01 }))
+    t.true(clipped.length === 15 && norm > 0.02)
+    for (const [i, change] of clipped.entries()) {
+      t.true(Math.abs(change - ((free[i] as number) * 0.01) / (norm + 1e-6)) < 1e-7)
+    }
+  })
+
+  test(`${name} trains by the parameters and answers by their average`, async (t) => {
+    const [net, raw] = [await linear(), await linear()]
+    const [averaged, plain] = [make({ averaging: ema(0.25) }), make({})]
+    let expected = await flat(raw)
+    for (let number = 1; number <= 4; number++) {
+      await step(net, images, labels, averaged)
+      await step(raw, images, labels, plain)
+      const share = 1 - Math.min(0.25, (1 + number) / (10 + number))
+      expected = (await flat(raw)).map((w, i) => share * w + (1 - share) * (expected[i] as number))
+      for (const [i, w] of (await flat(net)).entries())
+        t.true(Math.abs(w - (expected[i] as number)) < 1e-5, `${number}`)
+    }
+  })
+}
+
+test('predictions, evaluation and files are of the average; other parameters begin it anew', async (t) => {
+  const optimizer = sgd({ learningRate: 2, averaging: ema(0.9) })
+  const [net, other] = [await linear(), await linear()]
+  for (let i = 0; i < 3; i++) await step(net, images, labels, optimizer)
+  const file = join(await mkdtemp(join(tmpdir(), 'candlewick-')), 'average.safetensors')
+  await net.saveParameters(file)
+  await other.loadParameters(file)
+  t.deepEqual(await other.parameters(), await net.parameters())
+  t.deepEqual(await other.predict(images), await net.predict(images))
+  const data = await arrayDataset({ images, labels })
+  t.deepEqual(await evaluate(other, data), await evaluate(net, data))
+  await net.loadParameters(file)
+  t.deepEqual(await net.parameters(), await other.parameters())
+  await step(net, images, labels, optimizer)
+  await step(other, images, labels, optimizer)
+  t.deepEqual(await net.parameters(), await other.parameters())
+  await step(net, images, labels, sgd({ learningRate: 0 }))
+  t.notDeepEqual(await net.parameters(), await other.parameters(), 'an optimiser without one has none')
 })
 
 test('an optimiser made by hand may say its kind, and does what one of its function does', async (t) => {

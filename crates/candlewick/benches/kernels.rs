@@ -65,11 +65,14 @@ fn convolution(
     let conv = conv2d::Placed {
         in_channels,
         out_channels,
+        groups: 1,
+        use_bias: true,
         input: [size; 2],
         output: [out; 2],
         kernel_size: [kernel; 2],
         strides: [stride; 2],
         padding: [padding; 2],
+        padding_after: [padding; 2],
     };
     let name = format!("conv {kernel}x{kernel} /{stride} +{padding} {in_channels}-{out_channels} of {size}x{size}");
     let own = out_channels * (in_channels * kernel * kernel + 1);
@@ -172,7 +175,7 @@ impl<O: LaneOperation> Kernel for LayerKernel<'_, O> {
 }
 
 fn dense_layer(set: InstructionSet, criterion: &mut Criterion<ShareOfPeak>, [inputs, units]: [usize; 2]) {
-    let mut tile = Tile::new(dense::Placed { inputs, units }, [inputs, (inputs + 1) * units, units]);
+    let mut tile = Tile::new(dense::Placed { inputs, units, use_bias: true }, [inputs, (inputs + 1) * units, units]);
     let mut group = criterion.benchmark_group(format!("dense {inputs}-{units}"));
     for (name, pass, tiles) in [
         ("forward", Pass::Forward, 1),
@@ -187,7 +190,8 @@ fn dense_layer(set: InstructionSet, criterion: &mut Criterion<ShareOfPeak>, [inp
 
 /// Kernels that do little with each number: numbers a second.
 fn elementwise(set: InstructionSet, criterion: &mut Criterion<ShareOfPeak>) {
-    let windows = Windows { channels: 6, input: [24; 2], output: [12; 2], pool_size: [2; 2], strides: [2; 2] };
+    let windows =
+        Windows { channels: 6, input: [24; 2], output: [12; 2], pool_size: [2; 2], strides: [2; 2], padding: [0; 2] };
     let (inputs, outputs) = (6 * 24 * 24, 6 * 12 * 12);
     let mut max_pool = Tile::new(max_pool2d::Placed { windows }, [inputs, 0, outputs]);
     let mut sigmoid = Tile::new(activation::Placed { function: Activation::Sigmoid }, [outputs, 0, outputs]);

@@ -7,10 +7,10 @@ struct AvgPool2d : Windows {
 
   DEVICE void forward(const float *, const float *, const float *x, float *y) const {
     for (int out = FIRST_ITEM; out < outputs(); out += ITEMS_AT_ONCE) {
-      const float *window = corner(x, out);
+      const Window in = window(x, out);
       float sum = 0;
-      for (int ky = 0; ky < kernel_height; ky++) {
-        for (int kx = 0; kx < kernel_width; kx++) sum += window[ky * width + kx];
+      for (int row = in.top; row < in.bottom; row++) {
+        for (int column = in.left; column < in.right; column++) sum += in.channel[row * width + column];
       }
       y[out] = sum * share();
     }

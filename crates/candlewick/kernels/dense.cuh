@@ -3,14 +3,14 @@
 #include "layer.cuh"
 
 struct Dense {
-  int inputs, units;
+  int inputs, units, use_bias;
 
   DEVICE int weights() const { return inputs * units; }
 
   // `turned` is w as [I][O]: threads beside each other read numbers beside each other.
   DEVICE void forward(const float *own, const float *turned, const float *x, float *z) const {
     for (int o = FIRST_ITEM; o < units; o += ITEMS_AT_ONCE) {
-      float sum = own[weights() + o];
+      float sum = use_bias ? own[weights() + o] : 0;
       for (int i = 0; i < inputs; i++) sum += turned[(size_t)i * units + o] * x[i];
       z[o] = sum;
     }

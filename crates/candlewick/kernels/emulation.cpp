@@ -40,8 +40,9 @@ struct Kernel {
   bool takes_images;  // and so has the scratch for its blocks' memory, where shared memory is too small
 };
 
-constexpr Kernel kernels[] = {{"train", train, true},     {"update", update, false},     {"score", score, true},
-                              {"predict", predict, true}, {"turn_all", turn_all, false}, {"sum_metrics", sum_metrics, false}};
+constexpr Kernel kernels[] = {{"train", train, true},       {"update", update, false},     {"gather", gather, false},
+                              {"clip", clip, false},        {"move_all", move_all, false}, {"score", score, true},
+                              {"predict", predict, true},   {"turn_all", turn_all, false}, {"sum_metrics", sum_metrics, false}};
 
 // Null for a name that no kernel has.
 const Kernel *kernel_of(const char *name) {

@@ -35,6 +35,11 @@ constexpr Fact facts[] = {
     PLACE(Optimizer, planes),
     PLACE(Optimizer, rates),
     PLACE(Optimizer, decays),
+    PLACE(Optimizer, average),
+    PLACE(Optimizer, average_decay),
+    PLACE(Optimizer, share),
+    PLACE(Optimizer, clip_norm),
+    PLACE(Optimizer, scale),
     PLACE(Optimizer, rule),
     PLACE(Optimizer, settings),
     SIZE(Loss),
@@ -101,7 +106,7 @@ extern "C" const char *candlewick_function(int function) {
   return with_function(static_cast<Function>(function), {0.0f}, [](const auto &f) { return typeid(f).name(); });
 }
 extern "C" const char *candlewick_rule(int rule) {
-  return with_rule({0, 0, {}, nullptr, nullptr, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });
+  return with_rule({0, 0, {}, nullptr, nullptr, nullptr, 0, 0, 0, 0, static_cast<Rule>(rule), {}}, [](const auto &rule) { return typeid(rule).name(); });
 }
 extern "C" const char *candlewick_loss(int kind) {
   return with_loss({nullptr, nullptr, static_cast<LossKind>(kind), {}}, [](const auto &loss) { return typeid(loss).name(); });

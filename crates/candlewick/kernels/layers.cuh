@@ -16,7 +16,7 @@ struct Operation {
   int own, own_end;  // among all parameters; equal where there are none
   int partial;       // in a partial gradient
   int record;        // in an image's record
-  int words[12];     // the layer's struct
+  int words[16];     // the layer's struct
 };
 
 // Calls `work` with the layer that an operation is.

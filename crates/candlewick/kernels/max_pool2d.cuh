@@ -5,11 +5,11 @@
 struct MaxPool2d : Windows {
   DEVICE void forward(const float *, const float *, const float *x, float *y) const {
     for (int out = FIRST_ITEM; out < outputs(); out += ITEMS_AT_ONCE) {
-      const float *window = corner(x, out);
-      float largest = *window;
-      for (int ky = 0; ky < kernel_height; ky++) {
-        for (int kx = 0; kx < kernel_width; kx++) {
-          const float value = window[ky * width + kx];
+      const Window in = window(x, out);
+      float largest = in.channel[in.top * width + in.left];
+      for (int row = in.top; row < in.bottom; row++) {
+        for (int column = in.left; column < in.right; column++) {
+          const float value = in.channel[row * width + column];
           if (value > largest || value != value) largest = value;
         }
       }
@@ -20,16 +20,16 @@ struct MaxPool2d : Windows {
   // The gradient goes to the first of a window's largest values.
   DEVICE void input_gradient(const float *, const Seen &seen, float *dx) const {
     gather(dx, [&](int out, int row, int column) {
-      return is_first_largest(corner(seen.x, out), seen.y[out], row, column) ? seen.dy[out] : 0;
+      return is_first_largest(window(seen.x, out), seen.y[out], row, column) ? seen.dy[out] : 0;
     });
   }
 
-  DEVICE bool is_first_largest(const float *window, float largest, int row, int column) const {
-    for (int ky = 0; ky <= row; ky++) {
-      for (int kx = 0; kx < (ky < row ? kernel_width : column); kx++) {
-        if (window[ky * width + kx] == largest) return false;
+  DEVICE bool is_first_largest(const Window &in, float largest, int row, int column) const {
+    for (int y = in.top; y <= row; y++) {
+      for (int x = in.left; x < (y < row ? in.right : column); x++) {
+        if (in.channel[y * width + x] == largest) return false;
       }
     }
-    return window[row * width + column] == largest;
+    return in.channel[row * width + column] == largest;
   }
 };

@@ -96,8 +96,13 @@ struct Optimizer {
   float *planes[MOST_STATE];  // of a number for each parameter
   const Rate *rates;
   const uint8_t *decays;  // whether a parameter does, for each
+  float *average;         // of the parameters; null where there is none
+  double average_decay;
+  float share;      // what the average takes of the parameters in a step
+  float clip_norm;  // the most that the norm of all gradients may be, where they are clipped
+  float scale;      // what they are multiplied by for that
   Rule rule;
-  int settings[11];
+  int settings[12];
 };
 
 // Calls `work` with the rule that an optimiser follows.
@@ -119,6 +124,21 @@ DEVICE void count_step(Optimizer &optimizer) {
     rule.at(optimizer.steps, rate);
     put(rule, optimizer.settings);
   });
+  const double number = (double)optimizer.steps;
+  optimizer.share = (float)(1 - fmin(optimizer.average_decay, (1 + number) / (10 + number)));
+}
+
+// What gradients are multiplied by whose squares add up to this.
+DEVICE float clipped(float most, double squares) {
+  const double scale = most / (sqrt(squares) + 1e-6);
+  return scale > 1 ? 1 : (float)scale;  // NaN stays
+}
+
+// After a parameter's step to `w`.
+DEVICE void follow(const Optimizer &optimizer, int parameter, float w) {
+  if (!optimizer.average) return;
+  float &average = optimizer.average[parameter];
+  average += optimizer.share * (w - average);
 }
 
 // A parameter's step from `w`, with its state.

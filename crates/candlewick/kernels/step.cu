@@ -1,6 +1,6 @@
 // The kernels. A training step is two of them: `train` takes each image of a batch through the network and back, in one
 // block, with every value in between in shared memory where it fits; `update` adds up what the blocks left, in a fixed order,
-// and moves the parameters.
+// and moves the parameters. Where gradients are clipped, `gather`, `clip` and `move_all` are in the place of `update`.
 #include "layers.cuh"
 #include "loss.cuh"
 #include "optimizers.cuh"
@@ -121,8 +121,8 @@ DEVICE void turn(const Arguments &a, int parameter, float value) {
   with_layer(op, [&](const auto &layer) { layer.turn(parameter - op.own, value, a.turned + op.own); });
 }
 
-// The gradient, from what `train` left, and the optimiser's step: a block's PARAMETERS.
-KERNEL update(Arguments a) {
+// The gradient of a block's PARAMETERS, from what `train` left: calls `work` with each and its own.
+template <class Work> DEVICE void sum_gradient(const Arguments &a, Work work) {
   const int first = BLOCK * PARAMETERS;
   for (int item = FIRST_ITEM; item < PARAMETERS * SHARERS; item += ITEMS_AT_ONCE) {
     const int parameter = first + item % PARAMETERS;
@@ -130,13 +130,51 @@ KERNEL update(Arguments a) {
   }
   BARRIER;
   for (int item = FIRST_ITEM; item < PARAMETERS && first + item < a.parameter_count; item += ITEMS_AT_ONCE) {
-    const int parameter = first + item;
     float g = 0;
     for (int sharer = 0; sharer < SHARERS; sharer++) g += shared_memory[sharer * PARAMETERS + item];
-    a.gradient[parameter] = g;
-    const float w = step(*a.optimizer, parameter, a.parameters[parameter], g);
-    a.parameters[parameter] = w;
-    turn(a, parameter, w);
+    a.gradient[first + item] = g;
+    work(first + item, g);
+  }
+}
+
+// Moves a parameter, and the average after it.
+DEVICE void move(const Arguments &a, int parameter, float g) {
+  const float w = step(*a.optimizer, parameter, a.parameters[parameter], g);
+  a.parameters[parameter] = w;
+  turn(a, parameter, w);
+  follow(*a.optimizer, parameter, w);
+}
+
+// The gradient, and the optimiser's step.
+KERNEL update(Arguments a) {
+  sum_gradient(a, [&](int parameter, float g) { move(a, parameter, g); });
+}
+
+// The gradient alone, as it is to be clipped before the step.
+KERNEL gather(Arguments a) {
+  sum_gradient(a, [](int, float) {});
+}
+
+// The scale of the gradient, by the norm of all of it, in one block.
+KERNEL clip(Arguments a) {
+  double *sums = (double *)shared_memory;
+  for (int item = FIRST_ITEM; item < SUMS; item += ITEMS_AT_ONCE) {
+    double squares = 0;
+    for (int i = item; i < a.parameter_count; i += SUMS) squares += (double)a.gradient[i] * a.gradient[i];
+    sums[item] = squares;
+  }
+  BARRIER;
+  if (FIRST_ITEM == 0) {
+    double squares = 0;
+    for (int i = 0; i < SUMS; i++) squares += sums[i];
+    a.optimizer->scale = clipped(a.optimizer->clip_norm, squares);
+  }
+}
+
+// The optimiser's step by the clipped gradient.
+KERNEL move_all(Arguments a) {
+  for (int parameter = BLOCK * ITEMS_AT_ONCE + FIRST_ITEM; parameter < a.parameter_count; parameter += BLOCKS * ITEMS_AT_ONCE) {
+    move(a, parameter, a.optimizer->scale * a.gradient[parameter]);
   }
 }
 

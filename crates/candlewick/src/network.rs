@@ -185,7 +185,7 @@ mod tests {
     fn conv(channels: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
         Layer::Conv2d(Conv2d {
             strides: [stride; 2],
-            padding: [padding; 2],
+            padding: [padding; 2].into(),
             activation: Some(Activation::Sigmoid),
             ..Conv2d::new(channels, [kernel; 2])
         })
@@ -262,8 +262,9 @@ mod tests {
 
     #[test]
     fn sides_are_not_exchanged() {
-        let pairs =
-            |kernel_size, strides, padding| Layer::Conv2d(Conv2d { strides, padding, ..Conv2d::new(2, kernel_size) });
+        let pairs = |kernel_size, strides, padding: [usize; 2]| {
+            Layer::Conv2d(Conv2d { strides, padding: padding.into(), ..Conv2d::new(2, kernel_size) })
+        };
         let shape = |layer, input| Network::new(&[layer], input).unwrap().layers[0].output_shape.clone();
         assert_eq!(shape(pairs([3, 5], [1, 2], [0, 1]), [1, 9, 12]), [2, 7, 5]);
         for strides in [[0, 1], [1, 0]] {

@@ -34,8 +34,11 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn network() -> Network {
-    let conv =
-        Layer::Conv2d(Conv2d { padding: [1, 1], activation: Some(Activation::Sigmoid), ..Conv2d::new(5, [3, 3]) });
+    let conv = Layer::Conv2d(Conv2d {
+        padding: [1, 1].into(),
+        activation: Some(Activation::Sigmoid),
+        ..Conv2d::new(5, [3, 3])
+    });
     let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
     let dense = |units, activation| Layer::Dense(Dense { activation, ..Dense::new(units) });
     Network::new(&[conv, pool, dense(30, Some(Activation::Relu)), dense(4, None)], [1, 8, 8]).unwrap()

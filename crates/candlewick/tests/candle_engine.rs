@@ -15,7 +15,7 @@ use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::{Code, Result};
 
 fn network() -> Network {
-    let conv = Conv2d { padding: [1, 1], activation: Some(Activation::Tanh), ..Conv2d::new(3, [3, 3]) };
+    let conv = Conv2d { padding: [1, 1].into(), activation: Some(Activation::Tanh), ..Conv2d::new(3, [3, 3]) };
     let layers = [Layer::Conv2d(conv), Layer::MaxPool2d(MaxPool2d::new([2, 2])), Layer::Dense(Dense::new(4))];
     Network::new(&layers, [1, 6, 6]).unwrap()
 }
@@ -114,7 +114,7 @@ fn a_batch_larger_than_memory_is_refused() {
 /// What candle makes of an image on the way may be more than all memory, where neither what goes in nor what comes out is much.
 #[test]
 fn a_layer_larger_than_memory_is_refused() {
-    let conv = Conv2d { strides: [60_000, 60_000], padding: [30_000, 30_000], ..Conv2d::new(1 << 20, [1, 1]) };
+    let conv = Conv2d { strides: [60_000, 60_000], padding: [30_000, 30_000].into(), ..Conv2d::new(1 << 20, [1, 1]) };
     let (pool_size, strides) = ([10_000, 10_000], [1, 1]);
     for (layer, side) in [
         (Layer::Conv2d(conv), 1),

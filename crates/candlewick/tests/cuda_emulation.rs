@@ -37,7 +37,12 @@ fn conv(
     padding: [usize; 2],
     activation: impl Into<Option<Activation>>,
 ) -> Layer {
-    Layer::Conv2d(Conv2d { strides, padding, activation: activation.into(), ..Conv2d::new(channels, kernel_size) })
+    Layer::Conv2d(Conv2d {
+        strides,
+        padding: padding.into(),
+        activation: activation.into(),
+        ..Conv2d::new(channels, kernel_size)
+    })
 }
 
 fn dense(units: usize, activation: impl Into<Option<Activation>>) -> Layer {

@@ -18,7 +18,11 @@ use std::ops::Range;
 
 fn network() -> Network {
     let layers = [
-        Layer::Conv2d(Conv2d { padding: [1, 1], activation: Some(Activation::Sigmoid), ..Conv2d::new(5, [3, 3]) }),
+        Layer::Conv2d(Conv2d {
+            padding: [1, 1].into(),
+            activation: Some(Activation::Sigmoid),
+            ..Conv2d::new(5, [3, 3])
+        }),
         Layer::MaxPool2d(MaxPool2d::new([2, 2])),
         Layer::Dense(Dense { activation: Some(Activation::Tanh), ..Dense::new(13) }),
         Layer::Dense(Dense::new(4)),
@@ -206,7 +210,9 @@ fn a_network_larger_than_memory_is_refused() {
 /// However often the same sixteen images come in a batch, in how many tiles, chunks and rounds, their mean gradient is one.
 #[test]
 fn repeated_images_have_the_gradient_of_one_tile() {
-    let conv = |kernel_size, padding| Layer::Conv2d(Conv2d { padding, ..Conv2d::new(4, kernel_size) });
+    let conv = |kernel_size, padding: [usize; 2]| {
+        Layer::Conv2d(Conv2d { padding: padding.into(), ..Conv2d::new(4, kernel_size) })
+    };
     let dense = Layer::Dense(Dense::new(4));
     for layers in [vec![conv([8, 8], [0, 0])], vec![conv([3, 3], [1, 1]), dense], vec![dense]] {
         let gradient = |times: usize| {

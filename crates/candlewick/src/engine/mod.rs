@@ -85,6 +85,9 @@ pub fn create(
 
 /// A network's parameters and everything that runs it.
 ///
+/// Where the optimiser of the last step averages the parameters, answers are given by their average, and it is what is read as
+/// the parameters; steps go on from the parameters themselves.
+///
 /// Images are tensors (N, C, H, W), either float32, taken as they are, or bytes, which count as 0 to 1 (divided by 255).
 pub trait Engine: Send {
     /// What runs here.
@@ -100,7 +103,8 @@ pub trait Engine: Send {
     /// images or targets that do not fit, `OutOfMemory`. The parameters are then as before. `DeviceLost`.
     fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics>;
 
-    /// Steps over the images that `order` names, `batch_size` at a time; the last batch may be smaller.
+    /// Steps over the images that `order` names, `batch_size` at a time; the last batch may be smaller. The optimiser's rates, if
+    /// there are any, are one for each.
     ///
     /// # Errors
     /// As for [`Engine::step`], before the first step; `Cancelled` between two of them.
@@ -171,13 +175,13 @@ pub trait Engine: Send {
         self.set_flat_parameters(checkpoint::flatten(self.network(), tensors, false)?)
     }
 
-    /// Replaces all parameters, given end to end in the network's order, and forgets the optimiser's state.
+    /// Replaces all parameters, given end to end in the network's order, and forgets the optimiser's state and their average.
     ///
     /// # Errors
     /// `InvalidArgument` for another number of values, `OutOfMemory`, `DeviceLost`.
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
 
-    /// Forgets the optimiser's state, as a new optimiser would start.
+    /// Forgets the optimiser's state and the average, as a new optimiser would start.
     ///
     /// # Errors
     /// `DeviceLost`.

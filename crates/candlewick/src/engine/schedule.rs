@@ -62,8 +62,11 @@ mod tests {
 
     #[test]
     fn max_pools_come_before_the_activation_and_mean_pools_after() {
-        let conv =
-            Layer::Conv2d(Conv2d { padding: [1, 1], activation: Some(Activation::Relu), ..Conv2d::new(2, [3, 3]) });
+        let conv = Layer::Conv2d(Conv2d {
+            padding: [1, 1].into(),
+            activation: Some(Activation::Relu),
+            ..Conv2d::new(2, [3, 3])
+        });
         let max = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
         let mean = Layer::AvgPool2d(AvgPool2d::new([2, 2]));
         let dense = |activation| Layer::Dense(Dense { activation, ..Dense::new(2) });

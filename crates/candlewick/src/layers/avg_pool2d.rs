@@ -5,7 +5,7 @@ use super::device::DeviceOperation;
 use super::operation::{LaneOperation, Seen};
 use super::plan::{Describe, Plan};
 use super::reference::{Reference, pairwise};
-use super::windows::{PoolOptions, Windows};
+use super::windows::Windows;
 use crate::error::Result;
 use crate::simd::{Lane, Lanes, Real};
 use candle_core::Tensor;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// The mean of each window of (C, H, W), as its user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "PoolOptions")]
+#[serde(rename_all = "camelCase", from = "Options")]
 pub struct AvgPool2d {
     /// Height and width of a window.
     pub pool_size: [usize; 2],
@@ -21,9 +21,17 @@ pub struct AvgPool2d {
     pub strides: [usize; 2],
 }
 
-impl From<PoolOptions> for AvgPool2d {
-    fn from(options: PoolOptions) -> Self {
-        Self { pool_size: options.pool_size, strides: options.strides() }
+/// As JSON has them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Options {
+    pool_size: [usize; 2],
+    strides: Option<[usize; 2]>,
+}
+
+impl From<Options> for AvgPool2d {
+    fn from(Options { pool_size, strides }: Options) -> Self {
+        Self { pool_size, strides: strides.unwrap_or(pool_size) }
     }
 }
 
@@ -47,7 +55,7 @@ impl Describe for AvgPool2d {
     }
 
     fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
-        let windows = Windows::over(name, input, self.pool_size, self.strides)?;
+        let windows = Windows::over(name, input, self.pool_size, self.strides, [0, 0])?;
         Ok(Plan {
             output: windows.output_shape(),
             parameters: Vec::new(),
@@ -80,10 +88,10 @@ impl LaneOperation for Placed {
                 let share = self.share(l);
                 self.windows.for_each(
                     #[inline(always)]
-                    |output, corner| {
+                    |output, window| {
                         let mut sum = l.splat(L::Real::ZERO);
                         self.windows.for_each_in(
-                            corner,
+                            window,
                             #[inline(always)]
                             |i| sum = l.add(sum, l.load(&x[i])),
                         );
@@ -102,10 +110,10 @@ impl LaneOperation for Placed {
                 dx.fill(Lane::zero());
                 self.windows.for_each(
                     #[inline(always)]
-                    |output, corner| {
+                    |output, window| {
                         let d = l.mul(l.load(&seen.dy[output]), share);
                         self.windows.for_each_in(
-                            corner,
+                            window,
                             #[inline(always)]
                             |i| l.store(l.add(l.load(&dx[i]), d), &mut dx[i]),
                         );
@@ -119,9 +127,9 @@ impl LaneOperation for Placed {
 /// `struct AvgPool2d`
 impl DeviceOperation for Placed {
     const KIND: i32 = 2;
-    type Words = [i32; 9];
+    type Words = [i32; 11];
 
-    fn words(&self, _: usize) -> Result<[i32; 9]> {
+    fn words(&self, _: usize) -> Result<[i32; 11]> {
         self.windows.words()
     }
 }

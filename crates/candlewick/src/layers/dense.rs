@@ -3,10 +3,11 @@
 use super::Operation;
 use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
-use super::plan::{Describe, Draw, ParameterPlan, Plan};
+use super::plan::{Describe, Draw, ParameterPlan, Plan, is_yes, yes};
 use super::reference::Reference;
 use crate::activations::Activation;
 use crate::error::Result;
+use crate::initializers::Initializer;
 use crate::kernels::numbers;
 use crate::shape::require_positive;
 use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
@@ -21,6 +22,15 @@ use std::ops::Range;
 pub struct Dense {
     /// Length of the output.
     pub units: usize,
+    /// Whether there is a bias; by default there is.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub use_bias: bool,
+    /// How the weights begin; by default as the network's initialiser says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_init: Option<Initializer>,
+    /// How the bias begins; by default at zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bias_init: Option<Initializer>,
     /// Applied to the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
@@ -29,14 +39,18 @@ pub struct Dense {
 impl Dense {
     /// One of as many units, all else as by default.
     pub fn new(units: usize) -> Self {
-        Self { units, activation: None }
+        Self { units, use_bias: true, kernel_init: None, bias_init: None, activation: None }
     }
 
-    /// Units that fill register tiles and that leave some over.
+    /// Units that fill register tiles and that leave some over, with and without a bias.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
-        [(1, None), (7, Some(Activation::Relu)), (24, Some(Activation::Tanh))]
-            .into_iter()
-            .map(|(units, activation)| Self { activation, ..Self::new(units) })
+        [
+            Self { bias_init: Some(Initializer::constant(-0.1)), ..Self::new(1) },
+            Self { activation: Some(Activation::Relu), ..Self::new(7) },
+            Self { kernel_init: Some(Initializer::he_uniform()), use_bias: false, ..Self::new(9) },
+            Self { activation: Some(Activation::Tanh), ..Self::new(24) },
+        ]
+        .into_iter()
     }
 }
 
@@ -48,14 +62,13 @@ impl Describe for Dense {
     fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
         let (units, inputs) = (self.units, input.iter().product());
         require_positive(name, &[units], "units")?;
-        let draw = Draw::Weight { fan_in: inputs, fan_out: units, init: None };
+        let draw = Draw::Weight { fan_in: inputs, fan_out: units, init: self.kernel_init };
+        let mut parameters = vec![ParameterPlan { role: "weight", shape: vec![units, inputs], draw }];
+        parameters.extend(ParameterPlan::bias(name, units, self.use_bias, self.bias_init)?);
         Ok(Plan {
             output: vec![units],
-            parameters: vec![
-                ParameterPlan { role: "weight", shape: vec![units, inputs], draw },
-                ParameterPlan { role: "bias", shape: vec![units], draw: Draw::bias(None) },
-            ],
-            operation: Operation::Dense(Placed { inputs, units }),
+            parameters,
+            operation: Operation::Dense(Placed { inputs, units, use_bias: self.use_bias }),
             activation: self.activation,
         })
     }
@@ -68,9 +81,11 @@ pub struct Placed {
     pub inputs: usize,
     /// O
     pub units: usize,
+    /// Whether b is there.
+    pub use_bias: bool,
 }
 
-/// x: `[I]`, z: `[O]`; own: w, `[O][I]`, then b, `[O]`.
+/// x: `[I]`, z: `[O]`; own: w, `[O][I]`, then b, `[O]`, if there is one.
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
         Needs { record: self.turned_len().saturating_add(self.units), ..Needs::default() }
@@ -127,12 +142,13 @@ impl LaneOperation for Placed {
         );
     }
 
-    /// The weights of some units each, then all biases.
+    /// The weights of some units each, then all biases, if there are any.
     fn pieces(&self) -> Vec<Range<usize>> {
         let count = self.weights().div_ceil(PIECE);
         let units = self.units.div_ceil(count).next_multiple_of(WHOLE_TILES);
         let weights = pieces(self.weights(), units * self.inputs);
-        weights.chain(std::iter::once(self.weights()..self.weights() + self.units)).collect()
+        let bias = self.use_bias.then(|| self.weights()..self.weights() + self.units);
+        weights.chain(bias).collect()
     }
 
     #[inline(always)]
@@ -155,10 +171,10 @@ impl LaneOperation for Placed {
 /// `struct Dense`; a record is x, then dz.
 impl DeviceOperation for Placed {
     const KIND: i32 = 3;
-    type Words = [i32; 2];
+    type Words = [i32; 3];
 
-    fn words(&self, _: usize) -> Result<[i32; 2]> {
-        numbers([self.inputs, self.units])
+    fn words(&self, _: usize) -> Result<[i32; 3]> {
+        numbers([self.inputs, self.units, usize::from(self.use_bias)])
     }
 
     fn record_len(&self) -> usize {
@@ -169,7 +185,7 @@ impl DeviceOperation for Placed {
 /// Units that leave no remainder of a register tile.
 const WHOLE_TILES: usize = 6;
 
-/// O units, from `o` on.
+/// O units, from `o` on; `b` is empty if there is none.
 #[inline(always)]
 fn forward_tile<L: Lanes, const O: usize>(
     l: L,
@@ -182,7 +198,7 @@ fn forward_tile<L: Lanes, const O: usize>(
     let mut sums = [l.splat(L::Real::ZERO); O];
     let mut rows = [w; O];
     for j in 0..O {
-        sums[j] = l.splat(b[o + j]);
+        sums[j] = l.splat(b.get(o + j).copied().unwrap_or(L::Real::ZERO));
         rows[j] = &w[(o + j) * x.len()..][..x.len()];
     }
     for i in 0..x.len() {
@@ -369,7 +385,7 @@ fn most_sums<L: Lanes>(_: L) -> usize {
 
 impl Reference for Placed {
     fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
-        Linear::new(own[0].clone(), Some(own[1].clone())).forward(&x.flatten_from(1)?)
+        Linear::new(own[0].clone(), own.get(1).cloned()).forward(&x.flatten_from(1)?)
     }
 }
 
@@ -381,9 +397,21 @@ mod tests {
     #[test]
     fn gradients_agree_with_finite_differences() {
         for (inputs, units) in [(1, 1), (15, 3), (16, 8), (17, 10), (40, 21), (3, 16), (900, 13)] {
-            let own = (inputs + 1) * units;
-            check_operation(&format!("{inputs} to {units}"), &Placed { inputs, units }, inputs, own, units);
+            for use_bias in [true, false] {
+                let own = (inputs + usize::from(use_bias)) * units;
+                let dense = Placed { inputs, units, use_bias };
+                check_operation(&format!("{dense:?}"), &dense, inputs, own, units);
+            }
         }
+    }
+
+    #[test]
+    fn no_bias_is_no_parameter() {
+        let without = Dense { use_bias: false, ..Dense::new(2) };
+        assert_eq!(without.plan("dense0", &[3]).unwrap().parameters.len(), 1);
+        let given = Dense { bias_init: Some(Initializer::zeros()), ..without };
+        let error = given.plan("dense0", &[3]).unwrap_err();
+        assert!(error.message.contains("dense0 has a biasInit, but no bias"), "{error}");
     }
 
     #[test]
@@ -391,7 +419,7 @@ mod tests {
         let tile = |x: f64, dz: [f64; 2]| ([Lane::splat(x)], dz.map(Lane::splat));
         let tiles = [tile(2.0, [9.0, 1.0]), tile(3.0, [9.0, 2.0]), tile(5.0, [0.0, 1.0])];
         let seen: Vec<_> = tiles.iter().map(|(x, dz)| Seen { x, y: &[], dy: dz }).collect();
-        let gradient = own_gradient(&Placed { inputs: 1, units: 2 }, 4, &seen);
+        let gradient = own_gradient(&Placed { inputs: 1, units: 2, use_bias: true }, 4, &seen);
         assert_eq!(gradient, [16.0 * (18.0 + 27.0), 16.0 * (2.0 + 6.0 + 5.0), 16.0 * 18.0, 16.0 * 4.0]);
     }
 }

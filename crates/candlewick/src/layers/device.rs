@@ -5,7 +5,7 @@ use crate::kernels::padded;
 use bytemuck::Pod;
 
 /// Words that there is room for: `words` of `struct Operation` in kernels/layers.cuh.
-pub const WORDS: usize = 12;
+pub const WORDS: usize = 16;
 
 /// A layer to the kernels.
 pub trait DeviceOperation {

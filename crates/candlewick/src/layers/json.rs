@@ -42,7 +42,7 @@ mod tests {
             ),
             (
                 r#"[{ "kind": "dense", "units": 7, "unit": 3 }]"#,
-                "unknown field `unit`, expected `units` or `activation`",
+                "unknown field `unit`, expected one of `units`, `useBias`, ",
             ),
             (r#"[{ "kind": "dense", "units": -1 }]"#, "invalid value: integer `-1`, expected usize"),
             (r#"[{ "kind": "dense", "units": 7.5 }]"#, "invalid type: floating point `7.5`, expected usize"),

@@ -30,7 +30,7 @@ pub mod windows;
 pub(crate) mod finite_differences;
 
 pub use avg_pool2d::AvgPool2d;
-pub use conv2d::Conv2d;
+pub use conv2d::{Conv2d, Padding};
 pub use dense::Dense;
 pub(crate) use device::{DeviceOperation, Encoded, WORDS};
 pub use json::from_json;
@@ -72,7 +72,7 @@ impl Layer {
         }
     }
 
-    /// Some of each kind, for images of two channels or more and 6x6 pixels or more, which tests take in turn.
+    /// Some of each kind, for images of an even number of channels and 6x6 pixels or more, which tests take in turn.
     pub fn examples() -> Vec<Self> {
         let mut examples = Vec::new();
         examples.extend(Conv2d::examples().map(Self::Conv2d));

@@ -2,7 +2,7 @@
 
 use super::Operation;
 use crate::activations::Activation;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::initializers::Initializer;
 
 /// What follows from a layer's options.
@@ -39,6 +39,30 @@ pub struct ParameterPlan {
     pub shape: Vec<usize>,
     /// How it begins.
     pub draw: Draw,
+}
+
+impl ParameterPlan {
+    /// The bias of the layer of this name, if it uses one.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an initialiser of a bias that is not there.
+    pub(super) fn bias(name: &str, len: usize, use_bias: bool, init: Option<Initializer>) -> Result<Option<Self>> {
+        if init.is_some() && !use_bias {
+            let message = format!("{name} has a biasInit, but no bias, as its useBias is false; leave out one of them");
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        Ok(use_bias.then(|| Self { role: "bias", shape: vec![len], draw: Draw::bias(init) }))
+    }
+}
+
+/// The default of an option that is on unless its user turns it off.
+pub(super) fn yes() -> bool {
+    true
+}
+
+/// Whether it is on, as by default, and need not be written.
+pub(super) fn is_yes(option: &bool) -> bool {
+    *option
 }
 
 /// How a parameter begins.

@@ -3,21 +3,7 @@
 use crate::error::{Code, Error, Result};
 use crate::kernels::numbers;
 use crate::shape::{image, invalid_shape, require_positive};
-use serde::Deserialize;
-
-/// A pooling layer's options as JSON has them: without strides, windows lie side by side.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct PoolOptions {
-    pub pool_size: [usize; 2],
-    strides: Option<[usize; 2]>,
-}
-
-impl PoolOptions {
-    pub fn strides(&self) -> [usize; 2] {
-        self.strides.unwrap_or(self.pool_size)
-    }
-}
+use std::ops::Range;
 
 /// The sizes of a pooling layer's tile, for max and average pooling alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,16 +18,43 @@ pub struct Windows {
     pub pool_size: [usize; 2],
     /// Steps between windows.
     pub strides: [usize; 2],
+    /// Rows above and below, columns left and right, that windows reach into and nothing is in.
+    pub padding: [usize; 2],
+}
+
+/// A window's inputs, without the padding; there is one at least.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// The index of the first.
+    pub first: usize,
+    height: usize,
+    width: usize,
 }
 
 impl Windows {
     /// Those of the pool of this name over what reaches it.
-    pub(super) fn over(name: &str, input: &[usize], pool_size: [usize; 2], strides: [usize; 2]) -> Result<Self> {
+    pub(super) fn over(
+        name: &str,
+        input: &[usize],
+        pool_size: [usize; 2],
+        strides: [usize; 2],
+        padding: [usize; 2],
+    ) -> Result<Self> {
         let [channels, h, w] = image(name, input)?;
         require_positive(name, &strides, "strides")?;
-        let height = count(name, "height", h, pool_size[0], strides[0], 0)?;
-        let width = count(name, "width", w, pool_size[1], strides[1], 0)?;
-        Ok(Self { channels, input: [h, w], output: [height, width], pool_size, strides })
+        for (i, side) in ["height", "width"].into_iter().enumerate() {
+            if padding[i] > pool_size[i] / 2 {
+                let message = format!(
+                    "{name} has {} of padding on each side of its {side}, but windows of {}; make it at most half a window, so \
+                     that each window sees a value",
+                    padding[i], pool_size[i]
+                );
+                return Err(Error::new(Code::InvalidArgument, message));
+            }
+        }
+        let height = count(name, "height", h, pool_size[0], strides[0], padding[0])?;
+        let width = count(name, "width", w, pool_size[1], strides[1], padding[1])?;
+        Ok(Self { channels, input: [h, w], output: [height, width], pool_size, strides, padding })
     }
 
     /// (C, OH, OW)
@@ -56,55 +69,75 @@ impl Windows {
 
     /// Whether each input is in one window.
     pub(super) fn cover_inputs_once(&self) -> bool {
-        (0..2).all(|i| self.strides[i] == self.pool_size[i] && self.output[i] * self.strides[i] == self.input[i])
+        let whole =
+            |i: usize| self.strides[i] == self.pool_size[i] && self.output[i] * self.strides[i] == self.input[i];
+        self.padding == [0, 0] && whole(0) && whole(1)
     }
 
     /// The fields of `struct Windows` of kernels/windows.cuh.
-    pub(super) fn words(&self) -> Result<[i32; 9]> {
-        let Self { channels, input: [h, w], output: [oh, ow], pool_size: [kh, kw], strides: [sy, sx] } = *self;
-        numbers([channels, h, w, oh, ow, kh, kw, sy, sx])
+    pub(super) fn words(&self) -> Result<[i32; 11]> {
+        let Self { channels, input: [h, w], output: [oh, ow], pool_size: [kh, kw], strides: [sy, sx], .. } = *self;
+        let [py, px] = self.padding;
+        numbers([h + 2 * py, w + 2 * px])?; // a window's place among them
+        numbers([channels, h, w, oh, ow, kh, kw, sy, sx, py, px])
     }
 
-    /// Calls `f` with the index of each window's output and that of its upper left input.
+    /// Calls `f` with the index of each window's output, and with its inputs.
     #[inline(always)]
-    pub(super) fn for_each(&self, mut f: impl FnMut(usize, usize)) {
+    pub(super) fn for_each(&self, mut f: impl FnMut(usize, Window)) {
         let [height, width] = self.input;
         let [out_height, out_width] = self.output;
         for c in 0..self.channels {
             for oy in 0..out_height {
+                let rows = self.inside(0, oy);
                 for ox in 0..out_width {
-                    let corner = (c * height + oy * self.strides[0]) * width + ox * self.strides[1];
-                    f((c * out_height + oy) * out_width + ox, corner);
+                    let columns = self.inside(1, ox);
+                    let first = (c * height + rows.start) * width + columns.start;
+                    let window = Window { first, height: rows.len(), width: columns.len() };
+                    f((c * out_height + oy) * out_width + ox, window);
                 }
             }
         }
     }
 
-    /// Calls `f` with the index of each input of the window at `corner`, row by row.
+    /// The rows or columns of the input that the window which is the o-th in that direction sees.
     #[inline(always)]
-    pub(super) fn for_each_in(&self, corner: usize, mut f: impl FnMut(usize)) {
-        if self.pool_size == [2, 2] {
+    fn inside(&self, direction: usize, o: usize) -> Range<usize> {
+        let (start, padding) = (o * self.strides[direction], self.padding[direction]);
+        start.saturating_sub(padding)..(start + self.pool_size[direction] - padding).min(self.input[direction])
+    }
+
+    /// Calls `f` with the index of each input of a window, row by row.
+    #[inline(always)]
+    pub(super) fn for_each_in(&self, Window { first, height, width }: Window, mut f: impl FnMut(usize)) {
+        if self.pool_size == [2, 2] && self.padding == [0, 0] {
             // Nearly all windows are of this size: without the loops, they take half the time.
-            let below = corner + self.input[1];
-            [corner, corner + 1, below, below + 1].into_iter().for_each(f);
+            let below = first + self.input[1];
+            [first, first + 1, below, below + 1].into_iter().for_each(f);
             return;
         }
-        for ky in 0..self.pool_size[0] {
-            for kx in 0..self.pool_size[1] {
-                f(corner + ky * self.input[1] + kx);
+        for y in 0..height {
+            for x in 0..width {
+                f(first + y * self.input[1] + x);
             }
         }
     }
 }
 
-/// Number of windows along one side: ⌊(n + 2 padding - window) / stride⌋ + 1.
-pub(super) fn count(name: &str, side: &str, n: usize, window: usize, stride: usize, padding: usize) -> Result<usize> {
+/// Refuses a window of nothing.
+pub(super) fn require_window(name: &str, side: &str, window: usize) -> Result<()> {
     if window == 0 {
         return Err(Error::new(
             Code::InvalidArgument,
             format!("{name} has a window of {side} 0; it must be at least 1"),
         ));
     }
+    Ok(())
+}
+
+/// Number of windows along one side: ⌊(n + 2 padding - window) / stride⌋ + 1.
+pub(super) fn count(name: &str, side: &str, n: usize, window: usize, stride: usize, padding: usize) -> Result<usize> {
+    require_window(name, side, window)?;
     let Some(padded) = padding.checked_mul(2).and_then(|both| both.checked_add(n)) else {
         return Err(invalid_shape(format!(
             "{name} has {padding} of padding on each side of its {side} {n}, more than can be counted; make it smaller"
@@ -137,9 +170,13 @@ pub(crate) mod examples {
         (2, [3, 4], [3, 4], [5, 5]),
     ];
 
-    pub fn windows((channels, input, pool_size, strides): Shape) -> Windows {
-        let output = std::array::from_fn(|i| (input[i] - pool_size[i]) / strides[i] + 1);
-        Windows { channels, input, output, pool_size, strides }
+    pub fn windows(shape: Shape) -> Windows {
+        padded(shape, [0, 0])
+    }
+
+    pub fn padded((channels, input, pool_size, strides): Shape, padding: [usize; 2]) -> Windows {
+        let output = std::array::from_fn(|i| (input[i] + 2 * padding[i] - pool_size[i]) / strides[i] + 1);
+        Windows { channels, input, output, pool_size, strides, padding }
     }
 
     /// Values of the input and of the output.

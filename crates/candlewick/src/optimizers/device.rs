@@ -4,7 +4,7 @@ use crate::kernels::padded;
 use bytemuck::Pod;
 
 /// Words that there is room for: `settings` of `struct Optimizer` in kernels/optimizers.cuh.
-pub const SETTINGS: usize = 11;
+pub const SETTINGS: usize = 12;
 
 /// An optimiser without its state.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,6 +6,8 @@
 
 mod adam;
 mod adam_w;
+mod averaging;
+mod clipping;
 mod decay;
 mod device;
 mod rate;
@@ -16,11 +18,15 @@ mod state;
 use crate::error::{Code, Error, Result};
 pub use adam::Adam;
 pub use adam_w::AdamW;
+pub(crate) use averaging::follow;
+pub use averaging::{Averaging, Ema};
 use candle_core::Tensor;
+pub(crate) use clipping::squares;
 pub use decay::Decay;
 pub(crate) use device::{Encoded, SETTINGS};
 pub use rate::Rate;
 use serde::{Deserialize, Serialize};
+use settings::require_positive;
 pub use sgd::Sgd;
 pub(crate) use state::State;
 
@@ -35,6 +41,12 @@ pub struct Optimizer {
     /// What the weight decay is for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub decay: Decay,
+    /// The most that the norm of all gradients together may be, above 0; they are made smaller where it is more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub clip_norm: Option<f32>,
+    /// An average of the parameters, by which the network then answers.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub averaging: Option<Averaging>,
     /// Those of the steps that a call is to make, one after the other; where there are none, the method's own at each step.
     #[serde(skip)]
     pub rates: Vec<Rate>,
@@ -78,12 +90,13 @@ impl Optimizer {
 
     /// With all that it may be told.
     const fn example(method: Method) -> Self {
-        Self { method, decay: Decay::Weights, rates: Vec::new() }
+        let averaging = Some(Averaging::Ema(Ema { decay: 0.5 }));
+        Self { method, decay: Decay::Weights, clip_norm: Some(0.01), averaging, rates: Vec::new() }
     }
 
     /// Of this method, and of nothing else.
     pub const fn new(method: Method) -> Self {
-        Self { method, decay: Decay::All, rates: Vec::new() }
+        Self { method, decay: Decay::All, clip_norm: None, averaging: None, rates: Vec::new() }
     }
 
     /// Its name in JSON.
@@ -105,6 +118,8 @@ impl Optimizer {
             Method::Adam(adam) => adam.check()?,
             Method::AdamW(adam_w) => adam_w.check()?,
         }
+        self.clip_norm.map_or(Ok(()), |most| require_positive("the clip norm", most))?;
+        self.averaging.as_ref().map_or(Ok(()), Averaging::check)?;
         if !self.rates.is_empty() && self.rates.len() != steps {
             let message = format!("{} rates were given for {steps} steps; each step needs one", self.rates.len());
             return Err(Error::new(Code::InvalidArgument, message));
@@ -179,7 +194,8 @@ impl Optimizer {
                 Method::AdamW(adam_w) => adam_w.motion(number, rate, decays),
             }
         };
-        Step { of_weights: motion(true), of_others: motion(false) }
+        let share = self.averaging.map(|averaging| averaging.share(number) as f32);
+        Step { of_weights: motion(true), of_others: motion(false), clip_norm: self.clip_norm, share }
     }
 }
 
@@ -192,6 +208,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub struct Step {
     of_weights: Motion,
     of_others: Motion,
+    clip_norm: Option<f32>,
+    /// What an average then takes of the parameters, where there is one.
+    pub share: Option<f32>,
 }
 
 /// What a step does to every parameter of a kind.
@@ -217,6 +236,16 @@ pub const MOST_STATE: usize = 2;
 pub type Planes<'a> = [&'a mut [f32]; MOST_STATE];
 
 impl Step {
+    /// Whether it takes the squares of all gradients to know their scale.
+    pub fn clips(&self) -> bool {
+        self.clip_norm.is_some()
+    }
+
+    /// What gradients are multiplied by whose squares add up to this.
+    pub fn scale(&self, squares: f64) -> f32 {
+        self.clip_norm.map_or(1.0, |most| clipping::scale(most, squares))
+    }
+
     /// What it does to weights, or to all that are none.
     pub fn motion(&self, is_weight: bool) -> &Motion {
         if is_weight { &self.of_weights } else { &self.of_others }
@@ -291,8 +320,7 @@ mod tests {
     fn json_is_what_javascript_writes() {
         let text = r#"{"kind":"sgd","learningRate":0.05,"momentum":0.9,"weightDecay":0.01}"#;
         assert_eq!(serde_json::to_string(&Optimizer::EXAMPLES[1]).unwrap(), text);
-        let text =
-            r#"{"kind":"sgd","learningRate":0.05,"momentum":0.9,"nesterov":true,"weightDecay":0.5,"decay":"weights"}"#;
+        let text = r#"{"kind":"sgd","learningRate":0.05,"momentum":0.9,"nesterov":true,"weightDecay":0.5,"decay":"weights","clipNorm":0.01,"averaging":{"kind":"ema","decay":0.5}}"#;
         assert_eq!(serde_json::to_string(&Optimizer::EXAMPLES[2]).unwrap(), text);
         let least = serde_json::from_str::<Optimizer>(r#"{"kind":"sgd","learningRate":0.05}"#).unwrap();
         assert_eq!(least, Optimizer::EXAMPLES[0]);
@@ -315,6 +343,8 @@ mod tests {
         for (text, named) in [
             (r#"{"kind":"sgd","learningRate":1,"momentum":0,"weightDecay":0,"dampening":1}"#, "dampening"),
             (r#"{"kind":"sgd","learningRate":1,"decay":"biases"}"#, "biases"),
+            (r#"{"kind":"sgd","learningRate":1,"averaging":{"kind":"swa"}}"#, "swa"),
+            (r#"{"kind":"sgd","learningRate":1,"averaging":{"kind":"ema","decay":0.9,"steps":5}}"#, "steps"),
             (r#"{"kind":"sgd","momentum":0}"#, "learningRate"),
             (r#"{"kind":"sgd","learningRate":"1","momentum":0,"weightDecay":0}"#, "string \"1\""),
             (r#"{"kind":"sgdd","learningRate":1}"#, "sgdd"),
@@ -392,6 +422,8 @@ mod tests {
             (Sgd { momentum: 1.0, ..sgd }.into(), "momentum is 1"),
             (Adam { beta2: 1.0, ..Adam::default() }.into(), "beta2 is 1"),
             (AdamW { weight_decay: -1.0, ..AdamW::default() }.into(), "weight decay is -1"),
+            (Optimizer { clip_norm: Some(0.0), ..sgd.into() }, "clip norm is 0; it must be a finite number above 0"),
+            (Optimizer { averaging: Some(Averaging::Ema(Ema { decay: 1.0 })), ..sgd.into() }, "decay is 1"),
             (with_rates(vec![rate(0.1, None); 2]), "2 rates were given for 3 steps"),
             (with_rates(vec![rate(0.1, None), rate(f32::NAN, None), rate(0.1, None)]), "a step's learning rate is NaN"),
             (with_rates(vec![rate(0.1, Some(1.0)); 3]), "a step's momentum is 1; it must be at least 0 and below 1"),

@@ -11,6 +11,8 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct State<P> {
     planes: Vec<P>,
+    /// Of the parameters, where the optimiser keeps one.
+    average: Option<P>,
     steps: u64,
     /// What kind of optimiser made it; nothing before the first step.
     kind: Option<&'static str>,
@@ -21,7 +23,7 @@ pub struct State<P> {
 impl<P> State<P> {
     /// Of no steps, and without planes until an optimiser needs them.
     pub fn new() -> Self {
-        Self { planes: Vec::new(), steps: 0, kind: None, owner: 0, announced: 0 }
+        Self { planes: Vec::new(), average: None, steps: 0, kind: None, owner: 0, announced: 0 }
     }
 
     /// Says whose the steps from here on are, 0 at first.
@@ -33,14 +35,22 @@ impl<P> State<P> {
     /// if what is here is another's.
     ///
     /// # Errors
-    /// Those of `zeros`, which makes a plane, and of `clear`, which fills one with zeros.
+    /// Those of `zeros`, which makes a plane, of `copy`, which makes one of the parameters as they are, and of `clear`, which
+    /// fills one with zeros.
     pub fn hand_over(
         &mut self,
         optimizer: &Optimizer,
         zeros: impl FnMut() -> Result<P>,
+        copy: impl FnOnce() -> Result<P>,
         clear: impl FnMut(&mut P) -> Result<()>,
     ) -> Result<()> {
-        self.hand_to(optimizer.kind(), optimizer.state().len(), zeros, clear)
+        let (kind, is_averaged) = (optimizer.kind(), optimizer.averaging.is_some());
+        // Before anything is forgotten, as it may lack memory.
+        let begins = is_averaged && (self.average.is_none() || self.is_anothers(kind));
+        let begun = if begins { Some(copy()?) } else { None };
+        self.hand_to(kind, optimizer.state().len(), zeros, clear)?;
+        self.average = if is_averaged { begun.or(self.average.take()) } else { None };
+        Ok(())
     }
 
     fn hand_to(
@@ -51,11 +61,15 @@ impl<P> State<P> {
         clear: impl FnMut(&mut P) -> Result<()>,
     ) -> Result<()> {
         self.make_room(planes, zeros)?;
-        if self.owner != self.announced || self.kind.is_some_and(|own| own != kind) {
+        if self.is_anothers(kind) {
             self.reset(clear)?;
         }
         (self.kind, self.owner) = (Some(kind), self.announced);
         Ok(())
+    }
+
+    fn is_anothers(&self, kind: &'static str) -> bool {
+        self.owner != self.announced || self.kind.is_some_and(|own| own != kind)
     }
 
     /// Adds planes of zeros until there are as many as that.
@@ -90,13 +104,28 @@ impl<P> State<P> {
         &mut self.planes
     }
 
-    /// Forgets all steps.
+    /// The average of the parameters, by which the network answers where there is one.
+    pub fn average(&self) -> Option<&P> {
+        self.average.as_ref()
+    }
+
+    /// As [`State::average`], to be changed.
+    pub fn average_mut(&mut self) -> Option<&mut P> {
+        self.average.as_mut()
+    }
+
+    /// All that is kept.
+    pub fn kept(&self) -> impl Iterator<Item = &P> {
+        self.planes.iter().chain(&self.average)
+    }
+
+    /// Forgets all steps, and the average with them.
     ///
     /// # Errors
     /// Those of `clear`, which fills a plane with zeros.
     pub fn reset(&mut self, clear: impl FnMut(&mut P) -> Result<()>) -> Result<()> {
         self.planes.iter_mut().try_for_each(clear)?;
-        self.steps = 0;
+        (self.steps, self.average) = (0, None);
         Ok(())
     }
 }
@@ -112,7 +141,7 @@ mod tests {
     use super::*;
     use crate::error::Code;
     use crate::memory::out_of_memory;
-    use crate::optimizers::Sgd;
+    use crate::optimizers::{Averaging, Ema, Sgd};
 
     /// Of a network of one parameter.
     type Tiny = State<[f32; 1]>;
@@ -164,7 +193,7 @@ mod tests {
         let mut state = Tiny::new();
         let hand_over = |state: &mut Tiny, momentum| {
             let sgd = Sgd { learning_rate: 0.1, momentum, ..Sgd::PLAIN };
-            state.hand_over(&sgd.into(), || Ok([0.0]), clear).unwrap();
+            state.hand_over(&sgd.into(), || Ok([0.0]), || Ok([5.0]), clear).unwrap();
         };
         hand_over(&mut state, 0.0);
         assert!(state.planes().is_empty());
@@ -177,12 +206,35 @@ mod tests {
     }
 
     #[test]
+    fn an_average_begins_with_the_parameters_and_is_its_optimizers() {
+        let mut state = Tiny::new();
+        let hand_over = |state: &mut Tiny, averages: bool, parameter| {
+            let averaging = averages.then_some(Averaging::Ema(Ema { decay: 0.5 }));
+            let optimizer = Optimizer { averaging, ..Sgd::PLAIN.into() };
+            state.hand_over(&optimizer, || Ok([0.0]), || Ok([parameter]), clear).unwrap();
+            state.average().copied()
+        };
+        assert_eq!(hand_over(&mut state, false, 1.0), None);
+        assert_eq!(hand_over(&mut state, true, 2.0), Some([2.0]));
+        assert_eq!(hand_over(&mut state, true, 3.0), Some([2.0]), "it goes on");
+        state.announce(7);
+        assert_eq!(state.average(), Some(&[2.0]), "nothing happens before a step");
+        assert_eq!(hand_over(&mut state, true, 4.0), Some([4.0]));
+        assert_eq!(hand_over(&mut state, false, 5.0), None);
+        assert_eq!(hand_over(&mut state, true, 6.0), Some([6.0]));
+        state.reset(clear).unwrap();
+        assert_eq!(state.average(), None);
+    }
+
+    #[test]
     fn what_lacks_memory_changes_nothing() {
         let mut state = Tiny::new();
         step(&mut state, "sgd", 1);
         state.announce(7);
         let refused = state.hand_to("adam", 2, || Err(out_of_memory(4)), clear);
         assert_eq!(refused.unwrap_err().code, Code::OutOfMemory);
+        let averaged = Optimizer { averaging: Some(Averaging::Ema(Ema { decay: 0.5 })), ..Sgd::PLAIN.into() };
+        assert!(state.hand_over(&averaged, || Ok([0.0]), || Err(out_of_memory(4)), clear).is_err());
         state.announce(0);
         assert_eq!(step(&mut state, "sgd", 1), 2);
     }

@@ -1,7 +1,7 @@
 //! Layers that proptest draws.
 
 use candlewick::activations::Activation;
-use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d};
+use candlewick::layers::{AvgPool2d, Conv2d, Dense, Layer, MaxPool2d, Padding};
 use proptest::prelude::*;
 
 fn activation() -> impl Strategy<Value = Option<Activation>> {
@@ -11,17 +11,26 @@ fn activation() -> impl Strategy<Value = Option<Activation>> {
 /// With kernels of up to so many pixels a side.
 pub fn conv(channels: impl Strategy<Value = usize>, most: usize) -> impl Strategy<Value = Layer> {
     let pair = |least: usize, most: usize| [least..=most, least..=most];
-    (channels, pair(1, most), pair(1, 3), pair(0, 3), activation()).prop_map(
-        |(channels, kernel_size, strides, padding, activation)| {
-            Layer::Conv2d(Conv2d { strides, padding, activation, ..Conv2d::new(channels, kernel_size) })
+    let groups = prop::sample::select(vec![1usize, 1, 1, 2, 3]);
+    (channels, groups, pair(1, most), pair(1, 3), padding(), any::<bool>(), activation()).prop_map(
+        |(channels, groups, kernel_size, strides, padding, use_bias, activation)| {
+            let strides = if padding == Padding::Same { [1, 1] } else { strides };
+            let conv = Conv2d { strides, padding, groups, use_bias, ..Conv2d::new(channels * groups, kernel_size) };
+            Layer::Conv2d(Conv2d { activation, ..conv })
         },
     )
 }
 
+fn padding() -> impl Strategy<Value = Padding> {
+    prop_oneof![4 => [0usize..=3, 0..=3].prop_map(Padding::Each), 1 => Just(Padding::Same)]
+}
+
 pub fn pool() -> impl Strategy<Value = Layer> {
-    ([1usize..=3, 1..=3], [1usize..=3, 1..=3], any::<bool>()).prop_map(|(pool_size, strides, max)| {
+    let pair = || [1usize..=3, 1..=3];
+    (pair(), pair(), [0usize..=1, 0..=1], any::<bool>()).prop_map(|(pool_size, strides, padding, max)| {
         if max {
-            Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) })
+            let padding = [padding[0].min(pool_size[0] / 2), padding[1].min(pool_size[1] / 2)];
+            Layer::MaxPool2d(MaxPool2d { strides, padding, ..MaxPool2d::new(pool_size) })
         } else {
             Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) })
         }
@@ -29,7 +38,8 @@ pub fn pool() -> impl Strategy<Value = Layer> {
 }
 
 fn dense() -> impl Strategy<Value = Layer> {
-    (1usize..=21, activation()).prop_map(|(units, activation)| Layer::Dense(Dense { activation, ..Dense::new(units) }))
+    (1usize..=21, any::<bool>(), activation())
+        .prop_map(|(units, use_bias, activation)| Layer::Dense(Dense { use_bias, activation, ..Dense::new(units) }))
 }
 
 /// One to `most` layers of images, up to two dense ones; not all of them fit together.

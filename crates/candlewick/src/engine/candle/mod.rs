@@ -83,10 +83,9 @@ impl CandleEngine {
     /// `InvalidShape`, `Internal`.
     pub fn exact_logits(&self, images: &Tensor) -> Result<Tensor> {
         check_images(&self.network, images)?;
-        let mut x = images.clone();
+        let (mut x, parameters) = (images.clone(), self.shown());
         for placed in &self.network.layers {
-            let own = &self.parameters[placed.parameters.clone()];
-            x = forward(placed, &x, &own.iter().map(Var::as_detached_tensor).collect::<Vec<_>>())?;
+            x = forward(placed, &x, &parameters[placed.parameters.clone()])?;
         }
         Ok(x.flatten_from(1)?)
     }
@@ -98,7 +97,7 @@ impl CandleEngine {
     /// Memory for a step on so many images, roughly: of each layer's values candle keeps those on the way, and a gradient of each.
     fn require_room_to_step(&self, images: usize, optimizer: &Optimizer) -> Result<()> {
         // Gradients, and what the optimiser keeps and has on the way.
-        let copies = 5 + optimizer.state().len();
+        let copies = 5 + optimizer.state().len() + 2 * usize::from(optimizer.averaging.is_some());
         self.require_room(self.values().fold(0, usize::saturating_add).saturating_mul(6), images, copies)
     }
 
@@ -195,18 +194,44 @@ impl CandleEngine {
 
     fn update(&mut self, optimizer: &Optimizer, rate: Rate) -> Result<()> {
         let zeros = || Ok(self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?);
-        self.state.hand_over(optimizer, zeros, |plane| clear(plane))?;
-        let number = self.state.count_steps(1);
+        // `Var::set` writes to where a parameter is.
+        let copy = || Ok(self.parameters.iter().map(|p| p.copy()).collect::<candle_core::Result<_>>()?);
+        self.state.hand_over(optimizer, zeros, copy, |plane| clear(plane))?;
+        let (number, scale) = (self.state.count_steps(1), self.scale(optimizer)?);
         let planes = &mut self.state.planes_mut()[..optimizer.state().len()];
         for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
+            let gradient = scale.map_or(Ok(gradient.clone()), |scale| gradient * scale)?;
             let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
             let (is_weight, w) = (self.network.parameters[i].is_weight(), parameter.as_detached_tensor());
-            parameter.set(&optimizer.reference(number, rate, is_weight, &w, gradient, &mut state)?)?;
+            parameter.set(&optimizer.reference(number, rate, is_weight, &w, &gradient, &mut state)?)?;
             for (plane, state) in planes.iter_mut().zip(state) {
                 plane[i] = state;
             }
         }
+        if let (Some(averaging), Some(average)) = (&optimizer.averaging, self.state.average_mut()) {
+            for (average, parameter) in average.iter_mut().zip(&self.parameters) {
+                *average = averaging.reference(number, average, parameter)?;
+            }
+        }
         Ok(())
+    }
+
+    /// What the gradients are multiplied by where they are clipped: torch.nn.utils.clip_grad_norm_, word by word.
+    fn scale(&self, optimizer: &Optimizer) -> Result<Option<f64>> {
+        let Some(most) = optimizer.clip_norm else { return Ok(None) };
+        let mut squares = 0.0;
+        for gradient in &self.gradients {
+            let gradient = gradient.to_device(&Device::Cpu)?.to_dtype(DType::F64)?; // Metal has no float64
+            squares += gradient.sqr()?.sum_all()?.to_scalar::<f64>()?;
+        }
+        let coefficient = f64::from(most) / (squares.sqrt() + 1e-6);
+        Ok(Some(coefficient.clamp(0.0, 1.0)))
+    }
+
+    /// What answers are given by: the average, where there is one.
+    fn shown(&self) -> Vec<Tensor> {
+        let own = || self.parameters.iter().map(Var::as_detached_tensor).collect();
+        self.state.average().cloned().unwrap_or_else(own)
     }
 
     /// All numbers of some tensors, one for each parameter, end to end.
@@ -226,7 +251,7 @@ impl Engine for CandleEngine {
 
     fn size(&self) -> usize {
         let parameters = self.parameters.iter().map(Var::as_tensor);
-        let tensors = parameters.chain(&self.gradients).chain(self.state.planes().iter().flatten());
+        let tensors = parameters.chain(&self.gradients).chain(self.state.kept().flatten());
         tensors.map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum()
     }
 
@@ -300,7 +325,7 @@ impl Engine for CandleEngine {
     }
 
     fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
-        self.flat(self.parameters.iter().map(Var::as_tensor)).map(Cow::Owned)
+        self.flat(self.shown().iter()).map(Cow::Owned)
     }
 
     fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {

@@ -44,7 +44,12 @@ macro_rules! hold_struct {
 #[test]
 fn structs_have_the_same_fields_in_the_same_places() {
     hold_struct! { "Operation", Operation { kind, x, y, own, own_end, partial, record, words } }
-    hold_struct! { "Optimizer", DeviceOptimizer { steps, begun, planes, rates, decays, rule, settings } }
+    hold_struct! {
+        "Optimizer",
+        DeviceOptimizer {
+            steps, begun, planes, rates, decays, average, average_decay, share, clip_norm, scale, rule, settings,
+        }
+    }
     hold_struct! { "Rate", DeviceRate { momentum, learning_rate, padding } }
     hold_struct! { "Loss", DeviceLoss { class_weights, scales, kind, settings } }
     hold_struct! {

@@ -14,6 +14,12 @@ pub enum Kernel {
     Train,
     /// The gradient and the optimiser's step.
     Update,
+    /// The gradient.
+    Gather,
+    /// The gradient's scale by its norm.
+    Clip,
+    /// The optimiser's step by the clipped gradient.
+    MoveAll,
     /// Forward and loss.
     Score,
     /// Forward.
@@ -26,11 +32,11 @@ pub enum Kernel {
 
 impl Kernel {
     /// Each of them, in order. The match makes the compiler ask for one that is added to the enum and not here.
-    pub const ALL: [Self; 6] = {
-        use Kernel::{Predict, Score, SumMetrics, Train, TurnAll, Update};
+    pub const ALL: [Self; 9] = {
+        use Kernel::{Clip, Gather, MoveAll, Predict, Score, SumMetrics, Train, TurnAll, Update};
         match Train {
-            Train | Update | Score | Predict | TurnAll | SumMetrics => {
-                [Train, Update, Score, Predict, TurnAll, SumMetrics]
+            Train | Update | Gather | Clip | MoveAll | Score | Predict | TurnAll | SumMetrics => {
+                [Train, Update, Gather, Clip, MoveAll, Score, Predict, TurnAll, SumMetrics]
             }
         }
     };
@@ -40,6 +46,9 @@ impl Kernel {
         match self {
             Self::Train => "train",
             Self::Update => "update",
+            Self::Gather => "gather",
+            Self::Clip => "clip",
+            Self::MoveAll => "move_all",
             Self::Score => "score",
             Self::Predict => "predict",
             Self::TurnAll => "turn_all",

@@ -125,8 +125,8 @@ mod tests {
     /// Each is within what a network may have, and beyond what the kernels count to.
     #[test]
     fn what_the_kernels_cannot_count_is_refused() {
-        let conv = |channels, kernel_size, strides, padding| {
-            Layer::Conv2d(Conv2d { strides, padding, ..Conv2d::new(channels, kernel_size) })
+        let conv = |channels, kernel_size, strides, padding: [usize; 2]| {
+            Layer::Conv2d(Conv2d { strides, padding: padding.into(), ..Conv2d::new(channels, kernel_size) })
         };
         let dense = |units| Layer::Dense(Dense::new(units));
         let thin = conv(1, [1, 1], [1 << 30, 1], [1 << 30, 0]);
@@ -154,7 +154,7 @@ mod tests {
     fn records_of_dense_layers_and_gradients_of_convolutions_lie_end_to_end() {
         let conv = |channels| {
             Layer::Conv2d(Conv2d {
-                padding: [1, 1],
+                padding: [1, 1].into(),
                 activation: Some(Activation::Relu),
                 ..Conv2d::new(channels, [3, 3])
             })

@@ -5,6 +5,7 @@
 //!                                                                          └─► record of the image
 //!                                                                                      │
 //!   parameters ◄── update: gradient, and the optimiser's step, 32 parameters to a block ◄┘
+//!       where gradients are clipped: gather (the gradient) ──► clip (its norm, in one block) ──► move_all (the step)
 //! ```
 //!
 //! Partial gradients or a record: where a layer leaves what its parameters' gradient is made of is its own affair.
@@ -35,7 +36,7 @@ use crate::losses::{self, Loss, Targets};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use crate::optimizers::{Encoded, MOST_STATE, Optimizer, State};
+use crate::optimizers::{Averaging, Ema, Encoded, MOST_STATE, Optimizer, State};
 use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
@@ -95,6 +96,8 @@ pub struct CudaEngine<G: Gpu> {
     rates: Growing<G>,
     /// A byte for each parameter: whether it decays.
     decays: Growing<G>,
+    /// The averaged parameters as `turned`.
+    turned_average: Growing<G>,
     scratch: Option<G::Memory>,
     sums: G::Memory,
     /// Those that grow with what they hold.
@@ -135,6 +138,7 @@ struct Run {
     arguments: Arguments,
     images: usize,
     batch_size: usize,
+    clips: bool,
 }
 
 impl Run {
@@ -174,6 +178,7 @@ impl<G: Gpu> CudaEngine<G> {
             sums: gpu.allocate(2 * size_of::<f64>())?,
             rates: Growing::new(),
             decays: Growing::new(),
+            turned_average: Growing::new(),
             partials: Growing::new(),
             records: Growing::new(),
             order: Growing::new(),
@@ -198,8 +203,18 @@ impl<G: Gpu> CudaEngine<G> {
 
     /// Launches what will be captured with nothing to do: drivers may load a kernel at its first launch, and not in a capture.
     fn load_kernels(&self) -> Result<()> {
-        self.gpu.launch(Kernel::Train, 1, self.shared, &Arguments::default())?;
-        self.gpu.launch(Kernel::Update, 1, UPDATE_SHARED, &Arguments::default())
+        let nothing = Arguments::default();
+        self.gpu.launch(Kernel::Train, 1, self.shared, &nothing)?;
+        self.gpu.launch(Kernel::Update, 1, UPDATE_SHARED, &nothing)?;
+        self.gpu.launch(Kernel::Gather, 1, UPDATE_SHARED, &nothing)?;
+        self.gpu.launch(Kernel::MoveAll, 1, 0, &nothing)?;
+        // It writes to the optimiser's memory, of a norm of nothing.
+        self.gpu.launch(
+            Kernel::Clip,
+            1,
+            METRICS_SHARED,
+            &Arguments { optimizer: self.gpu.address(&self.optimizer), ..nothing },
+        )
     }
 
     /// What every launch is told.
@@ -319,15 +334,42 @@ impl<G: Gpu> CudaEngine<G> {
         self.write_rates(optimizer, steps)?;
         self.write_decays(optimizer)?;
         let (gpu, count) = (&self.gpu, self.network.parameter_count());
-        let zeros = || gpu.allocate(count.saturating_mul(size_of::<f32>()));
-        self.state.hand_over(optimizer, zeros, |plane| gpu.clear(plane))?;
+        let bytes = count.saturating_mul(size_of::<f32>());
+        if optimizer.averaging.is_some() {
+            self.turned_average.room(gpu, bytes)?;
+        }
+        let parameters = &self.parameters;
+        let copy = || {
+            let mut values = memory::zeros::<f32>(count)?;
+            gpu.read(parameters, bytemuck::cast_slice_mut(&mut values))?;
+            let mut plane = gpu.allocate(bytes)?;
+            gpu.write(&mut plane, bytemuck::cast_slice(&values))?;
+            Ok(plane)
+        };
+        self.state.hand_over(optimizer, || gpu.allocate(bytes), copy, |plane| gpu.clear(plane))?;
         let mut planes = [0; MOST_STATE];
         for (address, plane) in planes.iter_mut().zip(self.state.planes()) {
             *address = gpu.address(plane);
         }
         let Encoded { rule, settings } = optimizer.encode();
         let (rates, decays, steps) = (self.rates.address(gpu), self.decays.address(gpu), self.state.steps());
-        let optimizer = DeviceOptimizer { steps, begun: steps, planes, rates, decays, rule, settings };
+        let average = self.state.average().map_or(0, |average| gpu.address(average));
+        let average_decay = optimizer.averaging.map_or(0.0, |Averaging::Ema(Ema { decay })| decay);
+        let (clip_norm, share, scale) = (optimizer.clip_norm.unwrap_or_default(), 0.0, 1.0);
+        let optimizer = DeviceOptimizer {
+            steps,
+            begun: steps,
+            planes,
+            rates,
+            decays,
+            average,
+            average_decay,
+            share,
+            clip_norm,
+            scale,
+            rule,
+            settings,
+        };
         gpu.write(&mut self.optimizer, bytemuck::bytes_of(&optimizer))
     }
 
@@ -345,7 +387,7 @@ impl<G: Gpu> CudaEngine<G> {
     }
 
     /// Queues the step of the batch of this number in its run.
-    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, number: usize) -> Result<()> {
+    fn step_on(&self, arguments: &Arguments, batch: Range<usize>, number: usize, clips: bool) -> Result<()> {
         let blocks = self.training_blocks(batch.len());
         let arguments = Arguments {
             first: batch.start as i32,
@@ -360,13 +402,19 @@ impl<G: Gpu> CudaEngine<G> {
         if groups == 0 {
             return Ok(());
         }
-        self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments)
+        if !clips {
+            return self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments);
+        }
+        self.gpu.launch(Kernel::Gather, groups, UPDATE_SHARED, &arguments)?;
+        self.gpu.launch(Kernel::Clip, 1, METRICS_SHARED, &arguments)?;
+        self.gpu.launch(Kernel::MoveAll, self.most_blocks, 0, &arguments)
     }
 
     /// Queues the steps of a piece of a run.
     fn queue(&self, run: &Run, start: usize, images: usize) -> Result<()> {
         for (first, len) in pieces(images, run.batch_size) {
-            self.step_on(&run.arguments, start + first..start + first + len, (start + first) / run.batch_size)?;
+            let batch = start + first..start + first + len;
+            self.step_on(&run.arguments, batch, (start + first) / run.batch_size, run.clips)?;
         }
         Ok(())
     }
@@ -375,6 +423,15 @@ impl<G: Gpu> CudaEngine<G> {
         let graph = |(start, images)| Ok((self.gpu.capture(&mut || self.queue(&run, start, images))?, images));
         let graphs = run.pieces().map(graph).collect::<Result<_>>()?;
         Ok(Epoch { run, graphs })
+    }
+
+    /// As these, but with the averaged parameters where there are some, in both their orders.
+    fn answering(&self, arguments: Arguments) -> Result<Arguments> {
+        let Some(average) = self.state.average() else { return Ok(arguments) };
+        let (parameters, turned) = (self.gpu.address(average), self.turned_average.address(&self.gpu));
+        let arguments = Arguments { parameters, turned, ..arguments };
+        self.gpu.launch(Kernel::TurnAll, self.most_blocks, 0, &arguments)?;
+        Ok(arguments)
     }
 
     /// Queues a kernel that takes images forward.
@@ -413,7 +470,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             let arguments = Arguments { labels, values, ..self.load_batch(&images)? };
             self.loss.tell(&self.gpu, loss.encode(self.network.classes()), std::iter::once(objective.scale()))?;
             self.begin(optimizer, 1)?;
-            self.step_on(&arguments, 0..n, 0)?;
+            self.step_on(&arguments, 0..n, 0, optimizer.clip_norm.is_some())?;
             self.state.count_steps(1);
             let sums = self.sums(n)?;
             Ok(Metrics { weight: objective.weight(), answers: objective.answers(), count: n as u64, ..sums })
@@ -440,7 +497,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.loss.tell(&self.gpu, loss.encode(outputs), weights.iter().map(|weight| losses::scale(*weight)))?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
-        let run = Run { arguments, images: order.len(), batch_size };
+        let run = Run { arguments, images: order.len(), batch_size, clips: optimizer.clip_norm.is_some() };
         let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
         if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
             self.epoch = None;
@@ -481,7 +538,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         self.make_room(indices.len(), 0)?;
         self.loss.tell(&self.gpu, loss.encode(self.network.classes()), std::iter::once(0.0))?;
         self.order.write(&self.gpu, bytemuck::cast_slice(&indices))?;
-        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
+        let own = self.answering(self.arguments())?;
+        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..own };
         for (start, images) in pieces(indices.len(), EVALUATION_BATCH) {
             self.forward(Kernel::Score, &arguments, start..start + images)?;
             self.gpu.synchronize()?;
@@ -494,7 +552,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     /// Of the GPU's memory: what is the network's own, without batches and datasets.
     fn size(&self) -> usize {
         let scratch = if self.scratch.is_some() { self.most_blocks * self.layout.memory_len } else { 0 };
-        ((3 + self.state.planes().len()) * self.network.parameter_count() + scratch) * size_of::<f32>()
+        let averages = 2 * usize::from(self.state.average().is_some());
+        ((3 + averages + self.state.planes().len()) * self.network.parameter_count() + scratch) * size_of::<f32>()
     }
 
     fn predict(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -506,6 +565,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             check_count(n)?;
             self.logits.room(&self.gpu, n.saturating_mul(classes).saturating_mul(size_of::<f32>()))?;
             let arguments = self.load_batch(&images)?;
+            let arguments = self.answering(arguments)?;
             for (start, images) in pieces(n, EVALUATION_BATCH) {
                 self.forward(Kernel::Predict, &arguments, start..start + images)?;
             }
@@ -518,7 +578,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     }
 
     fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
-        self.read_floats(&self.parameters, self.network.parameter_count()).map(Cow::Owned)
+        let shown = self.state.average().unwrap_or(&self.parameters);
+        self.read_floats(shown, self.network.parameter_count()).map(Cow::Owned)
     }
 
     fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {
@@ -565,7 +626,7 @@ mod tests {
     use super::*;
     use crate::dataset::DatasetBuilder;
     use crate::layers::{Conv2d, Layer};
-    use crate::optimizers::Sgd;
+    use crate::optimizers::{Rate, Sgd};
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
         let conv = Layer::Conv2d(Conv2d::new(channels, [3, 3]));
@@ -596,9 +657,9 @@ mod tests {
     }
 
     /// The parameters after three batches more.
-    fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, sgd: Sgd) -> Vec<f32> {
+    fn trained(engine: &mut CudaEngine<Emulated>, dataset: &Dataset, optimizer: impl Into<Optimizer>) -> Vec<f32> {
         let order: Vec<u32> = (0..10).collect();
-        engine.train(dataset, &order, 4, &Loss::default(), &sgd.into(), &Progress::default()).unwrap();
+        engine.train(dataset, &order, 4, &Loss::default(), &optimizer.into(), &Progress::default()).unwrap();
         engine.read_floats(&engine.parameters, engine.network.parameter_count()).unwrap()
     }
 
@@ -611,9 +672,20 @@ mod tests {
         let second = trained(&mut engine, &dataset, Sgd { learning_rate: 0.2, ..sgd });
         assert_ne!(first, second);
         engine.epoch.as_mut().unwrap().graphs.clear();
-        for sgd in [Sgd { learning_rate: 0.3, ..sgd }, Sgd { momentum: 0.0, weight_decay: 0.0, ..sgd }] {
-            assert_eq!(trained(&mut engine, &dataset, sgd), second);
+        let rates = vec![Rate { learning_rate: 0.1, momentum: Some(0.8) }; 3];
+        let averaging = Some(Averaging::Ema(Ema { decay: 0.5 }));
+        for optimizer in [
+            Sgd { learning_rate: 0.3, ..sgd }.into(),
+            Sgd { momentum: 0.0, weight_decay: 0.0, ..sgd }.into(),
+            Optimizer { rates, averaging, ..sgd.into() },
+        ] {
+            assert_eq!(trained(&mut engine, &dataset, optimizer), second);
         }
+        let clipped = |most| Optimizer { clip_norm: Some(most), ..sgd.into() };
+        let third = trained(&mut engine, &dataset, clipped(0.1));
+        assert_ne!(third, second, "a step that clips is of other kernels");
+        engine.epoch.as_mut().unwrap().graphs.clear();
+        assert_eq!(trained(&mut engine, &dataset, clipped(0.2)), third);
     }
 
     /// As the kernels have counted them, and as the engine has.

@@ -12,6 +12,11 @@ pub struct DeviceOptimizer {
     pub(super) planes: [u64; MOST_STATE],
     pub(super) rates: u64,
     pub(super) decays: u64,
+    pub(super) average: u64,
+    pub(super) average_decay: f64,
+    pub(super) share: f32,
+    pub(super) clip_norm: f32,
+    pub(super) scale: f32,
     pub(super) rule: i32,
     pub(super) settings: [i32; SETTINGS],
 }

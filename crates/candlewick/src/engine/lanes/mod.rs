@@ -30,12 +30,16 @@ use crate::simd::InstructionSet;
 use candle_core::{Device, Tensor};
 use pack::{Pack, Rows};
 use program::Program;
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
-use threads::{ROUND, Threads};
+use threads::{Chunk, ROUND, Threads};
 use tile::{Predict, Purpose, Score, Scratch, Train};
-use update::{Part, Update, Weights, for_each_part, parts};
+use update::{Average, Part, Scaled, Squares, Update, Weights, for_each_part, parts};
+
+/// Parameters that a thread averages before it looks for more.
+const AVERAGED_AT_ONCE: usize = 1 << 14;
 
 /// The CPU engine. It takes memory and threads when it has work for them.
 pub struct LanesEngine {
@@ -49,6 +53,8 @@ pub struct LanesEngine {
     /// Of the last step; empty before the first.
     gradient: Vec<f32>,
     state: State<Vec<f32>>,
+    /// Of each part's gradient; empty before the first step that clips.
+    squares: Vec<f64>,
 }
 
 impl LanesEngine {
@@ -74,6 +80,7 @@ impl LanesEngine {
             parameters: memory::zeros(network.parameter_count())?,
             gradient: Vec::new(),
             state: State::new(),
+            squares: Vec::new(),
             threads: Threads::new(threads)?,
             network,
             program,
@@ -89,7 +96,11 @@ impl LanesEngine {
         if self.gradient.is_empty() {
             self.gradient = memory::zeros(count)?;
         }
-        self.state.hand_over(optimizer, || memory::zeros(count), |plane| clear(plane))
+        if optimizer.clip_norm.is_some() && self.squares.is_empty() {
+            self.squares = memory::zeros(self.parts.len())?;
+        }
+        let copy = || memory::copy(&self.parameters);
+        self.state.hand_over(optimizer, || memory::zeros(count), copy, |plane| clear(plane))
     }
 
     /// A step, within the leased threads.
@@ -124,15 +135,43 @@ impl LanesEngine {
 
     /// From the chunks to the gradient, and after a batch's last round to the parameters.
     fn update(&mut self, is_first: bool, step: Option<Step>) {
+        let at_once = step.filter(|step| !step.clips());
+        self.for_each_part(|set, program, part, chunks, weights| {
+            set.run(Update { program, part, chunks, is_first, step: at_once, weights });
+        });
+        let Some(step) = step else { return };
+        if step.clips() {
+            let scale = step.scale(self.sum_squares());
+            self.for_each_part(|set, _, part, _, weights| set.run(Scaled { part, step, scale, weights }));
+        }
+        if let Some(share) = step.share {
+            self.average(share);
+        }
+    }
+
+    fn for_each_part(&mut self, work: impl Fn(InstructionSet, &Program, &Part, &[Chunk], Weights<'_>) + Sync) {
         let (set, program, chunks) = (self.set, &self.program, self.threads.chunks());
         let mut planes = Planes::default();
         for (plane, own) in planes.iter_mut().zip(self.state.planes_mut()) {
             *plane = own;
         }
         let weights = Weights { parameters: &mut self.parameters, gradient: &mut self.gradient, planes };
-        for_each_part(&self.parts, weights, &|part, weights| {
-            set.run(Update { program, part, chunks, is_first, step, weights });
-        });
+        for_each_part(&self.parts, weights, &|part, weights| work(set, program, part, chunks, weights));
+    }
+
+    /// Of the whole gradient: part by part, and then in the order of the parts.
+    fn sum_squares(&mut self) -> f64 {
+        let (set, gradient) = (self.set, &self.gradient);
+        let parts = self.squares.par_iter_mut().zip(&self.parts[..]);
+        parts.for_each(|(squares, part)| *squares = set.run(Squares { part, gradient }));
+        self.squares.iter().sum()
+    }
+
+    /// After a step: the average of all parameters, also of those that no step moves.
+    fn average(&mut self, share: f32) {
+        let (set, Some(average)) = (self.set, self.state.average_mut()) else { return };
+        let pieces = average.par_chunks_mut(AVERAGED_AT_ONCE).zip(self.parameters.par_chunks(AVERAGED_AT_ONCE));
+        pieces.for_each(|(average, parameters)| set.run(Average { share, average, parameters }));
     }
 }
 
@@ -142,8 +181,9 @@ impl Engine for LanesEngine {
     }
 
     fn size(&self) -> usize {
-        let vectors = [&self.parameters, &self.gradient].into_iter().chain(self.state.planes());
-        self.threads.size() + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
+        let vectors = [&self.parameters, &self.gradient].into_iter().chain(self.state.kept());
+        let squares = size_of_val(&self.squares[..]);
+        self.threads.size() + squares + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }
 
     fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
@@ -192,7 +232,7 @@ impl Engine for LanesEngine {
         let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         self.threads.prepare(&self.program, Purpose::Answer, indices.len())?;
-        let (set, program, parameters) = (self.set, &self.program, &self.parameters);
+        let (set, program, parameters) = (self.set, &self.program, self.state.average().unwrap_or(&self.parameters));
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, &indices)?;
@@ -215,7 +255,7 @@ impl Engine for LanesEngine {
         let classes = self.network.classes();
         let mut logits = memory::zeros(n.saturating_mul(classes))?;
         self.threads.prepare(&self.program, Purpose::Answer, n)?;
-        let (set, program, parameters) = (self.set, &self.program, &self.parameters);
+        let (set, program, parameters) = (self.set, &self.program, self.state.average().unwrap_or(&self.parameters));
         let threads = self.threads.lease()?;
         with_images(images, |images| {
             threads.install(|| {
@@ -233,7 +273,7 @@ impl Engine for LanesEngine {
     }
 
     fn flat_parameters(&self) -> Result<Cow<'_, [f32]>> {
-        Ok(Cow::Borrowed(&self.parameters))
+        Ok(Cow::Borrowed(self.state.average().unwrap_or(&self.parameters)))
     }
 
     fn flat_gradient(&self) -> Result<Cow<'_, [f32]>> {

@@ -200,7 +200,7 @@ mod tests {
         let conv = |channels, kernel, stride, padding, activation| {
             Layer::Conv2d(Conv2d {
                 strides: [stride; 2],
-                padding: [padding; 2],
+                padding: [padding; 2].into(),
                 activation,
                 ..Conv2d::new(channels, [kernel; 2])
             })

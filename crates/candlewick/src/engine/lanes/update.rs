@@ -4,7 +4,7 @@ use super::program::{Instruction, Program};
 use super::threads::Chunk;
 use crate::layers::{LaneOperation, Left};
 use crate::network::{Network, Parameter};
-use crate::optimizers::{self, Planes};
+use crate::optimizers::{self, Planes, follow, squares};
 use crate::simd::{Kernel, Lane, Lanes, Real};
 use std::ops::Range;
 
@@ -70,13 +70,13 @@ impl Part {
         operation.gradient(l, self.range.start - own.start..self.range.end - own.start, left, gradient);
     }
 
-    /// Moves the part's parameters by their gradient.
+    /// Moves the part's parameters by `scale` times their gradient.
     #[inline(always)]
-    fn step(&self, step: &optimizers::Step, weights: Weights<'_>) {
+    fn step(&self, step: &optimizers::Step, scale: f32, weights: Weights<'_>) {
         let Weights { parameters, gradient, mut planes } = weights;
         for Segment { range, is_weight } in &self.segments {
             let own = planes.each_mut().map(|plane| of(plane, range));
-            step.apply(*is_weight, 1.0, &mut parameters[range.clone()], &gradient[range.clone()], own);
+            step.apply(*is_weight, scale, &mut parameters[range.clone()], &gradient[range.clone()], own);
         }
     }
 }
@@ -120,7 +120,7 @@ pub fn for_each_part(parts: &[Part], weights: Weights<'_>, work: &(impl Fn(&Part
     }
 }
 
-/// A part's gradient of a round and, after a batch's last, the optimiser's step.
+/// A part's gradient of a round and, where its step takes no more than that, the optimiser's step.
 pub struct Update<'a> {
     pub program: &'a Program,
     pub part: &'a Part,
@@ -141,9 +141,64 @@ impl Kernel for Update<'_> {
                 let records = chunks.iter().flat_map(|chunk| chunk.records().chunks_exact(program.record_len));
                 part.gradient(l, program, is_first, gradients, records, weights.gradient);
                 if let Some(step) = step {
-                    part.step(&step, weights);
+                    part.step(&step, 1.0, weights);
                 }
             },
+        );
+    }
+}
+
+/// The sum of squares of a part's gradient.
+pub struct Squares<'a> {
+    pub part: &'a Part,
+    /// Of all parameters.
+    pub gradient: &'a [f32],
+}
+
+impl Kernel for Squares<'_> {
+    type Output = f64;
+    fn run<L: Lanes<Real = f32>>(self, l: L) -> f64 {
+        let Self { part, gradient } = self;
+        l.run(
+            #[inline(always)]
+            || squares(&gradient[part.range.clone()]),
+        )
+    }
+}
+
+/// The optimiser's step of a part by `scale` times its gradient, which is there.
+pub struct Scaled<'a> {
+    pub part: &'a Part,
+    pub step: optimizers::Step,
+    pub scale: f32,
+    pub weights: Weights<'a>,
+}
+
+impl Kernel for Scaled<'_> {
+    type Output = ();
+    fn run<L: Lanes<Real = f32>>(self, l: L) {
+        let Self { part, step, scale, weights } = self;
+        l.run(
+            #[inline(always)]
+            || part.step(&step, scale, weights),
+        );
+    }
+}
+
+/// Moves the average of some parameters after a step.
+pub struct Average<'a> {
+    pub share: f32,
+    pub average: &'a mut [f32],
+    pub parameters: &'a [f32],
+}
+
+impl Kernel for Average<'_> {
+    type Output = ();
+    fn run<L: Lanes<Real = f32>>(self, l: L) {
+        let Self { share, average, parameters } = self;
+        l.run(
+            #[inline(always)]
+            || follow(share, average, parameters),
         );
     }
 }

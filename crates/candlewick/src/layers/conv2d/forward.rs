@@ -4,7 +4,7 @@
 use super::Placed;
 use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
 
-/// z = conv(x, w) + b, where `x` is padded.
+/// z = conv(x, w) + b, where `x` is padded and `b` is empty if there is none.
 #[inline(always)]
 pub(super) fn forward<L: Lanes>(
     conv: &Placed,
@@ -42,7 +42,7 @@ impl<L: Lanes> RegisterTile for Forward<'_, L> {
         let [stride_y, stride_x] = conv.strides;
         let mut sums = [[l.splat(L::Real::ZERO); X]; O];
         for i in 0..O {
-            sums[i] = [l.splat(b[o + i]); X];
+            sums[i] = [l.splat(b.get(o + i).copied().unwrap_or(L::Real::ZERO)); X];
         }
         for c in 0..conv.in_channels {
             for ky in 0..kernel_height {
@@ -85,20 +85,21 @@ mod tests {
     /// The formula at the top of mod.rs, read aloud.
     fn by_definition(conv: &Placed, x: &[Lane<f64>], w: &[f64], b: &[f64]) -> Vec<Lane<f64>> {
         let mut z = Vec::new();
+        let (in_channels, out_channels) = (conv.in_channels / conv.groups, conv.out_channels / conv.groups);
         for o in 0..conv.out_channels {
+            let first = o / out_channels * in_channels;
             for oy in 0..conv.output[0] {
                 for ox in 0..conv.output[1] {
-                    let mut sum = [b[o]; 16];
-                    for c in 0..conv.in_channels {
+                    let mut sum = [b.get(o).copied().unwrap_or(0.0); 16];
+                    for c in 0..in_channels {
                         for ky in 0..conv.kernel_size[0] {
                             for kx in 0..conv.kernel_size[1] {
                                 let y = (oy * conv.strides[0] + ky).wrapping_sub(conv.padding[0]);
                                 let column = (ox * conv.strides[1] + kx).wrapping_sub(conv.padding[1]);
                                 if y < conv.input[0] && column < conv.input[1] {
-                                    let tap = ((o * conv.in_channels + c) * conv.kernel_size[0] + ky)
-                                        * conv.kernel_size[1]
-                                        + kx;
-                                    let pixel = x[(c * conv.input[0] + y) * conv.input[1] + column].0;
+                                    let tap =
+                                        ((o * in_channels + c) * conv.kernel_size[0] + ky) * conv.kernel_size[1] + kx;
+                                    let pixel = x[((first + c) * conv.input[0] + y) * conv.input[1] + column].0;
                                     for (sum, pixel) in sum.iter_mut().zip(pixel) {
                                         *sum += w[tap] * pixel;
                                     }
@@ -118,7 +119,7 @@ mod tests {
         for conv in table() {
             let mut numbers = Numbers::new();
             let x = numbers.lanes(conv.in_channels * conv.input[0] * conv.input[1]);
-            let own = numbers.vec(conv.weights() + conv.out_channels);
+            let own = numbers.vec(conv.own_len());
             let (w, b) = own.split_at(conv.weights());
             let output = conv.out_channels * conv.output[0] * conv.output[1];
             let (z, expected) = (flat(&forward(&conv, &own, &x, output)), flat(&by_definition(&conv, &x, w, b)));

@@ -4,28 +4,32 @@
 //!   z[o][oy][ox] = b[o] + Σ w[o][c][ky][kx] · p[c][oy·sy + ky][ox·sx + kx]        over c, ky, kx
 //! ```
 //!
-//! where p is x with rows and columns of zeros around it. What the lanes do is in a file for each pass.
+//! where p is x with rows and columns of zeros around it. In groups, each is such a convolution of its own channels. What the lanes do is in a file for each pass.
 
+mod depthwise;
 mod forward;
 mod input_gradient;
+mod padding;
+mod reference;
 mod weight_gradient;
 
+pub use padding::Padding;
+
+use super::Operation;
 use super::device::DeviceOperation;
 use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
-use super::plan::{Describe, Draw, ParameterPlan, Plan};
-use super::reference::{Reference, every};
-use super::{Operation, windows};
+use super::plan::{Describe, Draw, ParameterPlan, Plan, is_yes, yes};
 use crate::activations::Activation;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::initializers::Initializer;
 use crate::kernels::numbers;
-use crate::shape::{image, require_positive, require_room};
+use crate::shape::{image, invalid_shape, require_positive, require_room};
 use crate::simd::{Lane, Lanes, Real};
-use candle_core::Tensor;
-use candle_nn::{Conv2dConfig, Module};
+use padding::Direction;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// A convolution of (C, H, W) with `channels` kernels of (C, kernel_size), plus a bias a channel, as its user writes it.
+/// A convolution of (C, H, W) with `channels` kernels of (C / groups, kernel_size), plus a bias a channel, as its user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Conv2d {
@@ -36,9 +40,22 @@ pub struct Conv2d {
     /// Steps between windows; 1 by default.
     #[serde(default = "ones")]
     pub strides: [usize; 2],
-    /// Rows and columns of zeros on each side; none by default.
+    /// Zeros on each side; none by default.
     #[serde(default)]
-    pub padding: [usize; 2],
+    pub padding: Padding,
+    /// Parts of equal size that channels in and out are divided into, each convolved by itself; 1 by default. As many as there are
+    /// channels in make the convolution depthwise.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub groups: usize,
+    /// Whether there is a bias; by default there is.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub use_bias: bool,
+    /// How the kernels begin; by default as the network's initialiser says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_init: Option<Initializer>,
+    /// How the bias begins; by default at zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bias_init: Option<Initializer>,
     /// Applied to the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
@@ -48,26 +65,84 @@ fn ones() -> [usize; 2] {
     [1, 1]
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(groups: &usize) -> bool {
+    *groups == 1
+}
+
 impl Conv2d {
     /// One of as many channels and kernels of this height and width, all else as by default.
     pub fn new(channels: usize, kernel_size: [usize; 2]) -> Self {
-        Self { channels, kernel_size, strides: ones(), padding: [0, 0], activation: None }
+        Self {
+            channels,
+            kernel_size,
+            strides: ones(),
+            padding: Padding::default(),
+            groups: 1,
+            use_bias: true,
+            kernel_init: None,
+            bias_init: None,
+            activation: None,
+        }
     }
 
-    /// Strides within and at the kernel, padding, sides that differ.
+    /// Strides within and at the kernel, padding, sides that differ, groups, with and without a bias.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
+        let new = Self::new;
         [
-            ([5, 5], [1, 1], [0, 0], Some(Activation::Sigmoid)),
-            ([3, 3], [1, 1], [1, 1], None),
-            ([3, 2], [2, 2], [1, 0], Some(Activation::Relu)),
+            Self { activation: Some(Activation::Sigmoid), ..new(5, [5, 5]) },
+            Self { padding: [1, 1].into(), use_bias: false, ..new(5, [3, 3]) },
+            Self { strides: [2, 2], padding: [1, 0].into(), activation: Some(Activation::Relu), ..new(5, [3, 2]) },
+            Self { padding: Padding::Same, bias_init: Some(Initializer::constant(0.1)), ..new(3, [4, 3]) },
+            Self { groups: 2, padding: [1, 1].into(), kernel_init: Some(Initializer::he_normal()), ..new(4, [3, 3]) },
+            Self { groups: 2, strides: [2, 1], use_bias: false, ..new(2, [2, 3]) },
         ]
         .into_iter()
-        .map(|(kernel_size, strides, padding, activation)| Self {
+    }
+
+    /// Its sizes, for images of `[c, h, w]`.
+    fn place(&self, name: &str, [c, h, w]: [usize; 3]) -> Result<Placed> {
+        let Self { channels, kernel_size, strides, .. } = *self;
+        require_positive(name, &[channels, strides[0], strides[1]], "channels and strides")?;
+        self.require_whole_groups(name, c)?;
+        let direction = |side, i: usize, input| Direction { side, input, kernel: kernel_size[i], stride: strides[i] };
+        let ([above, below], height) = self.padding.place(name, 0, direction("height", 0, h))?;
+        let ([left, right], width) = self.padding.place(name, 1, direction("width", 1, w))?;
+        let padded = [c, h.saturating_add(above + below), w.saturating_add(left + right)];
+        require_room(format_args!("{name}'s padded input"), &padded)?;
+        Ok(Placed {
+            in_channels: c,
+            out_channels: channels,
+            groups: self.groups,
+            use_bias: self.use_bias,
+            input: [h, w],
+            output: [height, width],
+            kernel_size,
             strides,
-            padding,
-            activation,
-            ..Self::new(5, kernel_size)
+            padding: [above, left],
+            padding_after: [below, right],
         })
+    }
+
+    fn require_whole_groups(&self, name: &str, in_channels: usize) -> Result<()> {
+        let Self { channels, groups, .. } = *self;
+        require_positive(name, &[groups], "groups")?;
+        if !channels.is_multiple_of(groups) {
+            let message = format!(
+                "{name} has {channels} channels in {groups} groups; make the channels a multiple of the groups"
+            );
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        if !in_channels.is_multiple_of(groups) {
+            return Err(invalid_shape(format!(
+                "{name} has {groups} groups, but {in_channels} channels reach it, which is no multiple of that; make the groups \
+                 divide them"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -77,32 +152,19 @@ impl Describe for Conv2d {
     }
 
     fn plan(&self, name: &str, input: &[usize]) -> Result<Plan> {
-        let Self { channels, kernel_size, strides, padding, activation } = *self;
-        let [c, h, w] = image(name, input)?;
-        require_positive(name, &[channels, strides[0], strides[1]], "channels and strides")?;
-        let height = windows::count(name, "height", h, kernel_size[0], strides[0], padding[0])?;
-        let width = windows::count(name, "width", w, kernel_size[1], strides[1], padding[1])?;
-        let padded = [c, h + 2 * padding[0], w + 2 * padding[1]];
-        require_room(format_args!("{name}'s padded input"), &padded)?;
-        let area = kernel_size[0] * kernel_size[1];
-        let draw = Draw::Weight { fan_in: c * area, fan_out: channels.saturating_mul(area), init: None };
-        let weight = vec![channels, c, kernel_size[0], kernel_size[1]];
+        let placed = self.place(name, image(name, input)?)?;
+        let Self { channels, kernel_size: [kh, kw], kernel_init, bias_init, .. } = *self;
+        // As PyTorch counts them: all channels out, whatever the groups.
+        let (fan_in, fan_out) = (placed.taps(), channels.saturating_mul(kh * kw));
+        let draw = Draw::Weight { fan_in, fan_out, init: kernel_init };
+        let shape = vec![channels, placed.in_channels / placed.groups, kh, kw];
+        let mut parameters = vec![ParameterPlan { role: "weight", shape, draw }];
+        parameters.extend(ParameterPlan::bias(name, channels, self.use_bias, bias_init)?);
         Ok(Plan {
-            output: vec![channels, height, width],
-            parameters: vec![
-                ParameterPlan { role: "weight", shape: weight, draw },
-                ParameterPlan { role: "bias", shape: vec![channels], draw: Draw::bias(None) },
-            ],
-            operation: Operation::Conv2d(Placed {
-                in_channels: c,
-                out_channels: channels,
-                input: [h, w],
-                output: [height, width],
-                kernel_size,
-                strides,
-                padding,
-            }),
-            activation,
+            output: vec![channels, placed.output[0], placed.output[1]],
+            parameters,
+            operation: Operation::Conv2d(placed),
+            activation: self.activation,
         })
     }
 }
@@ -114,6 +176,10 @@ pub struct Placed {
     pub in_channels: usize,
     /// OC
     pub out_channels: usize,
+    /// Parts that C and OC are divided into.
+    pub groups: usize,
+    /// Whether b is there.
+    pub use_bias: bool,
     /// H and W of the input.
     pub input: [usize; 2],
     /// OH and OW.
@@ -122,14 +188,16 @@ pub struct Placed {
     pub kernel_size: [usize; 2],
     /// sy and sx.
     pub strides: [usize; 2],
-    /// Rows above and below, columns left and right.
+    /// Rows above, columns left.
     pub padding: [usize; 2],
+    /// Rows below, columns right.
+    pub padding_after: [usize; 2],
 }
 
-/// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C][KH][KW]`, then b, `[OC]`. A chunk holds the gradient by own.
+/// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C / groups][KH][KW]`, then b, `[OC]`, if there is one. A chunk holds the gradient by own.
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
-        Needs { scratch: self.scratch_len(), chunk: self.weights() + self.out_channels, ..Needs::default() }
+        Needs { scratch: self.scratch_len(), chunk: self.own_len(), ..Needs::default() }
     }
 
     /// z = conv(x, w) + b
@@ -145,8 +213,16 @@ impl LaneOperation for Placed {
         l.run(
             #[inline(always)]
             || {
-                let x = self.pad_input(x, scratch);
-                forward::forward(self, l, x, w, b, z);
+                let group = self.one_group();
+                for g in 0..self.groups {
+                    let x = group.pad_input(self.part(x, g), scratch);
+                    let (w, b, z) = (self.part(w, g), self.part(b, g), self.part_mut(z, g));
+                    if self.is_depthwise() {
+                        depthwise::forward(&group, l, x, w, b, z);
+                    } else {
+                        forward::forward(&group, l, x, w, b, z);
+                    }
+                }
             },
         );
     }
@@ -164,8 +240,16 @@ impl LaneOperation for Placed {
         l.run(
             #[inline(always)]
             || {
-                let x = self.pad_input(seen.x, scratch);
-                weight_gradient::weight_gradient(self, l, x, seen.dy, dw);
+                let group = self.one_group();
+                for g in 0..self.groups {
+                    let x = group.pad_input(self.part(seen.x, g), scratch);
+                    let (dz, dw) = (self.part(seen.dy, g), self.part_mut(dw, g));
+                    if self.is_depthwise() {
+                        depthwise::weight_gradient(&group, l, x, dz, dw);
+                    } else {
+                        weight_gradient::weight_gradient(&group, l, x, dz, dw);
+                    }
+                }
                 for (plane, db) in seen.dy.chunks_exact(self.output[0] * self.output[1]).zip(db) {
                     *db += sum_all(l, plane);
                 }
@@ -177,12 +261,22 @@ impl LaneOperation for Placed {
         let w = &own[..self.weights()];
         l.run(
             #[inline(always)]
-            || input_gradient::input_gradient(self, l, w, seen.dy, dx),
+            || {
+                let group = self.one_group();
+                for g in 0..self.groups {
+                    let (w, dz, dx) = (self.part(w, g), self.part(seen.dy, g), self.part_mut(dx, g));
+                    if self.is_depthwise() {
+                        depthwise::input_gradient(&group, l, w, dz, dx);
+                    } else {
+                        input_gradient::input_gradient(&group, l, w, dz, dx);
+                    }
+                }
+            },
         );
     }
 
     fn pieces(&self) -> Vec<Range<usize>> {
-        pieces(self.weights() + self.out_channels, PIECE).collect()
+        pieces(self.own_len(), PIECE).collect()
     }
 
     #[inline(always)]
@@ -204,13 +298,14 @@ impl LaneOperation for Placed {
 /// `struct Conv2d`; partial gradients are by own.
 impl DeviceOperation for Placed {
     const KIND: i32 = 0;
-    type Words = [i32; 12];
+    type Words = [i32; 14];
 
-    fn words(&self, _: usize) -> Result<[i32; 12]> {
+    fn words(&self, _: usize) -> Result<[i32; 14]> {
         let Self { in_channels, out_channels, input: [h, w], output: [oh, ow], .. } = *self;
         let ([kh, kw], [sy, sx], [py, px]) = (self.kernel_size, self.strides, self.padding);
-        numbers([h + 2 * py, w + 2 * px])?; // a window's place among them
-        numbers([in_channels, h, w, out_channels, oh, ow, kh, kw, sy, sx, py, px])
+        numbers(self.padded_size())?; // a window's place among them
+        let (groups, use_bias) = (self.groups, usize::from(self.use_bias));
+        numbers([in_channels, h, w, out_channels, oh, ow, kh, kw, sy, sx, py, px, groups, use_bias])
     }
 
     fn partial_len(&self) -> usize {
@@ -223,26 +318,57 @@ impl Placed {
         self.out_channels * self.taps()
     }
 
-    /// Lanes of scratch memory for the padded input. Of absurd shapes, this may be more than a usize; no memory is found for
+    fn own_len(&self) -> usize {
+        self.weights() + if self.use_bias { self.out_channels } else { 0 }
+    }
+
+    /// Whether each channel is convolved by itself.
+    fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.groups == self.in_channels
+    }
+
+    /// A group as a convolution of its own.
+    fn one_group(&self) -> Self {
+        let (in_channels, out_channels) = (self.in_channels / self.groups, self.out_channels / self.groups);
+        Self { in_channels, out_channels, groups: 1, ..*self }
+    }
+
+    /// Group `g`'s of what lies group after group.
+    fn part<'a, T>(&self, all: &'a [T], g: usize) -> &'a [T] {
+        let len = all.len() / self.groups;
+        &all[g * len..][..len]
+    }
+
+    fn part_mut<'a, T>(&self, all: &'a mut [T], g: usize) -> &'a mut [T] {
+        let len = all.len() / self.groups;
+        &mut all[g * len..][..len]
+    }
+
+    /// Lanes of scratch memory for a group's padded input. Of absurd shapes, this may be more than a usize; no memory is found for
     /// it, and that is the error.
     fn scratch_len(&self) -> usize {
         let [height, width] = self.padded_size();
-        if self.padding == [0, 0] { 0 } else { self.in_channels.saturating_mul(height).saturating_mul(width) }
+        let channels = self.in_channels / self.groups;
+        if self.is_padded() { channels.saturating_mul(height).saturating_mul(width) } else { 0 }
     }
 
     /// Kernels' values for one output channel.
     fn taps(&self) -> usize {
-        self.in_channels * self.kernel_size[0] * self.kernel_size[1]
+        self.in_channels / self.groups * self.kernel_size[0] * self.kernel_size[1]
+    }
+
+    fn is_padded(&self) -> bool {
+        self.padded_size() != self.input
     }
 
     fn padded_size(&self) -> [usize; 2] {
-        std::array::from_fn(|i| self.input[i] + 2 * self.padding[i])
+        std::array::from_fn(|i| self.padding[i] + self.input[i] + self.padding_after[i])
     }
 
     /// `[C][H][W]` with zeros around it, in `scratch`; the input itself where there is no padding.
     #[inline(always)]
     fn pad_input<'a, R: Real>(&self, x: &'a [Lane<R>], scratch: &'a mut [Lane<R>]) -> &'a [Lane<R>] {
-        if self.padding == [0, 0] {
+        if !self.is_padded() {
             return x;
         }
         let [height, width] = self.padded_size();
@@ -276,31 +402,11 @@ fn sum_all<L: Lanes>(l: L, plane: &[Lane<L::Real>]) -> L::Real {
     l.sum(l.add(l.add(l.add(a, b), l.add(c, d)), l.add(l.add(e, f), l.add(g, h))))
 }
 
-/// Where windows lie apart, those between are computed and left out: candle's convolution has one stride for both sides, and no
-/// gradient where the sides leave unlike remainders.
-impl Reference for Placed {
-    fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
-        let [vertical, horizontal] = self.padding;
-        let x = x.pad_with_zeros(2, vertical, vertical)?.pad_with_zeros(3, horizontal, horizontal)?;
-        let conv = candle_nn::Conv2d::new(own[0].clone(), Some(own[1].clone()), Conv2dConfig::default());
-        let [down, across] = self.strides;
-        every(&every(&conv.forward(&x)?, 2, down)?, 3, across)
-    }
-
-    /// The padded input, and the output of windows one step apart.
-    fn values_on_the_way(&self) -> usize {
-        let [height, width] = self.padded_size();
-        let apart: [usize; 2] = std::array::from_fn(|i| self.padded_size()[i] - self.kernel_size[i] + 1);
-        let all = self.out_channels.saturating_mul(apart[0]).saturating_mul(apart[1]);
-        all.saturating_add(self.in_channels.saturating_mul(height).saturating_mul(width))
-    }
-}
-
 #[cfg(test)]
 mod examples {
     use super::Placed;
 
-    pub fn conv(
+    fn conv(
         [in_channels, out_channels]: [usize; 2],
         input: [usize; 2],
         kernel_size: [usize; 2],
@@ -308,12 +414,23 @@ mod examples {
         padding: [usize; 2],
     ) -> Placed {
         let output = std::array::from_fn(|i| (input[i] + 2 * padding[i] - kernel_size[i]) / strides[i] + 1);
-        Placed { in_channels, out_channels, input, output, kernel_size, strides, padding }
+        Placed {
+            in_channels,
+            out_channels,
+            groups: 1,
+            use_bias: true,
+            input,
+            output,
+            kernel_size,
+            strides,
+            padding,
+            padding_after: padding,
+        }
     }
 
     /// Edges: one channel, a kernel as large as the input, 1x1, strides within, at and beyond the kernel, inputs left over,
     /// padding below, at and beyond the kernel, sides that differ, channels that leave remainders of register tiles.
-    pub fn table() -> Vec<Placed> {
+    fn of_one_group() -> Vec<Placed> {
         vec![
             conv([1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
             conv([1, 6], [9, 9], [5, 5], [1, 1], [0, 0]),
@@ -332,11 +449,43 @@ mod examples {
             conv([1, 1], [4, 4], [1, 1], [3, 3], [2, 2]),
         ]
     }
+
+    /// Groups: of one channel, in and out, at every stride and with rows that leave remainders of register tiles; of several.
+    fn of_groups() -> impl Iterator<Item = Placed> {
+        [
+            (3, conv([3, 3], [5, 19], [3, 3], [1, 1], [1, 1])),
+            (2, conv([2, 4], [6, 7], [3, 3], [2, 2], [1, 1])),
+            (2, conv([2, 2], [9, 11], [5, 4], [3, 1], [2, 0])),
+            (4, conv([4, 4], [7, 7], [1, 1], [1, 3], [0, 1])),
+            (2, conv([2, 6], [4, 4], [4, 4], [1, 1], [3, 3])),
+            (2, conv([2, 2], [2, 3], [1, 2], [4, 4], [2, 5])),
+            (2, conv([4, 6], [5, 6], [3, 3], [1, 1], [1, 1])),
+            (3, conv([6, 3], [6, 5], [2, 3], [2, 1], [0, 2])),
+        ]
+        .into_iter()
+        .map(|(groups, conv)| Placed { groups, ..conv })
+    }
+
+    /// All of them; some again without a bias; and some with more zeros at the end than at the beginning.
+    pub fn table() -> Vec<Placed> {
+        let mut table = of_one_group();
+        table.extend(of_groups());
+        let without: Vec<_> = table.iter().step_by(3).map(|conv| Placed { use_bias: false, ..*conv }).collect();
+        let uneven = table.iter().step_by(2).filter(|conv| conv.strides == [1, 1]).map(|conv| Placed {
+            padding_after: conv.padding.map(|before| before + 1),
+            output: conv.output.map(|windows| windows + 1),
+            ..*conv
+        });
+        let uneven: Vec<_> = uneven.collect();
+        table.into_iter().chain(without).chain(uneven).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::examples::table;
+    use super::{Conv2d, Describe, Padding};
+    use crate::error::Code;
     use crate::layers::finite_differences::check_operation;
 
     #[test]
@@ -344,7 +493,53 @@ mod tests {
         for conv in table() {
             let input = conv.in_channels * conv.input[0] * conv.input[1];
             let output = conv.out_channels * conv.output[0] * conv.output[1];
-            check_operation(&format!("{conv:?}"), &conv, input, conv.weights() + conv.out_channels, output);
+            check_operation(&format!("{conv:?}"), &conv, input, conv.own_len(), output);
         }
+    }
+
+    #[test]
+    fn groups_share_out_the_channels() {
+        let plan = |groups, channels| Conv2d { groups, ..Conv2d::new(channels, [3, 2]) }.plan("conv0", &[6, 5, 5]);
+        assert_eq!(plan(3, 9).unwrap().parameters[0].shape, [9, 2, 3, 2]);
+        for (groups, channels, code, named) in [
+            (0, 4, Code::InvalidArgument, "conv0 has groups of 0"),
+            (3, 4, Code::InvalidArgument, "conv0 has 4 channels in 3 groups"),
+            (4, 8, Code::InvalidShape, "conv0 has 4 groups, but 6 channels reach it"),
+        ] {
+            let error = plan(groups, channels).unwrap_err();
+            assert!(error.code == code && error.message.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn fans_are_counted_as_by_pytorch() {
+        let conv = Conv2d { groups: 2, ..Conv2d::new(10, [3, 2]) };
+        let plan = conv.plan("conv0", &[4, 5, 5]).unwrap();
+        let draw = format!("{:?}", plan.parameters[0].draw);
+        assert!(draw.contains("fan_in: 12, fan_out: 60"), "{draw}");
+    }
+
+    #[test]
+    fn the_same_size_is_kept_with_the_odd_zero_at_the_end() {
+        let same = |kernel_size, strides| Conv2d { padding: Padding::Same, strides, ..Conv2d::new(1, kernel_size) };
+        let placed = same([4, 3], [1, 1]).place("conv0", [1, 2, 7]).unwrap();
+        assert_eq!((placed.output, placed.padding, placed.padding_after), ([2, 7], [1, 1], [2, 1]));
+        for (kernel_size, strides, named) in [
+            ([3, 3], [1, 2], "conv0 has strides of 2 with padding \"same\""),
+            ([0, 3], [1, 1], "conv0 has a window of height 0"),
+            ([usize::MAX, 1], [1, 1], "conv0's padded input"),
+        ] {
+            let error = same(kernel_size, strides).place("conv0", [1, 2, 7]).unwrap_err();
+            assert!(error.message.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_bias_is_no_parameter() {
+        let without = Conv2d { use_bias: false, ..Conv2d::new(2, [1, 1]) };
+        assert_eq!(without.plan("conv0", &[1, 1, 1]).unwrap().parameters.len(), 1);
+        let given = Conv2d { bias_init: Some(crate::initializers::Initializer::zeros()), ..without };
+        let error = given.plan("conv0", &[1, 1, 1]).unwrap_err();
+        assert!(error.message.contains("conv0 has a biasInit, but no bias"), "{error}");
     }
 }
