@@ -1,13 +1,15 @@
 // The list of layers: a kind, and a case of `with_layer`. Nothing else in the kernels knows a layer by name.
 #pragma once
 #include "activation.cuh"
+#include "add.cuh"
 #include "avg_pool2d.cuh"
+#include "batch_norm.cuh"
 #include "conv2d.cuh"
 #include "dense.cuh"
 #include "max_pool2d.cuh"
 
 // Their numbers, as in src/layers/.
-enum class Kind : int { CONV2D, MAX_POOL2D, AVG_POOL2D, DENSE, ACTIVATION };
+enum class Kind : int { CONV2D, MAX_POOL2D, AVG_POOL2D, DENSE, ACTIVATION, BATCH_NORM, ADD };
 
 // A layer in its place.
 struct Operation {
@@ -27,6 +29,8 @@ template <class Work> DEVICE auto with_layer(const Operation &op, Work work) {
     case Kind::AVG_POOL2D: return work(as<AvgPool2d>(op.words));
     case Kind::DENSE: return work(as<Dense>(op.words));
     case Kind::ACTIVATION: return work(as<Activation>(op.words));
+    case Kind::BATCH_NORM: return work(as<BatchNorm>(op.words));
+    case Kind::ADD: return work(as<Add>(op.words));
   }
   UNREACHABLE;
 }

@@ -33,7 +33,7 @@ mod tests {
         for (text, expected) in [
             (sgd.replace("momentum", "momentun"), "unknown field `momentun`, expected one of `learningRate`, `mom"),
             (sgd.replace("0.05", "null"), "invalid type: null, expected f32"),
-            (sgd.replace("sgd", "sgdd"), "unknown variant `sgdd`, expected `sgd`"),
+            (sgd.replace("sgd", "sgdd"), "unknown variant `sgdd`, expected one of `sgd`"),
             (r#"{"learningRate":1}"#.to_owned(), "missing field `kind`"),
             (sgd[..20].to_owned(), "EOF"),
             (r#"["sgd",0.1]"#.to_owned(), r#"it begins with ["sgd",0.1], but is to be as in { ... }"#),

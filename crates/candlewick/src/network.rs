@@ -20,7 +20,7 @@
 
 use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
-use crate::layers::{Draw, Layer, Operation, ParameterPlan, Plan};
+use crate::layers::{Arithmetic, Draw, Layer, Operation, ParameterKind, ParameterPlan, Plan};
 use crate::shape::{MOST_VALUES, invalid_shape, require_room, show};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -39,9 +39,25 @@ pub struct PlacedLayer {
     /// Where the layer's own are in [`Network::parameters`]; empty for pools.
     pub parameters: Range<usize>,
     /// Its arithmetic, without the activation.
-    pub operation: Operation,
+    pub work: Work,
     /// Applied to the output.
     pub activation: Option<Activation>,
+}
+
+/// What a layer does in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// One operation.
+    Operation(Operation),
+    /// Nothing: the values stay, whatever their shape is called.
+    Nothing,
+    /// The sum of what comes out of two ways for the same input.
+    Sum {
+        /// One way.
+        body: Vec<PlacedLayer>,
+        /// The other; the input itself, if it has no layers.
+        shortcut: Vec<PlacedLayer>,
+    },
 }
 
 impl PlacedLayer {
@@ -62,12 +78,16 @@ pub struct Parameter {
     pub range: Range<usize>,
     /// How it begins.
     pub draw: Draw,
+    /// What it is to its layer.
+    pub kind: ParameterKind,
+    /// Whether steps move it.
+    pub trainable: bool,
 }
 
 impl Parameter {
     /// Whether it is a weight, and neither a bias nor what a normalisation learns.
     pub fn is_weight(&self) -> bool {
-        self.shape.len() > 1
+        self.kind == ParameterKind::Weight
     }
 }
 
@@ -100,10 +120,8 @@ impl Network {
         }
         require_room(format_args!("the input"), &input_shape)?;
         let parameters = Vec::with_capacity(2 * layers.len()); // a weight and a bias
-        let mut network = Self { input_shape, layers: Vec::with_capacity(layers.len()), parameters };
-        for (layer, name) in layers.iter().zip(names(layers)) {
-            network.place(*layer, name)?;
-        }
+        let mut network = Self { input_shape, layers: Vec::new(), parameters };
+        network.layers = network.place_all("", layers, &input_shape)?;
         Ok(network)
     }
 
@@ -126,9 +144,18 @@ impl Network {
         self.layers.last().map_or(&self.input_shape, |l| &l.output_shape)
     }
 
-    fn place(&mut self, layer: Layer, name: String) -> Result<()> {
-        let input_shape = self.output_shape().to_vec();
-        let Plan { output, parameters, operation, activation } = layer.describe().plan(&name, &input_shape)?;
+    /// Layers one after the other, whose names begin with `prefix`.
+    fn place_all(&mut self, prefix: &str, layers: &[Layer], input_shape: &[usize]) -> Result<Vec<PlacedLayer>> {
+        let mut placed: Vec<PlacedLayer> = Vec::with_capacity(layers.len());
+        for (layer, name) in layers.iter().zip(names(layers)) {
+            let input_shape = placed.last().map_or(input_shape, |l| &l.output_shape).to_vec();
+            placed.push(self.place(layer, format!("{prefix}{name}"), input_shape)?);
+        }
+        Ok(placed)
+    }
+
+    fn place(&mut self, layer: &Layer, name: String, input_shape: Vec<usize>) -> Result<PlacedLayer> {
+        let Plan { output, parameters, arithmetic, activation } = layer.describe().plan(&name, &input_shape)?;
         if let Some(activation) = activation {
             activation.check(&name)?;
         }
@@ -136,21 +163,41 @@ impl Network {
         for parameter in parameters {
             self.add_parameter(&name, parameter)?;
         }
-        require_room(format_args!("{name}'s output"), &output)?;
+        let (work, output_shape) = match arithmetic {
+            Arithmetic::Operation(operation) => (Work::Operation(operation), output),
+            Arithmetic::Nothing => (Work::Nothing, output),
+            Arithmetic::Sum { body, shortcut } => self.place_sum(&name, &body, &shortcut, &input_shape)?,
+        };
+        require_room(format_args!("{name}'s output"), &output_shape)?;
         let parameters = first..self.parameters.len();
-        self.layers.push(PlacedLayer {
-            name,
-            layer,
-            input_shape,
-            output_shape: output,
-            parameters,
-            operation,
-            activation,
-        });
-        Ok(())
+        Ok(PlacedLayer { name, layer: layer.clone(), input_shape, output_shape, parameters, work, activation })
     }
 
-    fn add_parameter(&mut self, layer: &str, ParameterPlan { role, shape, draw }: ParameterPlan) -> Result<()> {
+    /// Both ways of a sum, and the shape that both lead to.
+    fn place_sum(
+        &mut self,
+        name: &str,
+        body: &[Layer],
+        shortcut: &[Layer],
+        input_shape: &[usize],
+    ) -> Result<(Work, Vec<usize>)> {
+        let body = self.place_all(&format!("{name}.body."), body, input_shape)?;
+        let shortcut = self.place_all(&format!("{name}.shortcut."), shortcut, input_shape)?;
+        let end = |way: &[PlacedLayer]| way.last().map_or(input_shape, |l| &l.output_shape).to_vec();
+        let [sum, other] = [end(&body), end(&shortcut)];
+        if sum != other {
+            let (sum, other) = (show(&sum), show(&other));
+            let way = if shortcut.is_empty() { "its input, the other way," } else { "its shortcut" };
+            return Err(invalid_shape(format!(
+                "{name} is the sum of two ways, but its body ends in the shape {sum} and {way} in {other}; give both the same \
+                 shape, as with a shortcut of conv2d({{ kernelSize: 1 }})"
+            )));
+        }
+        Ok((Work::Sum { body, shortcut }, sum))
+    }
+
+    fn add_parameter(&mut self, layer: &str, plan: ParameterPlan) -> Result<()> {
+        let ParameterPlan { role, shape, draw, kind, trainable } = plan;
         let name = format!("{layer}.{role}");
         draw.check(&name)?;
         let start = self.parameter_count();
@@ -160,7 +207,7 @@ impl Network {
                 "{end} parameters with {name} are 2^32 or more; make the layers or the images smaller"
             )));
         }
-        self.parameters.push(Parameter { name, shape, range: start..end, draw });
+        self.parameters.push(Parameter { name, shape, range: start..end, draw, kind, trainable });
         Ok(())
     }
 }

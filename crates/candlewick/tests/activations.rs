@@ -81,7 +81,8 @@ fn networks(activation: Activation) -> [Network; 2] {
     let max = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
     let nothing = Layer::AvgPool2d(AvgPool2d::new([1, 1]));
     let dense = Layer::Dense(Dense::new(2));
-    [vec![conv, max, dense], vec![conv, nothing, max, dense]].map(|layers| Network::new(&layers, [1, 8, 8]).unwrap())
+    [vec![conv.clone(), max.clone(), dense.clone()], vec![conv, nothing, max, dense]]
+        .map(|layers| Network::new(&layers, [1, 8, 8]).unwrap())
 }
 
 /// What a network answers, and the gradients of a step.

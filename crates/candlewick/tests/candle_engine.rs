@@ -102,7 +102,7 @@ fn bad_input_is_refused_and_changes_nothing() {
 fn a_batch_larger_than_memory_is_refused() {
     // 10,000 images that take 120 GB each are more than any system has addresses for.
     let pool = Layer::MaxPool2d(MaxPool2d::new([1, 1]));
-    let network = Network::new(&[pool; 100], [1, 5000, 5000]).unwrap();
+    let network = Network::new(&vec![pool; 100], [1, 5000, 5000]).unwrap();
     let mut engine = CandleEngine::new(network, Device::Cpu, DType::F32, Some(1)).unwrap();
     let (dataset, order) = (made_up::dataset(1, [1, 5000, 5000], |_| 0), vec![0; 10_000]);
     assert_eq!(
@@ -121,7 +121,7 @@ fn a_layer_larger_than_memory_is_refused() {
         (Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) }), 20_000),
         (Layer::AvgPool2d(AvgPool2d { strides, ..AvgPool2d::new(pool_size) }), 20_000),
     ] {
-        let network = Network::new(&[layer], [1, side, side]).unwrap();
+        let network = Network::new(std::slice::from_ref(&layer), [1, side, side]).unwrap();
         assert_eq!(code(CandleEngine::new(network, Device::Cpu, DType::F32, Some(1))), Code::OutOfMemory, "{layer:?}");
     }
 }
@@ -129,7 +129,7 @@ fn a_layer_larger_than_memory_is_refused() {
 /// candle goes back by recursion, which must not take a network's depth, or a window's size, of stack.
 #[test]
 fn deep_networks_and_large_windows_need_no_deep_stack() {
-    let deep = [Layer::Dense(Dense { activation: Some(Activation::Tanh), ..Dense::new(2) }); 5000];
+    let deep = vec![Layer::Dense(Dense { activation: Some(Activation::Tanh), ..Dense::new(2) }); 5000];
     let window = [Layer::MaxPool2d(MaxPool2d { strides: [1, 1], ..MaxPool2d::new([1, 9999]) })];
     for (layers, shape) in [(&deep[..], [1, 1, 2]), (&window[..], [1, 1, 10_000])] {
         let network = Network::new(layers, shape).unwrap();

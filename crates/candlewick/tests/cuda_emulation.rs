@@ -92,7 +92,7 @@ fn lenet() -> Network {
     use Activation::Sigmoid;
     let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
     let [c1, c2] = [6, 16].map(|channels| conv(channels, [5, 5], [1, 1], [0, 0], Sigmoid));
-    let layers = [c1, pool, c2, pool, dense(120, Sigmoid), dense(84, Sigmoid), dense(10, None)];
+    let layers = [c1, pool.clone(), c2, pool, dense(120, Sigmoid), dense(84, Sigmoid), dense(10, None)];
     Network::new(&layers, [1, 28, 28]).unwrap()
 }
 
@@ -324,7 +324,7 @@ fn values_that_are_equal_or_none_are_treated_as_by_the_lanes_engine() {
     let max = |pool_size, strides| Layer::MaxPool2d(MaxPool2d { strides, ..MaxPool2d::new(pool_size) });
     for pool in [max([2, 2], [2, 2]), max([3, 3], [1, 2])] {
         for activation in Activation::EXAMPLES {
-            let layers = [conv(2, [1, 1], [1, 1], [0, 0], *activation), pool, dense(2, None)];
+            let layers = [conv(2, [1, 1], [1, 1], [0, 0], *activation), pool.clone(), dense(2, None)];
             let (mut lanes, mut cuda) = engines(&Network::new(&layers, [1, 5, 5]).unwrap(), gpu());
             let images = |values: Vec<f32>| Tensor::from_vec(values, (25, 1, 5, 5), &Device::Cpu).unwrap();
             // In each image another pixel; those of the last row and column may be in no window.

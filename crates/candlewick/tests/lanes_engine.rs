@@ -214,7 +214,7 @@ fn repeated_images_have_the_gradient_of_one_tile() {
         Layer::Conv2d(Conv2d { padding: padding.into(), ..Conv2d::new(4, kernel_size) })
     };
     let dense = Layer::Dense(Dense::new(4));
-    for layers in [vec![conv([8, 8], [0, 0])], vec![conv([3, 3], [1, 1]), dense], vec![dense]] {
+    for layers in [vec![conv([8, 8], [0, 0])], vec![conv([3, 3], [1, 1]), dense.clone()], vec![dense]] {
         let gradient = |times: usize| {
             let mut engine = LanesEngine::new(Network::new(&layers, [1, 8, 8]).unwrap(), Some(2)).unwrap();
             engine.set_flat_parameters(Initializer::xavier().parameters(engine.network(), 1).unwrap()).unwrap();

@@ -18,7 +18,7 @@ fn lenet() -> Network {
     let pool = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
     let dense = |units, activation| Layer::Dense(Dense { activation, ..Dense::new(units) });
     let hidden = |units| dense(units, Some(Activation::Sigmoid));
-    let layers = [conv(6), pool, conv(16), pool, hidden(120), hidden(84), dense(10, None)];
+    let layers = [conv(6), pool.clone(), conv(16), pool, hidden(120), hidden(84), dense(10, None)];
     Network::new(&layers, [1, 28, 28]).unwrap()
 }
 

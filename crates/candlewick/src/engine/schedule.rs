@@ -9,50 +9,117 @@
 //! - Of values that are equal only after the activation, as sigmoid makes some of different ones, the gradient goes to the largest
 //!   before it, and in the other order to the first.
 
-use crate::activations::Activation;
+use crate::activations::{Activation, LeakyRelu};
 use crate::layers::activation::Placed;
-use crate::layers::{LaneOperation, Operation};
-use crate::network::Network;
+use crate::layers::{LaneOperation, Operation, add};
+use crate::network::{Network, PlacedLayer, Work};
 use std::ops::Range;
 
 /// A part of a layer's work that an engine does at once: the layer without its activation, or the activation of an earlier one.
+///
+/// Values are counted through: 0 is the image, and i + 1 what comes out of stage i.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
     /// What is done.
     pub operation: Operation,
+    /// To which value.
+    pub x: usize,
+    /// And to which other, for [`Operation::Add`].
+    pub plus: Option<usize>,
     /// Its parameters among the network's.
     pub own: Range<usize>,
+    /// Whether steps move any of them.
+    pub learns: bool,
     /// Values of one image that come out.
     pub output_len: usize,
 }
 
-/// The stages from the image to the logits.
-pub fn schedule(network: &Network) -> Vec<Stage> {
-    let mut stages = Vec::new();
-    let mut waiting = None;
-    for placed in &network.layers {
-        let passes = placed.activation.is_none() && placed.operation.needs().picks_by_size;
-        let may_come_first = |f: &mut Activation| passes && f.never_decreases();
-        if let Some(function) = waiting.take_if(|f| !may_come_first(f)) {
-            activate(&mut stages, function);
-        }
-        let start = stages.last().map_or(0, |stage: &Stage| stage.own.end);
-        stages.push(Stage {
-            operation: placed.operation.clone(),
-            own: start..start + placed.parameter_count(network),
-            output_len: placed.output_shape.iter().product(),
-        });
-        waiting = placed.activation.or(waiting);
-    }
-    if let Some(function) = waiting {
-        activate(&mut stages, function);
-    }
-    stages
+/// The stages from the image to the logits, of a network in training, or of one that only answers.
+pub fn schedule(network: &Network, is_training: bool) -> Vec<Stage> {
+    let mut schedule = Schedule { network, is_training, stages: Vec::new() };
+    let last = schedule.push_all(&network.layers, 0);
+    schedule.end_at(last);
+    schedule.stages
 }
 
-fn activate(stages: &mut Vec<Stage>, function: Activation) {
-    let (end, output_len) = stages.last().map_or((0, 0), |stage| (stage.own.end, stage.output_len));
-    stages.push(Stage { operation: Operation::Activation(Placed { function }), own: end..end, output_len });
+struct Schedule<'a> {
+    network: &'a Network,
+    is_training: bool,
+    stages: Vec<Stage>,
+}
+
+impl Schedule<'_> {
+    /// Takes the value `x` through layers one after the other; the value that comes out.
+    fn push_all(&mut self, layers: &[PlacedLayer], mut x: usize) -> usize {
+        let mut waiting: Option<Activation> = None;
+        for placed in layers {
+            let may_come_first = |f: &mut Activation| passes(placed) && f.never_decreases();
+            if let Some(function) = waiting.take_if(|f| !may_come_first(f)) {
+                x = self.activate(function, x);
+            }
+            x = self.push(placed, x);
+            waiting = placed.activation.or(waiting);
+        }
+        waiting.map_or(x, |function| self.activate(function, x))
+    }
+
+    fn push(&mut self, placed: &PlacedLayer, x: usize) -> usize {
+        let output_len = placed.output_shape.iter().product();
+        match &placed.work {
+            Work::Nothing => x,
+            Work::Operation(operation) if !self.is_training && operation.needs().only_in_training => x,
+            Work::Operation(operation) => {
+                let own = &self.network.parameters[placed.parameters.clone()];
+                let range = own.first().map_or(0, |p| p.range.start)..own.last().map_or(0, |p| p.range.end);
+                let learns = own.iter().any(|p| p.trainable);
+                self.stages.push(Stage { operation: operation.clone(), x, plus: None, own: range, learns, output_len });
+                self.stages.len()
+            }
+            Work::Sum { body, shortcut } => {
+                let body = self.push_all(body, x);
+                let shortcut = self.push_all(shortcut, x);
+                self.add(body, shortcut, output_len)
+            }
+        }
+    }
+
+    fn add(&mut self, x: usize, plus: usize, output_len: usize) -> usize {
+        let operation = Operation::Add(add::Placed {});
+        self.stages.push(Stage { operation, x, plus: Some(plus), own: 0..0, learns: false, output_len });
+        self.stages.len()
+    }
+
+    fn activate(&mut self, function: Activation, x: usize) -> usize {
+        let output_len = match x {
+            0 => self.network.image_len(),
+            _ => self.stages[x - 1].output_len,
+        };
+        let operation = Operation::Activation(Placed { function });
+        self.stages.push(Stage { operation, x, plus: None, own: 0..0, learns: false, output_len });
+        self.stages.len()
+    }
+
+    /// Engines read the logits where the last stage left them. Of a network that does nothing at the end, or at all, that would be
+    /// the image, or a value that another stage made.
+    fn end_at(&mut self, last: usize) {
+        if last != self.stages.len() || last == 0 {
+            let output_len = self.network.classes();
+            let operation = Operation::Activation(Placed { function: IDENTITY });
+            self.stages.push(Stage { operation, x: last, plus: None, own: 0..0, learns: false, output_len });
+        }
+    }
+}
+
+/// The function that leaves everything as it is.
+const IDENTITY: Activation = Activation::LeakyRelu(LeakyRelu { negative_slope: 1.0 });
+
+/// Whether a layer picks values by their size, and leaves them as they are.
+fn passes(placed: &PlacedLayer) -> bool {
+    match &placed.work {
+        Work::Operation(operation) => placed.activation.is_none() && operation.needs().picks_by_size,
+        Work::Nothing => placed.activation.is_none(),
+        Work::Sum { .. } => false,
+    }
 }
 
 #[cfg(test)]
@@ -70,19 +137,24 @@ mod tests {
         let max = Layer::MaxPool2d(MaxPool2d::new([2, 2]));
         let mean = Layer::AvgPool2d(AvgPool2d::new([2, 2]));
         let dense = |activation| Layer::Dense(Dense { activation, ..Dense::new(2) });
-        let layers = [conv, max, max, conv, mean, max, conv, conv, dense(Some(Activation::Tanh)), dense(None)];
+        let (conv, max) = (|| conv.clone(), || max.clone());
+        let layers =
+            [conv(), max(), max(), conv(), mean, max(), conv(), conv(), dense(Some(Activation::Tanh)), dense(None)];
         let network = Network::new(&layers, [1, 16, 16]).unwrap();
         let mut layers = network.layers.iter();
         let mut name = |stage: Stage| match stage.operation {
             Operation::Activation(Placed { function }) => format!("{function:?}"),
-            operation => layers.next().filter(|layer| layer.operation == operation).unwrap().name.clone(),
+            operation => layers.next().filter(|layer| layer.work == Work::Operation(operation)).unwrap().name.clone(),
         };
-        let stages: Vec<_> = schedule(&network).into_iter().map(&mut name).collect();
+        let stages: Vec<_> = schedule(&network, true).into_iter().map(&mut name).collect();
         assert_eq!(
             stages.join(" "),
             "conv0 pool0 pool1 Relu conv1 Relu pool2 pool3 conv2 Relu conv3 Relu dense0 Tanh dense1"
         );
-        assert_eq!(schedule(&network).iter().map(|stage| stage.own.len()).sum::<usize>(), network.parameter_count());
+        assert_eq!(
+            schedule(&network, true).iter().map(|stage| stage.own.len()).sum::<usize>(),
+            network.parameter_count()
+        );
     }
 
     /// A convolution with this activation, and a max pool.
@@ -93,7 +165,7 @@ mod tests {
     }
 
     fn operations(network: &Network) -> Vec<Operation> {
-        schedule(network).into_iter().map(|stage| stage.operation).collect()
+        schedule(network, true).into_iter().map(|stage| stage.operation).collect()
     }
 
     #[test]
@@ -108,7 +180,10 @@ mod tests {
         network.layers[1].activation = Some(Activation::Tanh);
         let [relu, tanh] =
             [Activation::Relu, Activation::Tanh].map(|function| Operation::Activation(Placed { function }));
-        let [conv, max] = [0, 1].map(|layer| network.layers[layer].operation.clone());
+        let [conv, max] = [0, 1].map(|layer| match &network.layers[layer].work {
+            Work::Operation(operation) => operation.clone(),
+            Work::Nothing | Work::Sum { .. } => unreachable!("a convolution and a pool"),
+        });
         assert_eq!(operations(&network), [conv, relu, max, tanh]);
     }
 }

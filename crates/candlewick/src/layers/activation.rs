@@ -1,11 +1,45 @@
 //! A function of each value: y = f(x), and dx = dy f'(x).
 
+use super::plan::{Arithmetic, Describe, Plan};
 use super::{DeviceOperation, LaneOperation, Needs, Reference, Seen};
-use crate::activations::{Activation, Function, SETTINGS, with_function};
+use crate::activations::{Activation, Function, LeakyRelu, SETTINGS, with_function};
 use crate::error::Result;
 use crate::kernels::number;
 use crate::simd::{Lane, Lanes};
 use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// A function on its own, as its user writes it. Layers that have an `activation` end in one anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ActivationLayer {
+    /// f
+    pub activation: Activation,
+}
+
+impl ActivationLayer {
+    /// One that max pooling may pass, and one with a setting.
+    pub(super) fn examples() -> impl Iterator<Item = Self> {
+        [Activation::Relu, Activation::LeakyRelu(LeakyRelu { negative_slope: 0.25 })]
+            .into_iter()
+            .map(|activation| Self { activation })
+    }
+}
+
+impl Describe for ActivationLayer {
+    fn prefix(&self) -> &'static str {
+        "activation"
+    }
+
+    fn plan(&self, _: &str, input: &[usize]) -> Result<Plan> {
+        Ok(Plan {
+            output: input.to_vec(),
+            parameters: Vec::new(),
+            arithmetic: Arithmetic::Nothing,
+            activation: Some(self.activation),
+        })
+    }
+}
 
 /// A function in its place. x and y are of one length.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +50,7 @@ pub struct Placed {
 
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
-        Needs { output: true, ..Needs::default() }
+        Needs { output: true, again: true, ..Needs::default() }
     }
 
     fn forward<L: Lanes>(

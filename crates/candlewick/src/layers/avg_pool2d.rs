@@ -2,8 +2,8 @@
 
 use super::Operation;
 use super::device::DeviceOperation;
-use super::operation::{LaneOperation, Seen};
-use super::plan::{Describe, Plan};
+use super::operation::{LaneOperation, Needs, Seen};
+use super::plan::{Arithmetic, Describe, Plan};
 use super::reference::{Reference, pairwise};
 use super::windows::Windows;
 use crate::error::Result;
@@ -59,7 +59,7 @@ impl Describe for AvgPool2d {
         Ok(Plan {
             output: windows.output_shape(),
             parameters: Vec::new(),
-            operation: Operation::AvgPool2d(Placed { windows }),
+            arithmetic: Arithmetic::Operation(Operation::AvgPool2d(Placed { windows })),
             activation: None,
         })
     }
@@ -74,6 +74,10 @@ pub struct Placed {
 
 /// x: `[C][H][W]`, y: `[C][OH][OW]`.
 impl LaneOperation for Placed {
+    fn needs(&self) -> Needs {
+        Needs { again: true, ..Needs::default() }
+    }
+
     fn forward<L: Lanes>(
         &self,
         l: L,

@@ -2,8 +2,8 @@
 
 use super::Operation;
 use super::device::DeviceOperation;
-use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
-use super::plan::{Describe, Draw, ParameterPlan, Plan, is_yes, yes};
+use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, fold, pieces};
+use super::plan::{Arithmetic, Describe, Draw, ParameterPlan, Plan, is_yes, yes};
 use super::reference::Reference;
 use crate::activations::Activation;
 use crate::error::Result;
@@ -63,12 +63,12 @@ impl Describe for Dense {
         let (units, inputs) = (self.units, input.iter().product());
         require_positive(name, &[units], "units")?;
         let draw = Draw::Weight { fan_in: inputs, fan_out: units, init: self.kernel_init };
-        let mut parameters = vec![ParameterPlan { role: "weight", shape: vec![units, inputs], draw }];
+        let mut parameters = vec![ParameterPlan::weight(vec![units, inputs], draw)];
         parameters.extend(ParameterPlan::bias(name, units, self.use_bias, self.bias_init)?);
         Ok(Plan {
             output: vec![units],
             parameters,
-            operation: Operation::Dense(Placed { inputs, units, use_bias: self.use_bias }),
+            arithmetic: Arithmetic::Operation(Operation::Dense(Placed { inputs, units, use_bias: self.use_bias })),
             activation: self.activation,
         })
     }
@@ -140,6 +140,15 @@ impl LaneOperation for Placed {
                 }
             },
         );
+    }
+
+    fn folded(&self) -> Option<(Operation, usize)> {
+        Some((Operation::Dense(Self { use_bias: true, ..*self }), self.weights() + self.units))
+    }
+
+    fn fold(&self, own: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
+        let (w, b) = own.split_at(self.weights());
+        fold(w, b, scale, shift, folded);
     }
 
     /// The weights of some units each, then all biases, if there are any.

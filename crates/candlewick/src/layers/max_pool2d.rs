@@ -6,7 +6,7 @@
 use super::Operation;
 use super::device::DeviceOperation;
 use super::operation::{LaneOperation, Needs, Seen};
-use super::plan::{Describe, Plan};
+use super::plan::{Arithmetic, Describe, Plan};
 use super::reference::{Reference, pairwise};
 use super::windows::Windows;
 use crate::error::Result;
@@ -77,7 +77,7 @@ impl Describe for MaxPool2d {
         Ok(Plan {
             output: windows.output_shape(),
             parameters: Vec::new(),
-            operation: Operation::MaxPool2d(Placed { windows }),
+            arithmetic: Arithmetic::Operation(Operation::MaxPool2d(Placed { windows })),
             activation: None,
         })
     }
@@ -94,7 +94,7 @@ pub struct Placed {
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
         let in_place = self.windows.cover_inputs_once();
-        Needs { output: true, in_place, picks_by_size: true, ..Needs::default() }
+        Needs { output: true, in_place, again: true, picks_by_size: true, ..Needs::default() }
     }
 
     fn forward<L: Lanes>(

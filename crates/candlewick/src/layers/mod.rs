@@ -15,7 +15,9 @@
 //! ```
 
 pub mod activation;
+pub mod add;
 pub mod avg_pool2d;
+pub mod batch_norm;
 pub mod conv2d;
 pub mod dense;
 mod device;
@@ -24,31 +26,35 @@ pub mod max_pool2d;
 mod operation;
 mod plan;
 mod reference;
+mod residual;
 pub mod windows;
 
 #[cfg(test)]
 pub(crate) mod finite_differences;
 
+pub use activation::ActivationLayer;
 pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::BatchNorm;
 pub use conv2d::{Conv2d, Padding};
 pub use dense::Dense;
 pub(crate) use device::{DeviceOperation, Encoded, WORDS};
 pub use json::from_json;
 pub use max_pool2d::MaxPool2d;
-pub use operation::{Accumulators, LaneOperation, Left, Needs, Seen};
-pub use plan::Draw;
-pub(crate) use plan::{Describe, ParameterPlan, Plan};
+pub use operation::{Accumulators, Batch, LaneOperation, Left, Needs, Seen};
+pub(crate) use plan::{Arithmetic, Describe, ParameterPlan, Plan};
+pub use plan::{Draw, ParameterKind};
 pub(crate) use reference::Reference;
+pub use residual::Residual;
 
 use crate::error::Result;
-use crate::simd::{Lane, Lanes};
+use crate::simd::{Lane, Lanes, Real};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The first list: a layer as its user writes it, in Rust or as JSON, `{ "kind": "dense", "units": 10 }`. Pairs are
 /// (vertical, horizontal).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Layer {
     /// Cross-correlation of images with kernels, plus a bias a channel.
@@ -59,6 +65,12 @@ pub enum Layer {
     AvgPool2d(AvgPool2d),
     /// x Wᵀ + b, after flattening the input.
     Dense(Dense),
+    /// Each channel's values to mean 0 and variance 1, over the whole batch.
+    BatchNorm(BatchNorm),
+    /// A function of each value.
+    Activation(ActivationLayer),
+    /// body(x) + shortcut(x)
+    Residual(Residual),
 }
 
 impl Layer {
@@ -69,6 +81,9 @@ impl Layer {
             Self::MaxPool2d(layer) => layer,
             Self::AvgPool2d(layer) => layer,
             Self::Dense(layer) => layer,
+            Self::BatchNorm(layer) => layer,
+            Self::Activation(layer) => layer,
+            Self::Residual(layer) => layer,
         }
     }
 
@@ -79,6 +94,9 @@ impl Layer {
         examples.extend(MaxPool2d::examples().map(Self::MaxPool2d));
         examples.extend(AvgPool2d::examples().map(Self::AvgPool2d));
         examples.extend(Dense::examples().map(Self::Dense));
+        examples.extend(BatchNorm::examples().map(Self::BatchNorm));
+        examples.extend(ActivationLayer::examples().map(Self::Activation));
+        examples.extend(Residual::examples().map(Self::Residual));
         examples
     }
 }
@@ -97,6 +115,10 @@ pub enum Operation {
     Dense(dense::Placed),
     /// A function of each value.
     Activation(activation::Placed),
+    /// Batch normalisation.
+    BatchNorm(batch_norm::Placed),
+    /// The sum of two values.
+    Add(add::Placed),
 }
 
 /// Does the same with whatever operation it is: the one place that tells them apart, once for each layer of a tile.
@@ -108,6 +130,8 @@ macro_rules! with_operation {
             Operation::AvgPool2d($placed) => $work,
             Operation::Dense($placed) => $work,
             Operation::Activation($placed) => $work,
+            Operation::BatchNorm($placed) => $work,
+            Operation::Add($placed) => $work,
         }
     };
 }
@@ -128,6 +152,51 @@ impl LaneOperation for Operation {
         with_operation!(self, placed => placed.forward(l, own, x, y, scratch));
     }
 
+    fn forward_in_training<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        batch: Batch<'_, L::Real>,
+        x: &[Lane<L::Real>],
+        y: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        with_operation!(self, placed => placed.forward_in_training(l, own, batch, x, y, scratch));
+    }
+
+    fn survey<L: Lanes>(&self, l: L, x: &[Lane<L::Real>], live: usize, survey: &mut [L::Real]) {
+        with_operation!(self, placed => placed.survey(l, x, live, survey));
+    }
+
+    fn conclude<'a, R: Real>(
+        &self,
+        surveys: impl Iterator<Item = (usize, &'a [R])> + Clone,
+        own: &mut [R],
+        numbers: &mut [R],
+    ) {
+        with_operation!(self, placed => placed.conclude(surveys, own, numbers));
+    }
+
+    fn survey_back<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        batch: Batch<'_, L::Real>,
+        seen: Seen<'_, L::Real>,
+        survey: &mut [L::Real],
+    ) {
+        with_operation!(self, placed => placed.survey_back(l, own, batch, seen, survey));
+    }
+
+    fn conclude_back<'a, R: Real>(
+        &self,
+        surveys: impl Iterator<Item = (usize, &'a [R])> + Clone,
+        numbers: &mut [R],
+        chunk: &mut [R],
+    ) {
+        with_operation!(self, placed => placed.conclude_back(surveys, numbers, chunk));
+    }
+
     fn leave<L: Lanes>(
         &self,
         l: L,
@@ -140,6 +209,25 @@ impl LaneOperation for Operation {
 
     fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
         with_operation!(self, placed => placed.input_gradient(l, own, seen, dx));
+    }
+
+    fn input_gradient_in_training<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        batch: Batch<'_, L::Real>,
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+    ) {
+        with_operation!(self, placed => placed.input_gradient_in_training(l, own, batch, seen, dx));
+    }
+
+    fn folded(&self) -> Option<(Operation, usize)> {
+        with_operation!(self, placed => placed.folded())
+    }
+
+    fn fold(&self, own: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
+        with_operation!(self, placed => placed.fold(own, scale, shift, folded));
     }
 
     fn input_gradient_in_place<L: Lanes>(
@@ -171,6 +259,10 @@ impl LaneOperation for Operation {
 impl Reference for Operation {
     fn reference(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<Tensor> {
         with_operation!(self, placed => placed.reference(x, own))
+    }
+
+    fn reference_in_training(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
+        with_operation!(self, placed => placed.reference_in_training(x, own))
     }
 
     fn values_on_the_way(&self) -> usize {
@@ -208,7 +300,7 @@ mod tests {
     #[test]
     fn json_there_and_back_is_the_same() {
         for layer in Layer::examples() {
-            let text = serde_json::to_string(&[layer]).unwrap();
+            let text = serde_json::to_string(&[&layer]).unwrap();
             assert_eq!(from_json(&text).unwrap(), [layer], "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! What the CPU engine asks of a layer: sixteen images at a time, one to a lane.
 
-use crate::simd::{Lane, Lanes};
+use super::Operation;
+use crate::simd::{Lane, Lanes, Real};
 use std::ops::Range;
 
 /// What the backward pass looks at: a tile's input and output, and the gradient by the output.
@@ -45,9 +46,35 @@ pub struct Needs {
     pub output: bool,
     /// Whether the gradient by the input can take the input's place.
     pub in_place: bool,
+    /// Whether it is done in little more time than it takes to read the input: then values are made again rather than kept, where
+    /// keeping them would fill the memory.
+    pub again: bool,
+    /// Whether there is nothing to do but in training.
+    pub only_in_training: bool,
+    /// Numbers that a survey of a tile comes to; if there are any, the operation must know the whole batch before it begins.
+    pub survey: usize,
+    /// Numbers that the surveys of a batch come to, those of its inputs before those of its gradients.
+    pub batch: usize,
     /// Whether the outputs are some of the inputs, picked by their size: then a function that never decreases may as well come
     /// after it as before.
     pub picks_by_size: bool,
+}
+
+/// What an operation knows of the batch in training, and of the tile's place in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a, R> {
+    /// What the surveys came to: [`Needs::batch`] numbers.
+    pub numbers: &'a [R],
+    /// The first of the tile's images, counted through the batch.
+    pub first: usize,
+    /// Images in the tile. The other lanes count for nothing; what is in them must stay harmless.
+    pub live: usize,
+    /// What random numbers are made of: the network's seed, the number of the step, and of the operation among the network's.
+    pub seed: u64,
+    /// See [`Batch::seed`].
+    pub step: u64,
+    /// See [`Batch::seed`].
+    pub place: usize,
 }
 
 /// A layer's arithmetic. `own`: its parameters, end to end in the order in which it lists them.
@@ -67,6 +94,52 @@ pub trait LaneOperation {
         scratch: &mut [Lane<L::Real>],
     );
 
+    /// [`LaneOperation::forward`], in training.
+    fn forward_in_training<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        _: Batch<'_, L::Real>,
+        x: &[Lane<L::Real>],
+        y: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        self.forward(l, own, x, y, scratch);
+    }
+
+    /// What must be known of a tile's input, of which the first `live` lanes count, before the whole batch goes on.
+    fn survey<L: Lanes>(&self, _: L, _x: &[Lane<L::Real>], _live: usize, _survey: &mut [L::Real]) {}
+
+    /// Puts together the surveys of all tiles, each with its number of images, in the order of the batch: to the batch's numbers, and
+    /// to those of its `own` parameters that keep what it has seen.
+    fn conclude<'a, R: Real>(
+        &self,
+        _surveys: impl Iterator<Item = (usize, &'a [R])> + Clone,
+        _own: &mut [R],
+        _numbers: &mut [R],
+    ) {
+    }
+
+    /// As [`LaneOperation::survey`], on the way back; there is no `y` to be seen.
+    fn survey_back<L: Lanes>(
+        &self,
+        _: L,
+        _own: &[L::Real],
+        _: Batch<'_, L::Real>,
+        _: Seen<'_, L::Real>,
+        _survey: &mut [L::Real],
+    ) {
+    }
+
+    /// As [`LaneOperation::conclude`], on the way back: to the batch's numbers, and to those of a chunk, which the gradient is made of.
+    fn conclude_back<'a, R: Real>(
+        &self,
+        _surveys: impl Iterator<Item = (usize, &'a [R])> + Clone,
+        _numbers: &mut [R],
+        _chunk: &mut [R],
+    ) {
+    }
+
     /// Leaves what the gradient by `own` is made of: nothing, for a layer without parameters.
     fn leave<L: Lanes>(
         &self,
@@ -79,6 +152,27 @@ pub trait LaneOperation {
 
     /// The gradient by `x`.
     fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]);
+
+    /// [`LaneOperation::input_gradient`], in training, where that of an answer is another.
+    fn input_gradient_in_training<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        _: Batch<'_, L::Real>,
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+    ) {
+        self.input_gradient(l, own, seen, dx);
+    }
+
+    /// The operation that also multiplies each channel of its outputs with a number and then adds one, if that is one of this kind
+    /// with other parameters; and how many those are.
+    fn folded(&self) -> Option<(Operation, usize)> {
+        None
+    }
+
+    /// The parameters of [`LaneOperation::folded`], from `own` and the numbers of each channel.
+    fn fold(&self, _own: &[f32], _scale: &[f32], _shift: &[f32], _folded: &mut [f32]) {}
 
     /// The gradient by `x`, in its place. Asked only of those whose [`Needs::in_place`] says so.
     fn input_gradient_in_place<L: Lanes>(
@@ -104,6 +198,19 @@ pub trait LaneOperation {
         _left: Left<impl Iterator<Item = &'a [L::Real]>, impl Iterator<Item = &'a [Lane<L::Real>]> + Clone>,
         _gradient: &mut [L::Real],
     ) {
+    }
+}
+
+/// Weights of outputs end to end, and their biases if there are any, into those of outputs that are multiplied with `scale` and then
+/// moved by `shift`.
+pub fn fold(w: &[f32], b: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
+    let (to_w, to_b) = folded.split_at_mut(w.len());
+    let len = w.len() / scale.len();
+    for (o, (&scale, &shift)) in scale.iter().zip(shift).enumerate() {
+        for (to, w) in to_w[o * len..][..len].iter_mut().zip(&w[o * len..]) {
+            *to = w * scale;
+        }
+        to_b[o] = b.get(o).map_or(shift, |b| b * scale + shift);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a layer says of itself when a network is made.
 
-use super::Operation;
+use super::{Layer, Operation};
 use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
 use crate::initializers::Initializer;
@@ -25,9 +25,26 @@ pub struct Plan {
     /// In the order in which they lie in memory.
     pub parameters: Vec<ParameterPlan>,
     /// Its arithmetic, without the activation.
-    pub operation: Operation,
+    pub arithmetic: Arithmetic,
     /// Applied to the output.
     pub activation: Option<Activation>,
+}
+
+/// What a layer does to its input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arithmetic {
+    /// One operation.
+    Operation(Operation),
+    /// Nothing: the values stay, whatever their shape is called.
+    Nothing,
+    /// Two ways for the same input, and the sum of what comes out of them. [`Plan::output`] is then the input's, and the network
+    /// finds the true one.
+    Sum {
+        /// One way.
+        body: Vec<Layer>,
+        /// The other; the input itself, if it has no layers.
+        shortcut: Vec<Layer>,
+    },
 }
 
 /// A parameter to be.
@@ -39,6 +56,30 @@ pub struct ParameterPlan {
     pub shape: Vec<usize>,
     /// How it begins.
     pub draw: Draw,
+    /// What it is to its layer.
+    pub kind: ParameterKind,
+    /// Whether steps move it.
+    pub trainable: bool,
+}
+
+impl ParameterPlan {
+    /// What the layer multiplies with.
+    pub fn weight(shape: Vec<usize>, draw: Draw) -> Self {
+        Self { role: "weight", shape, draw, kind: ParameterKind::Weight, trainable: true }
+    }
+}
+
+/// What a parameter is to its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// Of a convolution or a dense layer.
+    Weight,
+    /// Added to the outputs.
+    Bias,
+    /// Of a normalisation.
+    Scale,
+    /// What the layer has seen of its inputs: steps never move it.
+    Statistic,
 }
 
 impl ParameterPlan {
@@ -51,7 +92,8 @@ impl ParameterPlan {
             let message = format!("{name} has a biasInit, but no bias, as its useBias is false; leave out one of them");
             return Err(Error::new(Code::InvalidArgument, message));
         }
-        Ok(use_bias.then(|| Self { role: "bias", shape: vec![len], draw: Draw::bias(init) }))
+        let draw = Draw::bias(init);
+        Ok(use_bias.then(|| Self { role: "bias", shape: vec![len], draw, kind: ParameterKind::Bias, trainable: true }))
     }
 }
 

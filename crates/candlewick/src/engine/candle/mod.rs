@@ -19,7 +19,7 @@ use crate::layers::Reference;
 use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
-use crate::network::{Network, Parameter, PlacedLayer};
+use crate::network::{Network, Parameter, PlacedLayer, Work};
 use crate::optimizers::{Optimizer, Rate, State};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -85,7 +85,7 @@ impl CandleEngine {
         check_images(&self.network, images)?;
         let (mut x, parameters) = (images.clone(), self.shown());
         for placed in &self.network.layers {
-            x = forward(placed, &x, &parameters[placed.parameters.clone()])?;
+            x = forward(placed, &x, &parameters, None)?;
         }
         Ok(x.flatten_from(1)?)
     }
@@ -108,11 +108,7 @@ impl CandleEngine {
 
     /// What goes into each layer, comes out, and is on the way, of one image.
     fn values(&self) -> impl Iterator<Item = usize> {
-        let len = |shape: &[usize]| shape.iter().product::<usize>();
-        self.network.layers.iter().map(move |placed| {
-            let passed = len(&placed.input_shape) + len(&placed.output_shape);
-            passed.saturating_add(placed.operation.values_on_the_way())
-        })
+        self.network.layers.iter().map(|placed| len(&placed.input_shape).saturating_add(values(placed)))
     }
 
     /// Where the processor has no memory for what candle asks for, the process ends.
@@ -168,10 +164,12 @@ impl CandleEngine {
     ) -> Result<Metrics> {
         let mut passed = Vec::new();
         let mut x = self.images(images, 0..objective.len())?;
+        let parameters: Vec<_> = self.parameters.iter().map(|p| p.as_tensor().clone()).collect();
+        let mut seen = Vec::new();
         for placed in &self.network.layers {
             let own = &self.parameters[placed.parameters.clone()];
             let input = Var::from_tensor(&x)?;
-            let output = forward(placed, &input, &own.iter().map(|p| p.as_tensor().clone()).collect::<Vec<_>>())?;
+            let output = forward(placed, &input, &parameters, Some(&mut seen))?;
             x = output.detach();
             passed.push((placed, own, input, output));
         }
@@ -179,27 +177,38 @@ impl CandleEngine {
         let (loss, metrics) = self.score(&logits, objective)?;
         let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
         let mut gradients = Vec::new();
-        while let Some((_, own, input, output)) = passed.pop() {
+        while let Some((placed, own, input, output)) = passed.pop() {
             let found = (output * gradient)?.sum_all()?.backward()?;
             gradient = gradient_by(&found, &input)?;
-            for parameter in own.iter().rev() {
-                gradients.push(gradient_by(&found, parameter)?);
+            let places = &self.network.parameters[placed.parameters.clone()];
+            for (parameter, place) in own.iter().zip(places).rev() {
+                // As on the other engines, what no step moves has none.
+                gradients.push(if place.trainable {
+                    gradient_by(&found, parameter)?
+                } else {
+                    parameter.zeros_like()?
+                });
             }
         }
         gradients.reverse();
         self.gradients = gradients;
-        self.update(optimizer, optimizer.rate(place))?;
+        self.update(optimizer, optimizer.rate(place), seen)?;
         Ok(metrics)
     }
 
-    fn update(&mut self, optimizer: &Optimizer, rate: Rate) -> Result<()> {
+    /// The optimiser's step, and that of the statistics to what the batch has made of them.
+    fn update(&mut self, optimizer: &Optimizer, rate: Rate, statistics: Vec<(usize, Tensor)>) -> Result<()> {
         let zeros = || Ok(self.parameters.iter().map(|p| p.zeros_like()).collect::<candle_core::Result<_>>()?);
         // `Var::set` writes to where a parameter is.
         let copy = || Ok(self.parameters.iter().map(|p| p.copy()).collect::<candle_core::Result<_>>()?);
         self.state.hand_over(optimizer, zeros, copy, |plane| clear(plane))?;
+        for (parameter, statistic) in statistics {
+            self.parameters[parameter].set(&statistic)?;
+        }
         let (number, scale) = (self.state.count_steps(1), self.scale(optimizer)?);
         let planes = &mut self.state.planes_mut()[..optimizer.state().len()];
-        for (i, (parameter, gradient)) in self.parameters.iter().zip(&self.gradients).enumerate() {
+        let pairs = self.parameters.iter().zip(&self.gradients).enumerate();
+        for (i, (parameter, gradient)) in pairs.filter(|(i, _)| self.network.parameters[*i].trainable) {
             let gradient = scale.map_or(Ok(gradient.clone()), |scale| gradient * scale)?;
             let mut state: Vec<_> = planes.iter().map(|plane| plane[i].clone()).collect();
             let (is_weight, w) = (self.network.parameters[i].is_weight(), parameter.as_detached_tensor());
@@ -360,10 +369,48 @@ fn clear(plane: &mut [Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// A layer and its activation.
-fn forward(placed: &PlacedLayer, x: &Tensor, own: &[Tensor]) -> Result<Tensor> {
-    let y = placed.operation.reference(x, own)?;
+/// A layer and its activation. `seen`, in training, gets the parameters that the batch moves without a step.
+fn forward(
+    placed: &PlacedLayer,
+    x: &Tensor,
+    parameters: &[Tensor],
+    mut seen: Option<&mut Vec<(usize, Tensor)>>,
+) -> Result<Tensor> {
+    let y = match &placed.work {
+        Work::Nothing => x.clone(),
+        Work::Operation(operation) => {
+            let own = &parameters[placed.parameters.clone()];
+            match seen {
+                None => operation.reference(x, own)?,
+                Some(seen) => {
+                    let (y, statistics) = operation.reference_in_training(x, own)?;
+                    seen.extend(statistics.into_iter().map(|(i, value)| (placed.parameters.start + i, value)));
+                    y
+                }
+            }
+        }
+        Work::Sum { body, shortcut } => {
+            let mut way = |layers: &[PlacedLayer]| {
+                layers.iter().try_fold(x.clone(), |x, placed| forward(placed, &x, parameters, seen.as_deref_mut()))
+            };
+            (way(body)? + way(shortcut)?)?
+        }
+    };
     Ok(placed.activation.map_or(Ok(y.clone()), |function| function.reference(&y))?)
+}
+
+fn len(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// What comes out of a layer, and is on the way, of one image.
+fn values(placed: &PlacedLayer) -> usize {
+    let on_the_way = match &placed.work {
+        Work::Nothing => 0,
+        Work::Operation(operation) => operation.values_on_the_way(),
+        Work::Sum { body, shortcut } => body.iter().chain(shortcut).map(values).fold(0, usize::saturating_add),
+    };
+    len(&placed.output_shape).saturating_add(on_the_way)
 }
 
 /// Detached: a gradient that remembers where it comes from keeps all the values of the batch.

@@ -85,7 +85,7 @@ fn hold_name(found: *const c_char, variant: &impl Debug) {
 #[test]
 fn layers_functions_rules_and_losses_have_the_same_numbers() {
     for layer in Layer::examples() {
-        for stage in schedule(&Network::new(&[layer], [2, 6, 6]).unwrap()) {
+        for stage in schedule(&Network::new(&[layer], [2, 6, 6]).unwrap(), true) {
             hold_name(candlewick_layer(stage.operation.encode(1).unwrap().kind), &stage.operation);
         }
     }

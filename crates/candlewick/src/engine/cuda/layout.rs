@@ -1,9 +1,9 @@
 //! A network as the kernels see it: a list of operations with the places of all that they read and write.
 
 use crate::engine::schedule::{Stage, schedule};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::kernels::{number, numbers};
-use crate::layers::{Encoded, WORDS};
+use crate::layers::{Encoded, LaneOperation, WORDS};
 use crate::network::Network;
 use bytemuck::{Pod, Zeroable};
 
@@ -83,9 +83,15 @@ impl Layout {
     /// # Errors
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
+        let stages = schedule(network, true);
+        let needs_batch = stages.iter().any(|stage| stage.plus.is_some() || stage.operation.needs().survey > 0);
+        if needs_batch || network.parameters.iter().any(|parameter| !parameter.trainable) {
+            let message = "the CUDA engine has no residual blocks, no batch normalisation and no layers that do not learn; use \"cpu\"";
+            return Err(Error::new(Code::DeviceUnavailable, message));
+        }
         let mut layout = Self { longest: network.image_len(), ..Self::default() };
         let (mut x, mut y) = (0, network.image_len());
-        for stage in schedule(network) {
+        for stage in stages {
             layout.push(&stage, x, y)?;
             (x, y) = (y, y.saturating_add(stage.output_len));
         }
@@ -113,7 +119,6 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::activations::Activation;
-    use crate::error::Code;
     use crate::layers::{Conv2d, Dense, Layer, MaxPool2d};
 
     fn refused(layers: &[Layer], input_shape: [usize; 3]) -> String {

@@ -10,8 +10,12 @@
 //! Threads take chunks, and then parts, as they come free. How a batch is cut into chunks, and the order of every sum, depend
 //! on the batch alone, so the number of threads changes nothing in the result, not even the last bit.
 
+mod answering;
+mod homes;
 mod pack;
 mod program;
+mod route;
+mod slots;
 mod threads;
 mod tile;
 mod update;
@@ -20,22 +24,25 @@ use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_step, check_training};
 use super::{Engine, Progress};
 use crate::dataset::Dataset;
+use crate::engine::schedule::schedule;
 use crate::error::Result;
+use crate::layers::{Batch, LaneOperation};
 use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizers::{Optimizer, Planes, State, Step};
 use crate::simd::InstructionSet;
+use answering::Answering;
 use candle_core::{Device, Tensor};
 use pack::{Pack, Rows};
-use program::Program;
+use program::{Instruction, Pass, Program};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
-use threads::{Chunk, ROUND, Threads};
-use tile::{Predict, Purpose, Score, Scratch, Train};
+use threads::{Chunk, ROUND, Threads, Visit, round};
+use tile::{Back, Forward, Predict, Run, Score, Scratch, Turn};
 use update::{Average, Part, Scaled, Squares, Update, Weights, for_each_part, parts};
 
 /// Parameters that a thread averages before it looks for more.
@@ -45,11 +52,18 @@ const AVERAGED_AT_ONCE: usize = 1 << 14;
 pub struct LanesEngine {
     network: Network,
     program: Program,
+    answering: Answering,
     /// What the optimiser's step is divided into.
     parts: Arc<[Part]>,
     set: InstructionSet,
     threads: Threads,
     parameters: Vec<f32>,
+    /// What the surveys of the last batch came to.
+    numbers: Vec<f32>,
+    /// Decides, with the number of the batch, what is random in training.
+    seed: u64,
+    /// Batches trained on.
+    batches: u64,
     /// Of the last step; empty before the first.
     gradient: Vec<f32>,
     state: State<Vec<f32>>,
@@ -72,9 +86,10 @@ impl LanesEngine {
     /// # Errors
     /// As [`LanesEngine::new`].
     pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
-        let program = Program::new(&network);
+        let program = Program::to_train(&schedule(&network, true), network.image_len());
+        let answering = Answering::new(&network);
         let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
-        check_room(Scratch::<f32>::needs(&program).saturating_add(parameters))?;
+        check_room(Scratch::<f32>::needs(answering.program()).saturating_add(parameters))?;
         let parts = parts(&program).into_iter().map(|part| part.cut(&network)).collect();
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,
@@ -82,8 +97,12 @@ impl LanesEngine {
             state: State::new(),
             squares: Vec::new(),
             threads: Threads::new(threads)?,
+            numbers: memory::zeros(program.batch_len)?,
+            seed: 0,
+            batches: 0,
             network,
             program,
+            answering,
             parts,
             set,
         })
@@ -91,7 +110,7 @@ impl LanesEngine {
 
     /// All that steps on batches of up to so many images need, before the first of them changes anything.
     fn prepare(&mut self, optimizer: &Optimizer, images: usize) -> Result<()> {
-        self.threads.prepare(&self.program, Purpose::Train, images)?;
+        self.threads.prepare_to_train(&self.program, images)?;
         let count = self.network.parameter_count();
         if self.gradient.is_empty() {
             self.gradient = memory::zeros(count)?;
@@ -112,25 +131,87 @@ impl LanesEngine {
         place: usize,
     ) -> Metrics {
         let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
-        for round in rounds(objective.len()) {
+        self.answering.forget();
+        self.batches += 1;
+        for round in rounds(objective.len(), round(&self.program)) {
             let (is_first, is_last) = (round.start == 0, round.end == objective.len());
-            metrics += self.backward(images, objective, round);
+            metrics += self.go_through(images, objective, round);
             self.update(is_first, is_last.then_some(step));
         }
         metrics
     }
 
-    /// Fills the chunks from a round of a batch.
-    fn backward(&mut self, images: &Images<'_>, objective: &Objective<'_>, round: Range<usize>) -> Metrics {
-        let scale = objective.scale();
-        let (set, program, parameters) = (self.set, &self.program, &self.parameters);
-        self.threads.for_each_tile(round, |scratch, chunk, range| {
-            let tile = scratch.input(program, Purpose::Train);
-            set.run(Pack { images, range: range.clone(), tile });
-            let (objective, into) = (objective.of(range), chunk.accumulators(program));
-            let metrics = set.run(Train { program, parameters, objective, scale, scratch, into });
+    /// Fills the chunks from a round of a batch: forward pass by pass, and back.
+    fn go_through(&mut self, images: &Images<'_>, objective: &Objective<'_>, round: Range<usize>) -> Metrics {
+        let (scale, last) = (objective.scale(), self.program.passes.len() - 1);
+        for pass in 0..last {
+            self.visit(&round, pass == 0, pass, |set, run, pass, visit| {
+                if pass.forward.start == 0 {
+                    set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
+                }
+                set.run(Forward { run, pass, scratch: visit.scratch, survey: visit.survey });
+                Metrics::default()
+            });
+            self.conclude(pass, round.len());
+        }
+        let metrics = self.visit(&round, last == 0, last, |set, run, pass, visit| {
+            if last == 0 {
+                set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
+            }
+            let (objective, Visit { scratch, survey, into, .. }) = (objective.of(visit.images.clone()), visit);
+            set.run(Turn { run, pass, objective, scale, scratch, survey, into })
+        });
+        for pass in (0..last).rev() {
+            self.conclude_back(pass + 1, round.len());
+            self.visit(&round, false, pass, |set, run, pass, visit| {
+                if pass.packs_again {
+                    set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
+                }
+                let Visit { scratch, survey, into, .. } = visit;
+                set.run(Back { run, pass, scratch, survey, into });
+                Metrics::default()
+            });
+        }
+        metrics
+    }
+
+    /// Does the same with each tile of a round.
+    fn visit(
+        &mut self,
+        round: &Range<usize>,
+        is_first: bool,
+        pass: usize,
+        work: impl Fn(InstructionSet, Run<'_, f32>, &Pass, Visit<'_>) -> Metrics + Sync,
+    ) -> Metrics {
+        let Self { set, program, parameters, numbers, seed, batches: step, threads, .. } = self;
+        let (set, seed, step, pass) = (*set, *seed, *step, &program.passes[pass]);
+        let (program, parameters, numbers) = (&*program, &*parameters, &*numbers);
+        threads.for_each_tile(round.clone(), is_first, |scratch, chunk, images| {
+            let batch = Batch { numbers, first: images.start, live: images.len(), seed, step, place: 0 };
+            let run = Run { program, parameters, batch };
+            scratch.exchange(program, chunk.kept());
+            let metrics = work(set, run, pass, chunk.visit(program, images, scratch));
             chunk.metrics += metrics;
+            scratch.exchange(program, chunk.kept());
         })
+    }
+
+    /// Puts together what a pass has found in all tiles.
+    fn conclude(&mut self, pass: usize, images: usize) {
+        let Some(next) = self.program.passes[pass].survey else { return };
+        let Instruction { operation, own, batch, .. } = &self.program.instructions[next];
+        let (own, numbers) = (&mut self.parameters[own.clone()], &mut self.numbers[batch.clone()]);
+        operation.conclude(self.threads.surveys(&self.program, images), own, numbers);
+    }
+
+    /// The same on the way back.
+    fn conclude_back(&mut self, pass: usize, images: usize) {
+        let Some((instruction, _)) = self.program.passes[pass].survey_back else { return };
+        let Instruction { operation, chunk, batch, .. } = &self.program.instructions[instruction];
+        let mut sums = std::mem::take(self.threads.first_sums());
+        let numbers = &mut self.numbers[batch.clone()];
+        operation.conclude_back(self.threads.surveys(&self.program, images), numbers, &mut sums[chunk.clone()]);
+        *self.threads.first_sums() = sums;
     }
 
     /// From the chunks to the gradient, and after a batch's last round to the parameters.
@@ -181,9 +262,9 @@ impl Engine for LanesEngine {
     }
 
     fn size(&self) -> usize {
-        let vectors = [&self.parameters, &self.gradient].into_iter().chain(self.state.kept());
-        let squares = size_of_val(&self.squares[..]);
-        self.threads.size() + squares + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
+        let vectors = [&self.parameters, &self.gradient, &self.numbers].into_iter().chain(self.state.kept());
+        let others = self.threads.size() + self.answering.size() + size_of_val(&self.squares[..]);
+        others + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }
 
     fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics> {
@@ -231,16 +312,17 @@ impl Engine for LanesEngine {
     ) -> Result<Metrics> {
         let indices = self.check(dataset, range, loss)?;
         progress.check()?;
-        self.threads.prepare(&self.program, Purpose::Answer, indices.len())?;
-        let (set, program, parameters) = (self.set, &self.program, self.state.average().unwrap_or(&self.parameters));
+        self.threads.prepare_to_answer(self.answering.program(), indices.len())?;
+        let (set, (program, parameters)) =
+            (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
         let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, &indices)?;
         self.threads.lease()?.install(|| {
-            for round in rounds(indices.len()) {
+            for round in rounds(indices.len(), ROUND) {
                 let done = round.len();
-                metrics += self.threads.for_each_tile(round, |scratch, chunk, range| {
-                    let tile = scratch.input(program, Purpose::Answer);
+                metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
+                    let tile = scratch.input(program);
                     set.run(Pack { images: &images, range: range.clone(), tile });
                     chunk.metrics += set.run(Score { program, parameters, objective: objective.of(range), scratch });
                 });
@@ -254,15 +336,16 @@ impl Engine for LanesEngine {
         let n = check_images(&self.network, images)?;
         let classes = self.network.classes();
         let mut logits = memory::zeros(n.saturating_mul(classes))?;
-        self.threads.prepare(&self.program, Purpose::Answer, n)?;
-        let (set, program, parameters) = (self.set, &self.program, self.state.average().unwrap_or(&self.parameters));
+        self.threads.prepare_to_answer(self.answering.program(), n)?;
+        let (set, (program, parameters)) =
+            (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
         let threads = self.threads.lease()?;
         with_images(images, |images| {
             threads.install(|| {
-                for (round, logits) in rounds(n).zip(logits.chunks_mut(ROUND * classes)) {
+                for (round, logits) in rounds(n, ROUND).zip(logits.chunks_mut(ROUND * classes)) {
                     let (first, rows) = (round.start, Rows::new(logits, classes));
-                    self.threads.for_each_tile(round, |scratch, _, range| {
-                        let tile = scratch.input(program, Purpose::Answer);
+                    self.threads.for_each_tile(round, true, |scratch, _, range| {
+                        let tile = scratch.input(program);
                         set.run(Pack { images: &images, range: range.clone(), tile });
                         rows.write(range.start - first, set.run(Predict { program, parameters, scratch }));
                     });
@@ -290,6 +373,7 @@ impl Engine for LanesEngine {
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {
+        self.answering.forget(); // what was averaged is forgotten, too
         self.state.reset(|plane| clear(plane))
     }
 
@@ -303,7 +387,7 @@ fn clear(plane: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
-/// The images of a batch, as many at a time as the chunks take.
-fn rounds(images: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..images).step_by(ROUND).map(move |start| start..(start + ROUND).min(images))
+/// The images of a batch, so many at a time.
+fn rounds(images: usize, round: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..images).step_by(round).map(move |start| start..start.saturating_add(round).min(images))
 }

@@ -15,6 +15,8 @@ pub struct Part {
     pub range: Range<usize>,
     /// Of the program: its layer.
     instruction: usize,
+    /// Whether steps move them.
+    pub learns: bool,
     /// Those of the range that steps move, each within one parameter.
     segments: Vec<Segment>,
 }
@@ -26,25 +28,36 @@ struct Segment {
     is_weight: bool,
 }
 
-/// All parameters, end to end.
+/// All parameters, end to end: those that steps move in pieces, and what lies between them.
 pub fn parts(program: &Program) -> Vec<Part> {
-    let of = |(instruction, Instruction { operation, own, .. }): (usize, &Instruction)| {
-        let start = own.start;
-        let ranges = operation.pieces().into_iter().map(move |piece| start + piece.start..start + piece.end);
-        ranges.map(move |range| Part { range, instruction, segments: Vec::new() })
-    };
-    program.instructions.iter().enumerate().flat_map(of).collect()
+    let mut parts = Vec::new();
+    for (instruction, Instruction { operation, own, learns, .. }) in program.instructions.iter().enumerate() {
+        let pieces = if *learns { operation.pieces() } else { Vec::new() };
+        let ranges = pieces.into_iter().map(|piece| own.start + piece.start..own.start + piece.end);
+        let mut end = own.start;
+        for range in ranges {
+            end = range.end;
+            parts.push(Part { range, instruction, learns: true, segments: Vec::new() });
+        }
+        if end < own.end {
+            parts.push(Part { range: end..own.end, instruction, learns: false, segments: Vec::new() });
+        }
+    }
+    parts
 }
 
 impl Part {
     /// Itself, cut where one of the network's parameters ends and the next begins: what it takes to make a step.
     pub fn cut(self, network: &Network) -> Self {
+        let Range { start, end } = self.range;
+        let first = network.parameters.partition_point(|parameter| parameter.range.end <= start);
+        let within = network.parameters[first..].iter().take_while(|parameter| parameter.range.start < end);
         let of = |parameter: &Parameter| {
-            let (start, end) = (parameter.range.start.max(self.range.start), parameter.range.end.min(self.range.end));
-            let is_weight = parameter.is_weight();
-            (start < end).then(|| Segment { range: start - self.range.start..end - self.range.start, is_weight })
+            let range = parameter.range.start.max(start) - start..parameter.range.end.min(end) - start;
+            Segment { range, is_weight: parameter.is_weight() }
         };
-        Self { segments: network.parameters.iter().filter_map(of).collect(), ..self }
+        let segments = within.filter(|parameter| parameter.trainable).map(of).collect();
+        Self { segments, ..self }
     }
 
     /// The gradient of the part's parameters; of a batch's later rounds (not `is_first`), it is added. The order of the sums
@@ -61,6 +74,9 @@ impl Part {
     ) {
         if is_first {
             gradient.fill(L::Real::ZERO);
+        }
+        if !self.learns {
+            return;
         }
         let Instruction { operation, own, chunk, record, .. } = &program.instructions[self.instruction];
         let left = Left {
@@ -138,7 +154,7 @@ impl Kernel for Update<'_> {
             #[inline(always)]
             || {
                 let gradients = chunks.iter().map(|chunk| &chunk.sums[..]);
-                let records = chunks.iter().flat_map(|chunk| chunk.records().chunks_exact(program.record_len));
+                let records = chunks.iter().flat_map(|chunk| chunk.records(program));
                 part.gradient(l, program, is_first, gradients, records, weights.gradient);
                 if let Some(step) = step {
                     part.step(&step, 1.0, weights);

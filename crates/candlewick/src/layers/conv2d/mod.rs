@@ -17,8 +17,8 @@ pub use padding::Padding;
 
 use super::Operation;
 use super::device::DeviceOperation;
-use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, pieces};
-use super::plan::{Describe, Draw, ParameterPlan, Plan, is_yes, yes};
+use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, fold, pieces};
+use super::plan::{Arithmetic, Describe, Draw, ParameterPlan, Plan, is_yes, yes};
 use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
 use crate::initializers::Initializer;
@@ -158,12 +158,12 @@ impl Describe for Conv2d {
         let (fan_in, fan_out) = (placed.taps(), channels.saturating_mul(kh * kw));
         let draw = Draw::Weight { fan_in, fan_out, init: kernel_init };
         let shape = vec![channels, placed.in_channels / placed.groups, kh, kw];
-        let mut parameters = vec![ParameterPlan { role: "weight", shape, draw }];
+        let mut parameters = vec![ParameterPlan::weight(shape, draw)];
         parameters.extend(ParameterPlan::bias(name, channels, self.use_bias, bias_init)?);
         Ok(Plan {
             output: vec![channels, placed.output[0], placed.output[1]],
             parameters,
-            operation: Operation::Conv2d(placed),
+            arithmetic: Arithmetic::Operation(Operation::Conv2d(placed)),
             activation: self.activation,
         })
     }
@@ -273,6 +273,15 @@ impl LaneOperation for Placed {
                 }
             },
         );
+    }
+
+    fn folded(&self) -> Option<(Operation, usize)> {
+        Some((Operation::Conv2d(Self { use_bias: true, ..*self }), self.weights() + self.out_channels))
+    }
+
+    fn fold(&self, own: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
+        let (w, b) = own.split_at(self.weights());
+        fold(w, b, scale, shift, folded);
     }
 
     fn pieces(&self) -> Vec<Range<usize>> {
