@@ -81,7 +81,10 @@ fn relative_error(actual: &[f64], expected: &[f64]) -> f64 {
 }
 
 /// None has an edge (of ReLU's, say) so close to a value that rounding decides on which side it is.
-const CASES: &[&str] = &["lenet", "relu", "adam", "adamw", "nesterov", "onecycle", "loss"];
+const CASES: &[&str] = &["lenet", "relu", "adam", "adamw", "nesterov", "onecycle", "clip", "loss"];
+
+/// Of these, the CUDA engine has not all layers yet.
+const BEYOND_CUDA: &[&str] = &["bn"];
 
 fn hold(name: &str, case: &Case, mut engine: impl Engine) {
     let n = case.batch;
@@ -124,7 +127,7 @@ fn hold_gradients(name: &str, case: &Case, engine: &impl Engine) {
 
 #[test]
 fn the_cpu_engine_follows_pytorch() {
-    for name in CASES {
+    for name in [CASES, BEYOND_CUDA].concat() {
         let case = case(name);
         hold(name, &case, case.engine());
     }
@@ -170,7 +173,7 @@ fn hold_closely(name: &str, case: &Case) {
 
 #[test]
 fn the_reference_engine_follows_pytorch_closely_in_float64() {
-    for name in CASES {
+    for name in [CASES, BEYOND_CUDA].concat() {
         hold_closely(name, &case(name));
     }
 }
