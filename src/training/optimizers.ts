@@ -9,7 +9,7 @@ import schedules, { type LearningRate } from './schedules.js'
 export type Decay = 'all' | 'weights'
 
 /** What every optimiser may be told beside its own settings. */
-export interface CommonOptions {
+export interface OptimizerOptions {
   /** `'all'` by default. */
   decay?: Decay
   /**
@@ -24,7 +24,7 @@ export interface CommonOptions {
   averaging?: Averaging | undefined
 }
 
-export interface SgdOptions extends CommonOptions {
+export interface SgdOptions extends OptimizerOptions {
   /** At least 0, or a schedule. */
   learningRate: LearningRate
   /** 0 (none, the default) to below 1. */
@@ -49,7 +49,7 @@ export function sgd(options: SgdOptions): Required<Readonly<SgdOptions>> {
   return checkSgd(expectSettings('sgd', options, sgdSettings))
 }
 
-const commonSettings = {
+const sharedSettings = {
   learningRate: schedules.check,
   weightDecay: (value: unknown = 0) => expectFloat32('weightDecay', value, 0),
   decay: (value: unknown = 'all') => expectDecay(value),
@@ -58,7 +58,7 @@ const commonSettings = {
 }
 
 const sgdSettings: Checks<SgdOptions> = {
-  ...commonSettings,
+  ...sharedSettings,
   momentum: (value = 0) => expectFloat32('momentum', value, 0, 1),
   nesterov: (value = false) => expectBoolean('nesterov', value),
 }
@@ -82,7 +82,7 @@ function expectDecay(value: unknown): Decay {
   throw unexpected('decay', "'all' or 'weights'", value)
 }
 
-export interface AdamOptions extends CommonOptions {
+export interface AdamOptions extends OptimizerOptions {
   /** At least 0, or a schedule; 0.001 by default. */
   learningRate?: LearningRate
   /** Of the mean of gradients, 0 to below 1; 0.9 by default. */
@@ -108,7 +108,7 @@ export function adam(options: AdamOptions = {}): Adam {
 }
 
 const adamSettings: Checks<AdamOptions> = {
-  ...commonSettings,
+  ...sharedSettings,
   learningRate: (value = 0.001) => schedules.check(value),
   beta1: (value = 0.9) => expectFloat32('beta1', value, 0, 1),
   beta2: (value = 0.999) => expectFloat32('beta2', value, 0, 1),

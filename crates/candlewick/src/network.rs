@@ -20,7 +20,7 @@
 
 use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
-use crate::layers::{Arithmetic, Draw, Layer, Operation, ParameterKind, ParameterPlan, Plan};
+use crate::layers::{Arithmetic, Draw, LaneOperation, Layer, Operation, ParameterKind, ParameterPlan, Plan};
 use crate::shape::{MOST_VALUES, invalid_shape, require_room, show};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -140,6 +140,12 @@ impl Network {
         self.parameters.last().map_or(0, |p| p.range.end)
     }
 
+    /// The name of a layer that cannot be trained on a batch of one image, if there is one: of a normalisation that sees one value of
+    /// each channel of an image, whose variance would be none.
+    pub fn needs_two_images(&self) -> Option<&str> {
+        needs_two_images(&self.layers)
+    }
+
     fn output_shape(&self) -> &[usize] {
         self.layers.last().map_or(&self.input_shape, |l| &l.output_shape)
     }
@@ -210,6 +216,14 @@ impl Network {
         self.parameters.push(Parameter { name, shape, range: start..end, draw, kind, trainable });
         Ok(())
     }
+}
+
+fn needs_two_images(layers: &[PlacedLayer]) -> Option<&str> {
+    layers.iter().find_map(|placed| match &placed.work {
+        Work::Operation(operation) => operation.needs().two_images.then_some(&placed.name[..]),
+        Work::Nothing => None,
+        Work::Sum { body, shortcut } => needs_two_images(body).or_else(|| needs_two_images(shortcut)),
+    })
 }
 
 /// The names that layers have in a network: the kind, and a count per kind.

@@ -54,7 +54,7 @@ fn drawn_parameters(network: &Network, seed: u64) -> Vec<f32> {
 /// What a network did: each tensor under what it is.
 type Course = Vec<(String, Vec<f64>)>;
 
-/// Logits before training, loss and gradients of the first step, and parameters after all.
+/// Logits before training, loss and gradients of the first step, and parameters and logits after all.
 fn course(engine: &mut dyn Engine, seed: u64, dataset: &Dataset, loss: &Loss, optimizer: &Optimizer) -> Course {
     let network = engine.network().clone();
     engine.set_flat_parameters(drawn_parameters(&network, seed)).unwrap();
@@ -72,6 +72,7 @@ fn course(engine: &mut dyn Engine, seed: u64, dataset: &Dataset, loss: &Loss, op
         train(engine, batch);
     }
     course.extend(named("parameter", engine.parameters().unwrap()));
+    course.push(("logits after it".to_owned(), values(&engine.predict(&images).unwrap())));
     course
 }
 
@@ -133,6 +134,7 @@ proptest! {
         prop_assume!(network.is_ok());
         let network = network.unwrap();
         prop_assume!(network.classes() > 1);
+        prop_assume!(batch_size > 1 || network.needs_two_images().is_none());
         let dataset = dataset(STEPS * batch_size, shape, network.classes());
         let loss = loss.get(&Loss::examples(network.classes())).clone();
         let candle = CandleEngine::new(network.clone(), Device::Cpu, DType::F32, Some(1)).unwrap();

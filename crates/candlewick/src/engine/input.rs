@@ -48,8 +48,23 @@ pub fn check_step<'a>(
             images.try_for_each(|(image, values)| loss.check_values(values, image))?;
         }
     }
+    check_batch(network, n)?;
     optimizer.check(1)?;
     Ok(objective)
+}
+
+/// A batch to train on that is large enough for all layers.
+fn check_batch(network: &Network, images: usize) -> Result<()> {
+    match network.needs_two_images() {
+        Some(layer) if images == 1 => {
+            let message = format!(
+                "a batch has 1 image, of which {layer} sees one value a channel, and one value has no variance; use a batch size that leaves \
+                 no batch of one image"
+            );
+            Err(Error::new(Code::InvalidArgument, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// As many targets as images.
@@ -87,6 +102,8 @@ pub fn check_training(
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
+    check_batch(network, batch_size.min(order.len()))?;
+    check_batch(network, order.len() % batch_size)?;
     optimizer.check(order.len().div_ceil(batch_size))?;
     progress.check()
 }

@@ -124,7 +124,14 @@ pub struct Placed {
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
         let of_batch = if self.by_batch { self.channels } else { 0 };
-        Needs { again: true, survey: 2 * of_batch, batch: 4 * of_batch, chunk: 2 * of_batch, ..Needs::default() }
+        Needs {
+            again: true,
+            survey: 2 * of_batch,
+            batch: 4 * of_batch,
+            chunk: 2 * of_batch,
+            two_images: self.by_batch && self.plane == 1,
+            ..Needs::default()
+        }
     }
 
     /// By the running mean and variance.

@@ -55,6 +55,8 @@ pub struct Needs {
     pub survey: usize,
     /// Numbers that the surveys of a batch come to, those of its inputs before those of its gradients.
     pub batch: usize,
+    /// Whether a batch of one image has nothing to tell it in training.
+    pub two_images: bool,
     /// Whether the outputs are some of the inputs, picked by their size: then a function that never decreases may as well come
     /// after it as before.
     pub picks_by_size: bool,
