@@ -30,6 +30,8 @@ export interface Layer {
   readonly units?: number
   /** Nothing for true. */
   readonly useBias?: boolean
+  /** Nothing for true. */
+  readonly trainable?: boolean
   /** Nothing for the network's. */
   readonly kernelInit?: Initializer
   /** Nothing for zeros. */
@@ -57,6 +59,8 @@ export interface Conv2dOptions {
   groups?: number
   /** Whether there is a bias; by default there is. */
   useBias?: boolean
+  /** Whether steps move the layer's parameters; by default they do. */
+  trainable?: boolean
   /** How the kernels begin; by default as the network's initialiser says. */
   kernelInit?: Initializer
   /** How the bias begins; by default at zero. */
@@ -82,6 +86,8 @@ export interface DenseOptions {
   units: number
   /** Whether there is a bias; by default there is. */
   useBias?: boolean
+  /** Whether steps move the layer's parameters; by default they do. */
+  trainable?: boolean
   /** How the weights begin; by default as the network's initialiser says. */
   kernelInit?: Initializer
   /** How the bias begins; by default at zero. */
@@ -97,6 +103,7 @@ const conv2dKeys: Keys<Conv2dOptions> = {
   padding: true,
   groups: true,
   useBias: true,
+  trainable: true,
   kernelInit: true,
   biasInit: true,
   activation: true,
@@ -135,6 +142,7 @@ export function avgPool2d(options: Pool2dOptions): Layer {
 const denseKeys: Keys<DenseOptions> = {
   units: true,
   useBias: true,
+  trainable: true,
   kernelInit: true,
   biasInit: true,
   activation: true,
@@ -174,6 +182,7 @@ const layerKeys: Keys<Layer> = {
   groups: true,
   units: true,
   useBias: true,
+  trainable: true,
   kernelInit: true,
   biasInit: true,
   activation: true,
@@ -204,14 +213,15 @@ function pool(kind: string, given: Unchecked<Pool2dOptions>): Layer {
   return { kind, poolSize, strides }
 }
 
-type Parameters = Pick<Layer, 'useBias' | 'kernelInit' | 'biasInit'>
+type Parameters = Pick<Layer, 'useBias' | 'trainable' | 'kernelInit' | 'biasInit'>
 
 /** What a convolution and a dense layer are told of their parameters. */
-function parameters({ useBias = true, kernelInit, biasInit }: Unchecked<Parameters>): Parameters {
+function parameters({ useBias = true, trainable = true, kernelInit, biasInit }: Unchecked<Parameters>): Parameters {
   const hasBias = expectBoolean('useBias', useBias)
   if (!hasBias && biasInit !== undefined) throw unexpected('biasInit', 'nothing, as useBias is false,', biasInit)
   return {
     ...unless(true, { useBias: hasBias }),
+    ...unless(true, { trainable: expectBoolean('trainable', trainable) }),
     ...(kernelInit === undefined ? {} : { kernelInit: checkInitializer(kernelInit, 'kernelInit') }),
     ...(biasInit === undefined ? {} : { biasInit: checkInitializer(biasInit, 'biasInit') }),
   }
