@@ -49,6 +49,8 @@ test('a layer is data, with what was left out filled in', (t) => {
   })
   const biasInit = { kind: 'constant', value: 0.5 } as const
   t.deepEqual(dense({ units: 1, useBias: true, biasInit }), { kind: 'dense', units: 1, biasInit })
+  t.deepEqual(dense({ units: 1, trainable: false }), { kind: 'dense', units: 1, trainable: false })
+  t.deepEqual(dense({ units: 1, trainable: true }), { kind: 'dense', units: 1 })
   t.deepEqual(dense({ units: 1, useBias: false }), { kind: 'dense', units: 1, useBias: false })
   t.deepEqual(maxPool2d({ poolSize: 3 }), { kind: 'maxPool2d', poolSize: [3, 3], strides: [3, 3] })
   t.deepEqual(avgPool2d({ poolSize: [2, 3], strides: 1 }), { kind: 'avgPool2d', poolSize: [2, 3], strides: [1, 1] })
@@ -89,6 +91,7 @@ const refused: [what: string, act: () => unknown, message: RegExp][] = [
     /"stride" for conv2d; .*strides/,
   ],
   ['a word for padding', () => conv2d(wrong({ channels: 1, kernelSize: 1, padding: 'valid' })), /padding.*"valid"/],
+  ['a layer that trains a little', () => dense(wrong({ units: 1, trainable: 0.5 })), /true or false for trainable/],
   ['groups of 0', () => conv2d({ channels: 1, kernelSize: 1, groups: 0 }), /at least 1 for groups.* 0/],
   [
     'a bias that is a number',

@@ -22,6 +22,8 @@ export interface Conv2dOptions {
   groups?: number
   /** Whether there is a bias; by default there is. */
   useBias?: boolean
+  /** Whether steps move the layer's parameters; by default they do. */
+  trainable?: boolean
   /** How the kernels begin; by default as the network's initialiser says. */
   kernelInit?: Initializer
   /** How the bias begins; by default at zero. */
@@ -37,6 +39,7 @@ const conv2dKeys: Keys<Conv2dOptions> = {
   padding: true,
   groups: true,
   useBias: true,
+  trainable: true,
   kernelInit: true,
   biasInit: true,
   activation: true,

@@ -8,6 +8,8 @@ export interface DenseOptions {
   units: number
   /** Whether there is a bias; by default there is. */
   useBias?: boolean
+  /** Whether steps move the layer's parameters; by default they do. */
+  trainable?: boolean
   /** How the weights begin; by default as the network's initialiser says. */
   kernelInit?: Initializer
   /** How the bias begins; by default at zero. */
@@ -19,6 +21,7 @@ export interface DenseOptions {
 const denseKeys: Keys<DenseOptions> = {
   units: true,
   useBias: true,
+  trainable: true,
   kernelInit: true,
   biasInit: true,
   activation: true,

@@ -58,14 +58,16 @@ export function withActivation(value: unknown): { activation?: Activation } {
   return value === undefined ? {} : { activation: checkActivation(value) }
 }
 
-type Parameters = Pick<Layer, 'useBias' | 'kernelInit' | 'biasInit'>
+type Parameters = Pick<Layer, 'useBias' | 'trainable' | 'kernelInit' | 'biasInit'>
 
 /** What a convolution and a dense layer are told of their parameters. */
-export function withParameters({ useBias = true, kernelInit, biasInit }: Unchecked<Parameters>): Parameters {
+export function withParameters(given: Unchecked<Parameters>): Parameters {
+  const { useBias = true, trainable = true, kernelInit, biasInit } = given
   const hasBias = expectBoolean('useBias', useBias)
   if (!hasBias && biasInit !== undefined) throw unexpected('biasInit', 'nothing, as useBias is false,', biasInit)
   return {
     ...unless(true, { useBias: hasBias }),
+    ...unless(true, { trainable: expectBoolean('trainable', trainable) }),
     ...(kernelInit === undefined ? {} : { kernelInit: checkInitializer(kernelInit, 'kernelInit') }),
     ...(biasInit === undefined ? {} : { biasInit: checkInitializer(biasInit, 'biasInit') }),
   }

@@ -25,6 +25,9 @@ pub struct Dense {
     /// Whether there is a bias; by default there is.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub use_bias: bool,
+    /// Whether steps move weights and bias; by default they do.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub trainable: bool,
     /// How the weights begin; by default as the network's initialiser says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_init: Option<Initializer>,
@@ -39,7 +42,7 @@ pub struct Dense {
 impl Dense {
     /// One of as many units, all else as by default.
     pub fn new(units: usize) -> Self {
-        Self { units, use_bias: true, kernel_init: None, bias_init: None, activation: None }
+        Self { units, use_bias: true, trainable: true, kernel_init: None, bias_init: None, activation: None }
     }
 
     /// Units that fill register tiles and that leave some over, with and without a bias.
@@ -64,7 +67,8 @@ impl Describe for Dense {
         require_positive(name, &[units], "units")?;
         let draw = Draw::Weight { fan_in: inputs, fan_out: units, init: self.kernel_init };
         let mut parameters = vec![ParameterPlan::weight(vec![units, inputs], draw)];
-        parameters.extend(ParameterPlan::bias(name, units, self.use_bias, self.bias_init)?);
+        parameters.extend(ParameterPlan::bias_if(self.use_bias, name, units, self.bias_init)?);
+        parameters.iter_mut().for_each(|parameter| parameter.trainable = self.trainable);
         Ok(Plan {
             output: vec![units],
             parameters,
@@ -143,7 +147,8 @@ impl LaneOperation for Placed {
     }
 
     fn folded(&self) -> Option<(Operation, usize)> {
-        Some((Operation::Dense(Self { use_bias: true, ..*self }), self.weights() + self.units))
+        let folded = Self { use_bias: true, ..*self };
+        Some((Operation::Dense(folded), self.weights() + self.units))
     }
 
     fn fold(&self, own: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
@@ -411,6 +416,14 @@ mod tests {
                 let dense = Placed { inputs, units, use_bias };
                 check_operation(&format!("{dense:?}"), &dense, inputs, own, units);
             }
+        }
+    }
+
+    #[test]
+    fn all_or_nothing_is_trainable() {
+        for trainable in [true, false] {
+            let plan = Dense { trainable, ..Dense::new(2) }.plan("dense0", &[3]).unwrap();
+            assert!(plan.parameters.len() == 2 && plan.parameters.iter().all(|p| p.trainable == trainable));
         }
     }
 

@@ -67,6 +67,23 @@ impl ParameterPlan {
     pub fn weight(shape: Vec<usize>, draw: Draw) -> Self {
         Self { role: "weight", shape, draw, kind: ParameterKind::Weight, trainable: true }
     }
+
+    /// What the layer adds; zeros at first, unless the layer has an initialiser for it.
+    pub fn bias(shape: Vec<usize>, init: Option<Initializer>) -> Self {
+        Self { role: "bias", shape, draw: Draw::bias(init), kind: ParameterKind::Bias, trainable: true }
+    }
+
+    /// The bias of the layer of this name, if it uses one.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an initialiser of a bias that is not there.
+    pub(super) fn bias_if(use_bias: bool, name: &str, len: usize, init: Option<Initializer>) -> Result<Option<Self>> {
+        if init.is_some() && !use_bias {
+            let message = format!("{name} has a biasInit, but no bias, as its useBias is false; leave out one of them");
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        Ok(use_bias.then(|| Self::bias(vec![len], init)))
+    }
 }
 
 /// What a parameter is to its layer.
@@ -80,21 +97,6 @@ pub enum ParameterKind {
     Scale,
     /// What the layer has seen of its inputs: steps never move it.
     Statistic,
-}
-
-impl ParameterPlan {
-    /// The bias of the layer of this name, if it uses one.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for an initialiser of a bias that is not there.
-    pub(super) fn bias(name: &str, len: usize, use_bias: bool, init: Option<Initializer>) -> Result<Option<Self>> {
-        if init.is_some() && !use_bias {
-            let message = format!("{name} has a biasInit, but no bias, as its useBias is false; leave out one of them");
-            return Err(Error::new(Code::InvalidArgument, message));
-        }
-        let draw = Draw::bias(init);
-        Ok(use_bias.then(|| Self { role: "bias", shape: vec![len], draw, kind: ParameterKind::Bias, trainable: true }))
-    }
 }
 
 /// The default of an option that is on unless its user turns it off.

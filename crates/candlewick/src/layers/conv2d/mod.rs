@@ -4,7 +4,8 @@
 //!   z[o][oy][ox] = b[o] + Σ w[o][c][ky][kx] · p[c][oy·sy + ky][ox·sx + kx]        over c, ky, kx
 //! ```
 //!
-//! where p is x with rows and columns of zeros around it. In groups, each is such a convolution of its own channels. What the lanes do is in a file for each pass.
+//! where p is x with rows and columns of zeros around it. In groups, each is such a convolution of its own channels. What
+//! the lanes do is in a file for each pass.
 
 mod depthwise;
 mod forward;
@@ -50,6 +51,9 @@ pub struct Conv2d {
     /// Whether there is a bias; by default there is.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub use_bias: bool,
+    /// Whether steps move kernels and bias; by default they do.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub trainable: bool,
     /// How the kernels begin; by default as the network's initialiser says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_init: Option<Initializer>,
@@ -83,6 +87,7 @@ impl Conv2d {
             padding: Padding::default(),
             groups: 1,
             use_bias: true,
+            trainable: true,
             kernel_init: None,
             bias_init: None,
             activation: None,
@@ -159,7 +164,8 @@ impl Describe for Conv2d {
         let draw = Draw::Weight { fan_in, fan_out, init: kernel_init };
         let shape = vec![channels, placed.in_channels / placed.groups, kh, kw];
         let mut parameters = vec![ParameterPlan::weight(shape, draw)];
-        parameters.extend(ParameterPlan::bias(name, channels, self.use_bias, bias_init)?);
+        parameters.extend(ParameterPlan::bias_if(self.use_bias, name, channels, bias_init)?);
+        parameters.iter_mut().for_each(|parameter| parameter.trainable = self.trainable);
         Ok(Plan {
             output: vec![channels, placed.output[0], placed.output[1]],
             parameters,
@@ -276,7 +282,8 @@ impl LaneOperation for Placed {
     }
 
     fn folded(&self) -> Option<(Operation, usize)> {
-        Some((Operation::Conv2d(Self { use_bias: true, ..*self }), self.weights() + self.out_channels))
+        let folded = Self { use_bias: true, ..*self };
+        Some((Operation::Conv2d(folded), folded.own_len()))
     }
 
     fn fold(&self, own: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {
@@ -540,6 +547,14 @@ mod tests {
         ] {
             let error = same(kernel_size, strides).place("conv0", [1, 2, 7]).unwrap_err();
             assert!(error.message.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_or_nothing_is_trainable() {
+        for trainable in [true, false] {
+            let plan = Conv2d { trainable, ..Conv2d::new(2, [1, 1]) }.plan("conv0", &[1, 1, 1]).unwrap();
+            assert!(plan.parameters.len() == 2 && plan.parameters.iter().all(|p| p.trainable == trainable));
         }
     }
 
