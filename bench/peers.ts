@@ -66,6 +66,9 @@ const tasks: Task[] = [
   { workload: 'lenet', batchSize: 32 },
   { workload: 'convnet', batchSize: 128 },
   { workload: 'convnetAdam', batchSize: 128 },
+  { workload: 'modernLeNet', batchSize: 128 },
+  { workload: 'resnet', batchSize: 128 },
+  { workload: 'mobilenet', batchSize: 128 },
 ]
 
 const rounds = 3

@@ -1,14 +1,19 @@
 import {
+  activation,
   adam,
   arrayDataset,
+  batchNorm,
   conv2d,
   type Dataset,
   dense,
   fashionMnist,
+  globalAvgPool2d,
   type Layer,
   lenet,
   maxPool2d,
+  modernLeNet,
   type Optimizer,
+  residual,
   Sequential,
   sgd,
 } from '#dist/index.js'
@@ -22,7 +27,7 @@ export interface Workload {
   data: () => Promise<{ train: Dataset; test: Dataset }>
 }
 
-export type WorkloadName = 'lenet' | 'convnet' | 'convnetAdam'
+export type WorkloadName = 'lenet' | 'convnet' | 'convnetAdam' | 'modernLeNet' | 'resnet' | 'mobilenet'
 
 const convnetTitle = 'convnet, 3x32x32: 3x3 convolutions 32-64-128, ReLU, pools, dense 256-10; made-up images'
 
@@ -48,13 +53,84 @@ export const workloads: Record<WorkloadName, Workload> = {
     network: convnet,
     data: () => madeUp([3, 32, 32]),
   },
+  modernLeNet: {
+    title: 'modernLeNet, 1x28x28: pairs of 3x3 convolutions 16-32-64, batch normalisation, ReLU, pools; made-up images',
+    batchSize: 128,
+    optimizer: () => sgd({ learningRate: 0.05, momentum: 0.9 }),
+    network: modernLeNet,
+    data: () => madeUp([1, 28, 28]),
+  },
+  resnet: {
+    title: 'ResNet, 3x32x32: three groups of two residual blocks, 16-32-64, batch normalisation; made-up images',
+    batchSize: 128,
+    optimizer: () => sgd({ learningRate: 0.05, momentum: 0.9 }),
+    network: resnet,
+    data: () => madeUp([3, 32, 32]),
+  },
+  mobilenet: {
+    title: 'MobileNet, 3x32x32: five depthwise-separable convolutions 64-256, batch normalisation; made-up images',
+    batchSize: 128,
+    optimizer: () => sgd({ learningRate: 0.05, momentum: 0.9 }),
+    network: mobilenet,
+    data: () => madeUp([3, 32, 32]),
+  },
 }
 
 function convnet(): Sequential {
-  const conv = (channels: number) => conv2d({ channels, kernelSize: 3, padding: 1, activation: 'relu' })
-  const pool = () => maxPool2d({ poolSize: 2 })
-  const layers = [conv(32), pool(), conv(64), pool(), conv(128), pool()]
-  return new Sequential([...layers, dense({ units: 256, activation: 'relu' }), dense({ units: 10 })])
+  const part = (channels: number) => [
+    conv2d({ channels, kernelSize: 3, padding: 1, activation: 'relu' }),
+    maxPool2d({ poolSize: 2 }),
+  ]
+  return new Sequential([
+    ...part(32),
+    ...part(64),
+    ...part(128),
+    dense({ units: 256, activation: 'relu' }),
+    dense({ units: 10 }),
+  ])
+}
+
+function resnet(): Sequential {
+  const block = (channels: number, strides: number, shortcut: Layer[]) => [
+    residual([...conv(channels, { strides }), relu, ...conv(channels)], { shortcut }),
+    relu,
+  ]
+  const group = (channels: number, strides: number) => [
+    ...block(channels, strides, strides === 1 ? [] : conv(channels, { kernelSize: 1, strides })),
+    ...block(channels, 1, []),
+  ]
+  return new Sequential([...conv(16), relu, ...group(16, 1), ...group(32, 2), ...group(64, 2), ...head()])
+}
+
+function mobilenet(): Sequential {
+  const separable = (from: number, to: number, strides: number) => [
+    ...conv(from, { strides, groups: from }),
+    relu,
+    ...conv(to, { kernelSize: 1 }),
+    relu,
+  ]
+  return new Sequential([
+    ...conv(32),
+    relu,
+    ...separable(32, 64, 1),
+    ...separable(64, 128, 2),
+    ...separable(128, 128, 1),
+    ...separable(128, 256, 2),
+    ...separable(256, 256, 1),
+    ...head(),
+  ])
+}
+
+const relu = activation('relu')
+
+/** A convolution that keeps the size but for its strides, and batch normalisation. */
+function conv(channels: number, { kernelSize = 3, strides = 1, groups = 1 } = {}): Layer[] {
+  const padding = (kernelSize - 1) / 2
+  return [conv2d({ channels, kernelSize, strides, padding, groups, useBias: false }), batchNorm()]
+}
+
+function head(): Layer[] {
+  return [globalAvgPool2d(), dense({ units: 10 })]
 }
 
 /**
@@ -71,11 +147,13 @@ function forward(layers: readonly Layer[], imageShape: readonly number[]) {
   const counts: number[] = []
   let shape = imageShape
   for (const layer of layers) {
+    for (const way of [layer.body ?? [], layer.shortcut ?? []]) counts.push(...forward(way, shape).counts)
     const [placed] = new Sequential([layer]).describe(shape)
     const [, channels = 0, height = 1, width = 1] = placed?.outputShape ?? []
     shape = [channels, height, width]
     if (layer.kind !== 'conv2d' && layer.kind !== 'dense') continue
-    counts.push(((placed?.parameterCount ?? 0) - channels) * height * width)
+    const weights = (placed?.parameterCount ?? 0) - (layer.useBias === false ? 0 : channels)
+    counts.push(weights * height * width)
   }
   return { counts, shape }
 }
