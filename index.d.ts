@@ -71,8 +71,8 @@ export declare class Engine {
   predict(images: ImageFeed): Promise<Answers>
   /** Copies of all parameters, in the network's order. */
   parameters(): Promise<Parameters>
-  /** Replaces all parameters by those of a safetensors file. */
-  loadParameters(path: string, ignoreExtra: boolean): Promise<void>
+  /** Replaces parameters by those of a safetensors file, all that are selected or none; says which, and which stay as they are. */
+  loadParameters(path: string, selection: SelectionOptions): Promise<LoadReport>
   /** Writes all parameters to a safetensors file, all or nothing. */
   saveParameters(path: string): Promise<void>
   /** Takes no more work; the promise resolves when what is in line is done and the memory is given back. */
@@ -152,6 +152,14 @@ export declare function devices(engine?: string | undefined | null): Array<Devic
 /** The names of layers, which need no shape. */
 export declare function layerNames(layers: string): Array<string>
 
+/** What became of the parameters, by name. */
+export interface LoadReport {
+  /** Those that were loaded. */
+  loaded: Array<string>
+  /** Those that stayed as they were. */
+  left: Array<string>
+}
+
 /** Loss and right answers over images. */
 export interface MetricsReport {
   /** Mean loss of an image. */
@@ -184,4 +192,14 @@ export interface Placement {
   device: string
   /** Those of the CPU; all processors' by default. */
   threads?: number
+}
+
+/** Which parameters are loaded from a file. */
+export interface SelectionOptions {
+  /** Patterns of their names, `*` for any letters and `?` for one; none for all. */
+  only: Array<string>
+  /** Whether the file may hold tensors of such names that belong to no parameter. */
+  ignoreExtra: boolean
+  /** Whether parameters stay as they are whose tensor is missing or has another shape. */
+  ignoreMismatch: boolean
 }

@@ -220,6 +220,7 @@ export function refuseUnknownKeys(name: string, value: unknown, keys: object): v
   if (!given) throw unexpected(name, 'an object of options', value)
   const stranger = given.find((key) => !Object.hasOwn(keys, key))
   if (stranger === undefined) return
-  const message = `Unknown option ${show(stranger)} for ${name}; it takes ${Object.keys(keys).join(', ')}.`
+  const known = Object.keys(keys).join(', ') || 'none'
+  const message = `Unknown option ${show(stranger)} for ${name}; it takes ${known}.`
   throw new CandlewickError('INVALID_ARGUMENT', message)
 }

@@ -1,7 +1,7 @@
-import { formatShape } from '../format.js'
 import { lenet } from '../network/lenet.js'
 import { command } from './command.js'
 import { jsonLine } from './json.js'
+import { layerTable, totals } from './layer-table.js'
 import { json } from './shared-options.js'
 
 export const summaryCommand = command({
@@ -9,16 +9,12 @@ export const summaryCommand = command({
   options: { json },
   async run({ json }) {
     const layers = lenet().describe([1, 28, 28])
-    const total = layers.reduce((sum, layer) => sum + (layer.parameterCount ?? 0), 0)
     if (json) {
       for (const layer of layers) console.log(jsonLine(layer))
-      console.log(jsonLine({ totalParameterCount: total }))
+      const { parameterCount, nonTrainableCount } = totals(layers)
+      console.log(jsonLine({ totalParameterCount: parameterCount, totalNonTrainableCount: nonTrainableCount }))
       return
     }
-    const row = (name: string, shape: string, count: number | string) =>
-      console.log(`${name.padEnd(8)} ${shape.padEnd(16)} ${String(count).padStart(10)}`)
-    row('layer', 'output shape', 'parameters')
-    for (const layer of layers) row(layer.name, formatShape(layer.outputShape ?? []), layer.parameterCount ?? 0)
-    row('total', '', total)
+    for (const line of layerTable(layers)) console.log(line)
   },
 })

@@ -101,7 +101,7 @@ function diverged(what: string, options: TrainOptions): Error {
 function checkFile(path: string): void {
   const counts = lenet()
     .describe([1, 28, 28])
-    .map(({ parameterCount }) => parameterCount ?? 0)
+    .map(({ parameterCount, nonTrainableCount }) => (parameterCount ?? 0) + (nonTrainableCount ?? 0))
   const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)
   callAddon(() => checkSavePath(path, bytes))
 }

@@ -3,12 +3,14 @@ import { callAddonAsync, createEngine, type Engine } from '../addon.js'
 import { markClass } from '../copies.js'
 import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
-import { expectBoolean, expectInstance, expectOptions, expectPath, reading, unexpected } from '../expect.js'
+import { expectInstance, expectPath, unexpected } from '../expect.js'
 import { type Shuffler, shuffler } from '../random.js'
 import { forgetSteps } from '../training/steps.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
-import checkLayer, { type Layer } from './layers.js'
+import { checkLayers } from './layers/check.js'
+import type { Layer } from './layers.js'
+import { checkSelection, type LoadedParameters, type LoadOptions, load } from './loading.js'
 import { copyParameters, type Parameter } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
 import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
@@ -29,12 +31,7 @@ export class Sequential {
 
   /** Layers made by hand are checked, some microseconds each, while the event loop waits. */
   constructor(layers: readonly Layer[]) {
-    this.#layers = reading('layers', () => {
-      if (Array.isArray(layers) && layers.length > 0) {
-        return Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
-      }
-      throw unexpected('layers', 'an array of at least one layer', layers)
-    })
+    this.#layers = checkLayers('layers', layers, 1)
   }
 
   /**
@@ -119,18 +116,18 @@ export class Sequential {
   }
 
   /**
-   * Replaces all parameters by those of a safetensors file. Nothing is replaced if one is missing or misshapen, or, unless
-   * `ignoreExtra`, if the file holds tensors of other names.
+   * Replaces all parameters by those of a safetensors file, or `only` some. Nothing is replaced if one of them is missing or
+   * misshapen, unless `ignoreMismatch`, or if the file holds tensors of other names, unless `ignoreExtra`. Resolves to the names of
+   * those that were loaded, and of those that stayed as they were.
    */
-  async loadParameters(path: string, options: { ignoreExtra?: boolean } = {}): Promise<void> {
+  async loadParameters(path: string, options: LoadOptions = {}): Promise<LoadedParameters> {
     expectNetwork(this)
     const file = expectPath('path', path)
-    const given = expectOptions<typeof options>('loadParameters', options, { ignoreExtra: true })
-    const ignoreExtra = given.ignoreExtra === undefined ? false : expectBoolean('ignoreExtra', given.ignoreExtra)
+    const selection = checkSelection(options)
     this.requireIdle()
     const engine = await this.engine()
     forgetSteps(engine)
-    await callAddonAsync(() => engine.loadParameters(file, ignoreExtra))
+    return load(engine, file, selection)
   }
 
   /**

@@ -155,9 +155,10 @@ test('summary counts parameters and devices says what there is, in JSON too', as
   t.regex(stdout, /^dense0 +\(1, 120\) +30840$/m)
   t.regex(stdout, /^total +44426$/m)
   const summary = (await candlewick('summary', '--json')).stdout.trimEnd().split('\n')
-  t.deepEqual(JSON.parse(summary[4] ?? ''), { name: 'dense0', outputShape: [1, 120], parameterCount: 30840 })
+  const dense0 = { name: 'dense0', outputShape: [1, 120], parameterCount: 30840, nonTrainableCount: 0 }
+  t.deepEqual(JSON.parse(summary[4] ?? ''), dense0)
   t.is(summary.length, 8)
-  t.deepEqual(JSON.parse(summary[7] ?? ''), { totalParameterCount: 44426 })
+  t.deepEqual(JSON.parse(summary[7] ?? ''), { totalParameterCount: 44426, totalNonTrainableCount: 0 })
   const devices = await candlewick('devices')
   t.is(devices.end, 0)
   t.regex(devices.stdout, /^cpu: \d+ cores, \S/m)

@@ -57,6 +57,46 @@ test('saved parameters are loaded again, into another network too', async (t) =>
   t.deepEqual(await other.parameters(), await net.parameters())
 })
 
+test('a backbone is loaded under a new head, and the call says what stays', async (t) => {
+  const path = join(await temporaryFolder(t), 'net.safetensors')
+  const net = await initialized()
+  await net.saveParameters(path)
+  const whole = await (await initialized(2)).loadParameters(path)
+  t.deepEqual(whole, { loaded: ['conv0.weight', 'conv0.bias', 'dense0.weight', 'dense0.bias'], left: [] })
+
+  const withHead = () => initialized(2, [conv2d({ channels: 2, kernelSize: 3 }), dense({ units: 5 })])
+  const head = { loaded: ['conv0.weight', 'conv0.bias'], left: ['dense0.weight', 'dense0.bias'] }
+  for (const options of [
+    { only: 'conv*' },
+    { only: ['conv?.weight', '*0.bia?'], ignoreMismatch: true },
+    { ignoreMismatch: true },
+  ]) {
+    const other = await withHead()
+    const before = await other.parameters()
+    t.deepEqual(await other.loadParameters(path, options), head)
+    const after = await other.parameters()
+    t.deepEqual(after['conv0.weight'], (await net.parameters())['conv0.weight'])
+    t.deepEqual(after['dense0.weight'], before['dense0.weight'])
+  }
+
+  const other = await withHead()
+  const before = await other.parameters()
+  const invalid = (message: RegExp) => ({ code: 'INVALID_ARGUMENT', message })
+  for (const [options, expectation] of [
+    [{}, refused(/dense0\.weight has shape \(3, 1352\), but this network's is \(5, 1352\); with ignoreMismatch/)],
+    [{ only: 'dense*' }, refused(/dense0\.weight has shape/)],
+    [{ only: 'dense*', ignoreMismatch: true }, refused(/no tensor to be loaded is there in this network's shape/)],
+    [{ only: ['conv*', 'norm*'] }, invalid(/^The pattern "norm\*" fits none of the network's 4 parameters \(conv0\.w/)],
+    [{ only: '' }, invalid(/a string for only, but received ""/)],
+    [{ only: [] }, invalid(/a pattern of names, such as "conv\*", or an array of patterns for only/)],
+    [{ only: ['*', 7] }, invalid(/a string for only\[1\], but received 7/)],
+    [{ ignoreMismatch: 1 }, invalid(/true or false for ignoreMismatch/)],
+  ] as const) {
+    await t.throwsAsync(other.loadParameters(path, options as never), expectation)
+  }
+  t.deepEqual(await other.parameters(), before)
+})
+
 test('a file of another network changes nothing', async (t) => {
   const dir = await temporaryFolder(t)
   const path = join(dir, 'net.safetensors')

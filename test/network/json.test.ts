@@ -1,13 +1,31 @@
 /** Networks to JSON and back. */
 
 import test from 'ava'
-import { avgPool2d, conv2d, dense, type Layer, lenet, maxPool2d, Sequential } from 'candlewick'
+import {
+  activation,
+  avgPool2d,
+  batchNorm,
+  conv2d,
+  dense,
+  dropout,
+  flatten,
+  globalAvgPool2d,
+  type Layer,
+  lenet,
+  maxPool2d,
+  residual,
+  Sequential,
+} from 'candlewick'
 
 const everyKind: Layer[] = [
   conv2d({ channels: 2, kernelSize: [3, 2], strides: [1, 2], padding: [0, 1], activation: 'relu' }),
   conv2d({ channels: 2, kernelSize: 1 }),
   maxPool2d({ poolSize: [2, 1], strides: 1 }),
   avgPool2d({ poolSize: 2 }),
+  batchNorm({ momentum: 0.2, epsilon: 1e-3 }),
+  residual([batchNorm({ trainable: false }), activation('relu')], { shortcut: [dropout({ rate: 0.5 })] }),
+  globalAvgPool2d(),
+  flatten(),
   dense({ units: 3, activation: 'tanh' }),
   dense({ units: 4, activation: 'sigmoid' }),
   dense({ units: 2 }),

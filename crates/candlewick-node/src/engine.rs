@@ -6,6 +6,7 @@ use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line};
+use candlewick::checkpoint::{Loaded, Selection};
 use candlewick::initializers::Initializer;
 use candlewick::losses::{Loss, Takes, Targets};
 use candlewick::metrics::Metrics;
@@ -70,6 +71,26 @@ impl Progress {
     }
 }
 
+/// Which parameters are loaded from a file.
+#[napi(object)]
+pub struct SelectionOptions {
+    /// Patterns of their names, `*` for any letters and `?` for one; none for all.
+    pub only: Vec<String>,
+    /// Whether the file may hold tensors of such names that belong to no parameter.
+    pub ignore_extra: bool,
+    /// Whether parameters stay as they are whose tensor is missing or has another shape.
+    pub ignore_mismatch: bool,
+}
+
+/// What became of the parameters, by name.
+#[napi(object)]
+pub struct LoadReport {
+    /// Those that were loaded.
+    pub loaded: Vec<String>,
+    /// Those that stayed as they were.
+    pub left: Vec<String>,
+}
+
 /// A network's parameters and the line for what runs it.
 #[napi(custom_finalize)]
 pub struct Engine(Line);
@@ -108,6 +129,7 @@ pub fn create_engine<'env>(
         let Placement { engine, device, threads } = placement;
         let mut engine = candlewick::engine::create(&engine, &device, network, threads.map(|t| t as usize), set)?;
         let init: Initializer = json::read("the initializer", r#"{ "kind": "xavier" }"#, &init)?;
+        engine.set_seed(seed as u64);
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
@@ -145,6 +167,10 @@ impl Engine {
 
     /// Steps over the images of `dataset` that `order` names; the loss goes as JSON.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "JavaScript gives six of them, less than an object for them would be worth"
+    )]
     pub fn train<'env>(
         &self,
         env: &'env Env,
@@ -212,19 +238,24 @@ impl Engine {
         self.0.submit(env, |engine| engine.parameters(), Parameters::new)
     }
 
-    /// Replaces all parameters by those of a safetensors file.
-    #[napi(ts_return_type = "Promise<void>")]
+    /// Replaces parameters by those of a safetensors file, all that are selected or none; says which, and which stay as they are.
+    #[napi(ts_return_type = "Promise<LoadReport>")]
     pub fn load_parameters<'env>(
         &self,
         env: &'env Env,
         path: String,
-        ignore_extra: bool,
+        selection: SelectionOptions,
     ) -> napi::Result<Object<'env>> {
+        let SelectionOptions { only, ignore_extra, ignore_mismatch } = selection;
+        let selection = Selection { only, ignore_extra, ignore_mismatch };
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            let parameters = checkpoint::load(engine.network(), Path::new(&path), ignore_extra)?;
-            engine.set_flat_parameters(parameters)
+            let current = engine.flat_parameters()?;
+            let loaded = checkpoint::load_some(engine.network(), Path::new(&path), &selection, &current)?;
+            let Loaded { parameters, loaded, left } = loaded;
+            engine.set_flat_parameters(parameters)?;
+            Ok(LoadReport { loaded, left })
         };
-        self.0.submit(env, job, |()| ())
+        self.0.submit(env, job, |report| report)
     }
 
     /// Writes all parameters to a safetensors file, all or nothing.

@@ -6,10 +6,10 @@ use candlewick::{Code, Error, Result, layers};
 use napi_derive::napi;
 use serde::{Serialize, Serializer};
 
-/// A layer in its place, as an array: its name (`conv0`), the output shape of one image, with the batch, and the number of its
-/// weights and biases.
+/// A layer in its place, as an array: its name (`conv0`), the output shape of one image, with the batch, and how many of its
+/// numbers training moves, and how many it does not.
 #[derive(Serialize)]
-struct LayerReport<'a>(&'a str, #[serde(serialize_with = "with_batch")] &'a [usize], usize);
+struct LayerReport<'a>(&'a str, #[serde(serialize_with = "with_batch")] &'a [usize], usize, usize);
 
 fn with_batch<S: Serializer>(shape: &[usize], serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_seq(std::iter::once(&1).chain(shape))
@@ -20,10 +20,10 @@ fn with_batch<S: Serializer>(shape: &[usize], serializer: S) -> std::result::Res
 #[napi]
 pub fn describe(layers: String, input_shape: Vec<u32>) -> napi::Result<String> {
     let network = network(&layers, &input_shape).map_err(to_js)?;
-    let reports = network
-        .layers
-        .iter()
-        .map(|layer| LayerReport(&layer.name, &layer.output_shape, layer.parameter_count(&network)));
+    let reports = network.layers.iter().map(|layer| {
+        let [trainable, other] = layer.parameter_counts(&network);
+        LayerReport(&layer.name, &layer.output_shape, trainable, other)
+    });
     serde_json::to_string(&reports.collect::<Vec<_>>()).map_err(|error| to_js(internal(&error.to_string())))
 }
 

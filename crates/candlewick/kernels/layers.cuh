@@ -6,10 +6,11 @@
 #include "batch_norm.cuh"
 #include "conv2d.cuh"
 #include "dense.cuh"
+#include "dropout.cuh"
 #include "max_pool2d.cuh"
 
 // Their numbers, as in src/layers/.
-enum class Kind : int { CONV2D, MAX_POOL2D, AVG_POOL2D, DENSE, ACTIVATION, BATCH_NORM, ADD };
+enum class Kind : int { CONV2D, MAX_POOL2D, AVG_POOL2D, DENSE, ACTIVATION, BATCH_NORM, ADD, DROPOUT };
 
 // A layer in its place.
 struct Operation {
@@ -43,6 +44,7 @@ template <class Work> DEVICE auto with_layer(const Operation &op, Work work) {
     case Kind::ACTIVATION: return work(as<Activation>(op.words));
     case Kind::BATCH_NORM: return work(as<BatchNorm>(op.words));
     case Kind::ADD: return work(as<Add>(op.words));
+    case Kind::DROPOUT: return work(as<Dropout>(op.words));
   }
   UNREACHABLE;
 }

@@ -50,6 +50,7 @@ pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod optimizers;
+pub mod random;
 pub mod shape;
 pub mod simd;
 

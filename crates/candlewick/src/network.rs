@@ -61,9 +61,13 @@ pub enum Work {
 }
 
 impl PlacedLayer {
-    /// How many numbers its parameters are.
-    pub fn parameter_count(&self, network: &Network) -> usize {
-        network.parameters[self.parameters.clone()].iter().map(|p| p.range.len()).sum()
+    /// How many numbers its parameters are: those that steps move, and the others.
+    pub fn parameter_counts(&self, network: &Network) -> [usize; 2] {
+        let count = |trainable: bool| {
+            let own = network.parameters[self.parameters.clone()].iter();
+            own.filter(|p| p.trainable == trainable).map(|p| p.range.len()).sum()
+        };
+        [count(true), count(false)]
     }
 }
 
@@ -359,6 +363,6 @@ mod tests {
                 ("dense0.bias", "(3)".to_owned(), 28..31)
             ]
         );
-        assert_eq!(network.layers[1].parameter_count(&network), 27);
+        assert_eq!(network.layers[1].parameter_counts(&network), [27, 0]);
     }
 }

@@ -1,6 +1,6 @@
 //! The header of a safetensors file, read without believing it: of what a network does not ask for, only places are kept.
 
-use super::shorten;
+use super::{Selection, shorten};
 use crate::network::Network;
 use safetensors::Dtype;
 use serde::de::{
@@ -28,11 +28,11 @@ pub struct Entry {
 /// The tensors of a file.
 #[derive(Debug, Default)]
 pub struct Header {
-    /// Those of the network's parameters, by name.
+    /// Those of the network's parameters that are to be loaded, by name.
     pub tensors: HashMap<String, Entry>,
-    /// The first tensor that belongs to no parameter.
+    /// The first tensor to be loaded that belongs to no parameter.
     pub extra: Option<String>,
-    /// How many belong to no parameter.
+    /// How many of them belong to no parameter.
     pub extras: usize,
     /// Bytes of all tensors together.
     pub data_len: u64,
@@ -40,10 +40,10 @@ pub struct Header {
 
 impl Header {
     /// Reads the JSON of a header to its end.
-    pub fn read(json: impl Read, network: &Network) -> serde_json::Result<Self> {
+    pub fn read(json: impl Read, network: &Network, selection: &Selection) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_reader(json);
         let wanted = network.parameters.iter().map(|p| p.name.as_str()).collect();
-        let header = Wanted(wanted).deserialize(&mut json)?;
+        let header = Wanted { parameters: wanted, selection }.deserialize(&mut json)?;
         json.end()?;
         Ok(header)
     }
@@ -65,8 +65,11 @@ impl Entry {
     }
 }
 
-/// Names of the tensors to keep.
-struct Wanted<'a>(HashSet<&'a str>);
+/// What is made of a tensor's name.
+struct Wanted<'a> {
+    parameters: HashSet<&'a str>,
+    selection: &'a Selection,
+}
 
 impl<'de> DeserializeSeed<'de> for Wanted<'_> {
     type Value = Header;
@@ -95,7 +98,10 @@ impl<'de> Visitor<'de> for Wanted<'_> {
             entry.check(&name).map_err(A::Error::custom)?;
             places.try_reserve(1).map_err(A::Error::custom)?;
             places.push(entry.data_offsets);
-            if !self.0.contains(name.as_str()) {
+            if !self.selection.takes(&name) {
+                continue;
+            }
+            if !self.parameters.contains(name.as_str()) {
                 header.extras += 1;
                 header.extra.get_or_insert(name);
             } else if header.tensors.insert(name.clone(), entry).is_some() {
@@ -145,7 +151,7 @@ mod tests {
     use crate::checkpoint::tests::network;
 
     fn read(json: &str) -> Result<Header, String> {
-        Header::read(json.as_bytes(), &network()).map_err(|e| e.to_string())
+        Header::read(json.as_bytes(), &network(), &Selection::default()).map_err(|e| e.to_string())
     }
 
     fn entry(dtype: &str, shape: &str, (start, end): (u64, u64)) -> String {
@@ -221,6 +227,6 @@ mod tests {
             let error = read(&json).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
-        assert!(Header::read(&b"{\"\xff\":1}"[..], &network()).is_err(), "not UTF-8");
+        assert!(Header::read(&b"{\"\xff\":1}"[..], &network(), &Selection::default()).is_err(), "not UTF-8");
     }
 }

@@ -3,10 +3,10 @@
 use super::header::{Entry, Header};
 use super::lock::patiently;
 use super::reason::words;
-use super::{check_shape, extra, invalid, missing, no_floats, ordinary, shorten};
+use super::{Selection, check_shape, extra, invalid, missing, no_floats, ordinary, shorten};
 use crate::error::{Code, Error, Result};
 use crate::memory;
-use crate::network::Network;
+use crate::network::{Network, Parameter};
 use candle_core::{DType, Device, Tensor};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -17,46 +17,96 @@ const MOST_HEADER: u64 = 100_000_000;
 /// Values that are read at a time.
 const PIECE: usize = 1 << 16;
 
-/// Reads the parameters of `network` from `path`, end to end, as float32. Of other tensors nothing is read.
+/// What became of a network's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// All of them, end to end, as float32.
+    pub parameters: Vec<f32>,
+    /// The names of those that were loaded, in the network's order.
+    pub loaded: Vec<String>,
+    /// The names of those that stayed as they were.
+    pub left: Vec<String>,
+}
+
+/// Reads all parameters of `network` from `path`, end to end, as float32. Of other tensors nothing is read.
 ///
 /// # Errors
-/// `CheckpointNotFound` where the file cannot be opened or read. `CheckpointInvalid` for what is no ordinary file or not
-/// safetensors, for a file that changes meanwhile, or in which a tensor is missing, has another shape or is not of floats, or,
-/// unless `ignore_extra`, belongs to no parameter. `OutOfMemory`.
+/// As [`load_some`].
 pub fn load(network: &Network, path: &Path, ignore_extra: bool) -> Result<Vec<f32>> {
-    read(network, path, ignore_extra).map_err(|Error { code, message }| {
+    let all = Selection { ignore_extra, ..Selection::default() };
+    Ok(load_some(network, path, &all, &[])?.parameters)
+}
+
+/// Reads those parameters of `network` from `path` that are selected; the others are as in `current`, which is all of them end to
+/// end, or, if none can be left, empty.
+///
+/// # Errors
+/// `InvalidArgument` for a pattern that fits no parameter. `CheckpointNotFound` where the file cannot be opened or read.
+/// `CheckpointInvalid` for what is no ordinary file or not safetensors, for a file that changes meanwhile or has nothing to load, or
+/// in which a tensor is not of floats, or, unless the selection ignores that, is missing, has another shape or belongs to no
+/// parameter. `OutOfMemory`.
+pub fn load_some(network: &Network, path: &Path, selection: &Selection, current: &[f32]) -> Result<Loaded> {
+    selection.check(network)?;
+    read(network, path, selection, current).map_err(|Error { code, message }| {
         Error::new(code, format!("cannot read parameters from {}: {message}", path.display()))
     })
 }
 
-fn read(network: &Network, path: &Path, ignore_extra: bool) -> Result<Vec<f32>> {
+fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) -> Result<Loaded> {
     let file = ordinary::open(path, OpenOptions::new().read(true)).map_err(unreadable)?;
     // Who writes in place holds a lock. Where there are no locks, what follows finds that the file is in the making.
     let _ = patiently(|| file.try_lock_shared());
     let before = file.metadata().map_err(unreadable)?;
-    let (header, start) = header(&file, before.len(), network)?;
-    if let Some(name) = header.extra.as_ref().filter(|_| !ignore_extra) {
+    let (header, start) = header(&file, before.len(), network, selection)?;
+    if let Some(name) = header.extra.as_ref().filter(|_| !selection.ignore_extra) {
         return Err(extra(name, header.extras));
     }
-    let mut found = Vec::with_capacity(network.parameters.len());
-    for parameter in &network.parameters {
-        let entry = header.tensors.get(&parameter.name).ok_or_else(|| missing(parameter))?;
-        check_shape(parameter, &entry.shape)?;
-        found.push((entry, floats(entry).ok_or_else(|| no_floats(parameter, &entry.dtype.to_lowercase()))?));
-    }
-    let mut parameters = memory::zeros(network.parameter_count())?;
-    for (parameter, (entry, dtype)) in network.parameters.iter().zip(found) {
+    let (found, left) = find(network, selection, &header)?;
+    let mut parameters =
+        if left.is_empty() { memory::zeros(network.parameter_count())? } else { memory::copy(current)? };
+    let mut loaded = Vec::with_capacity(found.len());
+    for (parameter, entry, dtype) in found {
         read_values(&file, start + entry.data_offsets.0, dtype, &mut parameters[parameter.range.clone()])?;
+        loaded.push(parameter.name.clone());
     }
     let after = file.metadata().map_err(unreadable)?;
     if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
         return Err(invalid("it changed while it was read; load it again when nobody writes to it".into()));
     }
-    Ok(parameters)
+    Ok(Loaded { parameters, loaded, left })
+}
+
+/// A parameter, its tensor in the file, and that tensor's type.
+type Found<'a> = (&'a Parameter, &'a Entry, DType);
+
+/// What is to be read, and the names of the parameters that stay as they are.
+fn find<'a>(network: &'a Network, selection: &Selection, header: &'a Header) -> Result<(Vec<Found<'a>>, Vec<String>)> {
+    let (mut found, mut left) = (Vec::with_capacity(network.parameters.len()), Vec::new());
+    for parameter in &network.parameters {
+        if !selection.takes(&parameter.name) {
+            left.push(parameter.name.clone());
+            continue;
+        }
+        let entry = header.tensors.get(&parameter.name).ok_or_else(|| missing(parameter));
+        match entry.and_then(|entry| check_shape(parameter, &entry.shape).map(|()| entry)) {
+            Ok(entry) => {
+                let dtype = floats(entry).ok_or_else(|| no_floats(parameter, &entry.dtype.to_lowercase()))?;
+                found.push((parameter, entry, dtype));
+            }
+            Err(_) if selection.ignore_mismatch => left.push(parameter.name.clone()),
+            Err(error) => return Err(error),
+        }
+    }
+    if found.is_empty() && !left.is_empty() {
+        let message =
+            "no tensor to be loaded is there in this network's shape; was the file saved from another network?";
+        return Err(invalid(message.into()));
+    }
+    Ok((found, left))
 }
 
 /// The header of a file of `len` bytes, and where the tensors begin.
-fn header(mut file: &File, len: u64, network: &Network) -> Result<(Header, u64)> {
+fn header(mut file: &File, len: u64, network: &Network, selection: &Selection) -> Result<(Header, u64)> {
     let foreign = |reason: String| {
         invalid(format!("it is not a safetensors file ({reason}); it may be cut short or of another format"))
     };
@@ -76,11 +126,12 @@ fn header(mut file: &File, len: u64, network: &Network) -> Result<(Header, u64)>
             format!("there is no memory for its header of {length} bytes; end other programs"),
         )
     })?;
-    let header =
-        Header::read(BufReader::new(file.take(length)), network).map_err(|error| match error.io_error_kind() {
+    let header = Header::read(BufReader::new(file.take(length)), network, selection).map_err(|error| {
+        match error.io_error_kind() {
             Some(kind) => unreadable(kind.into()),
             None => foreign(format!("its header: {}", shorten(&error.to_string()))),
-        })?;
+        }
+    })?;
     let held = len - 8 - length;
     if header.data_len != held {
         return Err(foreign(format!("its tensors take {} bytes, but it holds {held}", header.data_len)));
@@ -212,6 +263,51 @@ mod tests {
     }
 
     #[test]
+    fn of_a_selection_the_rest_stays_as_it_is() {
+        let (_folder, path) = file_of("F32", &little_endian::<f32>(), "");
+        let load = |only: &[&str], ignore_mismatch, network: &Network| {
+            let only = only.iter().map(|&pattern| pattern.to_owned()).collect();
+            let current: Vec<f32> = (0..network.parameter_count()).map(|i| -(i as f32)).collect();
+            load_some(network, &path, &Selection { only, ignore_mismatch, ignore_extra: false }, &current)
+        };
+        let weight = load(&["*.weight"], false, &network()).unwrap();
+        assert_eq!(weight.parameters, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, -6.0, -7.0]);
+        assert_eq!(
+            (&weight.loaded[..], &weight.left[..]),
+            (&["dense0.weight".into()][..], &["dense0.bias".into()][..])
+        );
+        let all = load(&["*s", "dense*"], false, &network()).unwrap();
+        assert_eq!((&all.parameters[..], &all.left[..]), (&VALUES[..], &[][..]));
+
+        // Of two layers, the first fits but for its weight, and the other is not there.
+        let other = [Layer::Dense(Dense::new(2)), Layer::Dense(Dense::new(1))];
+        let other = Network::new(&other, [1, 1, 4]).unwrap();
+        let some = load(&[], true, &other).unwrap();
+        assert_eq!(some.loaded, ["dense0.bias"]);
+        assert_eq!(some.left, ["dense0.weight", "dense1.weight", "dense1.bias"]);
+        assert_eq!(some.parameters, [0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, 7.0, 8.0, -10.0, -11.0, -12.0]);
+        let message = |only: &[&str], ignore| load(only, ignore, &other).unwrap_err().message;
+        assert!(
+            message(&[], false).contains("dense0.weight has shape (2, 3), but this network's is (2, 4); with ignore")
+        );
+        assert!(message(&["dense1*"], false).contains("dense1.weight of shape (1, 2) is missing; was the file"));
+        assert!(message(&["dense1*"], true).contains("no tensor to be loaded is there in this network's shape"));
+        assert!(message(&["conv*"], true).contains("the pattern \"conv*\" fits none of the network's 4 parameters"));
+    }
+
+    #[test]
+    fn extra_tensors_outside_a_selection_do_not_matter() {
+        let more = format!(",{}", entry("mask", "U8", "[0]", 32, 32));
+        let (_folder, path) = file_of("F32", &little_endian::<f32>(), &more);
+        let load = |only: &str| {
+            let selection = Selection { only: vec![only.into()], ..Selection::default() };
+            load_some(&network(), &path, &selection, &[0.0; 8])
+        };
+        assert_eq!(load("dense*").unwrap().parameters, VALUES);
+        assert!(load("*").unwrap_err().message.contains("tensor mask belongs to no parameter"));
+    }
+
+    #[test]
     fn tensors_lie_in_any_order_and_are_read_in_pieces() {
         let units = 2 * PIECE as u32 + 3;
         let layers = [Layer::Dense(Dense::new(units as usize))];
@@ -281,7 +377,7 @@ mod tests {
         save(&parameters(), &path).unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let len = file.metadata().unwrap().len();
-        let (header, start) = header(&file, len, &network()).unwrap();
+        let (header, start) = header(&file, len, &network(), &Selection::default()).unwrap();
         let bias = &header.tensors["dense0.bias"];
         let mut values = [0.0; 2];
         read_values(&file, start + bias.data_offsets.0, DType::F32, &mut values).unwrap();

@@ -10,10 +10,12 @@ mod ordinary;
 mod reason;
 mod rights;
 mod save;
+mod selection;
 mod temporary;
 
-pub use load::load;
+pub use load::{Loaded, load, load_some};
 pub use save::{check_writable, save};
+pub use selection::Selection;
 
 use crate::error::{Code, Error, Result};
 use crate::memory;
@@ -72,7 +74,10 @@ fn extra(name: &str, count: usize) -> Error {
 
 fn missing(parameter: &Parameter) -> Error {
     let (name, expected) = (&parameter.name, show(&parameter.shape));
-    invalid(format!("tensor {name} of shape {expected} is missing; was the file saved from another network?"))
+    invalid(format!(
+        "tensor {name} of shape {expected} is missing; was the file saved from another network? With \
+         ignoreMismatch the parameter stays as it is"
+    ))
 }
 
 fn check_shape(parameter: &Parameter, shape: &[usize]) -> Result<()> {
@@ -80,7 +85,10 @@ fn check_shape(parameter: &Parameter, shape: &[usize]) -> Result<()> {
         return Ok(());
     }
     let (name, shape, expected) = (&parameter.name, show(shape), show(&parameter.shape));
-    Err(invalid(format!("tensor {name} has shape {shape}, but this network's is {expected}")))
+    Err(invalid(format!(
+        "tensor {name} has shape {shape}, but this network's is {expected}; with ignoreMismatch the \
+         parameter stays as it is"
+    )))
 }
 
 fn no_floats(parameter: &Parameter, dtype: &str) -> Error {

@@ -183,6 +183,9 @@ pub trait Engine: Send {
     /// `InvalidArgument` for another number of values, `OutOfMemory`, `DeviceLost`.
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
 
+    /// What decides, with the number of a step among the engine's, what is random in training; 0 at first.
+    fn set_seed(&mut self, seed: u64);
+
     /// Forgets the optimiser's state and the average, as a new optimiser would start.
     ///
     /// # Errors

@@ -90,6 +90,12 @@ impl LaneOperation for Placed {
             #[inline(always)]
             || {
                 let share = self.share(l);
+                if self.windows.are_planes() {
+                    for (x, y) in x.chunks_exact(self.windows.plane()).zip(y) {
+                        l.store(l.mul(sum(l, x), share), y);
+                    }
+                    return;
+                }
                 self.windows.for_each(
                     #[inline(always)]
                     |output, window| {
@@ -111,6 +117,13 @@ impl LaneOperation for Placed {
             #[inline(always)]
             || {
                 let share = self.share(l);
+                if self.windows.are_planes() {
+                    for (dx, dy) in dx.chunks_exact_mut(self.windows.plane()).zip(seen.dy) {
+                        let d = l.mul(l.load(dy), share);
+                        dx.iter_mut().for_each(|dx| l.store(d, dx));
+                    }
+                    return;
+                }
                 dx.fill(Lane::zero());
                 self.windows.for_each(
                     #[inline(always)]
@@ -144,6 +157,23 @@ impl Placed {
         let [height, width] = self.windows.pool_size;
         l.splat(L::Real::ONE / L::Real::from_f64((height * width) as f64))
     }
+}
+
+/// The sum of a whole plane, of eight partial sums, so that no addition waits for the last.
+#[inline(always)]
+fn sum<L: Lanes>(l: L, x: &[Lane<L::Real>]) -> L::Vector {
+    let mut partial = [l.splat(L::Real::ZERO); 8];
+    let (whole, rest) = x.as_chunks::<8>();
+    for values in whole {
+        for (sum, x) in partial.iter_mut().zip(values) {
+            *sum = l.add(*sum, l.load(x));
+        }
+    }
+    for (sum, x) in partial.iter_mut().zip(rest) {
+        *sum = l.add(*sum, l.load(x));
+    }
+    let [a, b, c, d, e, f, g, h] = partial;
+    l.add(l.add(l.add(a, b), l.add(c, d)), l.add(l.add(e, f), l.add(g, h)))
 }
 
 /// candle's own has another gradient.

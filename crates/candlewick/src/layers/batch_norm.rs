@@ -14,6 +14,7 @@ use super::plan::{Arithmetic, Describe, Draw, ParameterKind, ParameterPlan, Plan
 use super::{Operation, Reference};
 use crate::error::{Code, Error, Result};
 use crate::kernels::numbers;
+use crate::random::Chance;
 use crate::simd::{LANES, Lane, Lanes, Real};
 use bytemuck::{Pod, Zeroable};
 use candle_core::Tensor;
@@ -484,7 +485,12 @@ impl Reference for Placed {
         self.normalised(x, own, &own[2], &own[3])
     }
 
-    fn reference_in_training(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
+    fn reference_in_training(
+        &self,
+        x: &Tensor,
+        own: &[Tensor],
+        _: Chance,
+    ) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
         if !self.by_batch {
             return Ok((self.reference(x, own)?, Vec::new()));
         }

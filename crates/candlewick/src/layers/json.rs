@@ -61,7 +61,7 @@ mod tests {
             assert_eq!(error.code, Code::InvalidArgument);
             assert!(error.message.contains(named), "{text}: {error}");
         }
-        for deep in ["[", "{\"kind\":", "{\"a\":"] {
+        for deep in ["[", "{\"kind\":", "{\"a\":", "{\"kind\":\"residual\",\"body\":["] {
             let error = from_json(&format!("[{}", deep.repeat(100_000))).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument, "{error}");
         }

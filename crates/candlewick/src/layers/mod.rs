@@ -21,6 +21,9 @@ pub mod batch_norm;
 pub mod conv2d;
 pub mod dense;
 mod device;
+pub mod dropout;
+mod flatten;
+mod global_avg_pool2d;
 mod json;
 pub mod max_pool2d;
 mod operation;
@@ -38,6 +41,9 @@ pub use batch_norm::BatchNorm;
 pub use conv2d::{Conv2d, Padding};
 pub use dense::Dense;
 pub(crate) use device::{DeviceOperation, Encoded, WORDS};
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use global_avg_pool2d::GlobalAvgPool2d;
 pub use json::from_json;
 pub use max_pool2d::MaxPool2d;
 pub use operation::{Accumulators, Batch, LaneOperation, Left, Needs, Seen};
@@ -47,6 +53,7 @@ pub(crate) use reference::Reference;
 pub use residual::Residual;
 
 use crate::error::Result;
+use crate::random::Chance;
 use crate::simd::{Lane, Lanes, Real};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -63,10 +70,16 @@ pub enum Layer {
     MaxPool2d(MaxPool2d),
     /// The mean of each window.
     AvgPool2d(AvgPool2d),
+    /// The mean of each channel.
+    GlobalAvgPool2d(GlobalAvgPool2d),
+    /// All values in one row.
+    Flatten(Flatten),
     /// x Wᵀ + b, after flattening the input.
     Dense(Dense),
     /// Each channel's values to mean 0 and variance 1, over the whole batch.
     BatchNorm(BatchNorm),
+    /// Some values become 0, in training only.
+    Dropout(Dropout),
     /// A function of each value.
     Activation(ActivationLayer),
     /// body(x) + shortcut(x)
@@ -80,8 +93,11 @@ impl Layer {
             Self::Conv2d(layer) => layer,
             Self::MaxPool2d(layer) => layer,
             Self::AvgPool2d(layer) => layer,
+            Self::GlobalAvgPool2d(layer) => layer,
+            Self::Flatten(layer) => layer,
             Self::Dense(layer) => layer,
             Self::BatchNorm(layer) => layer,
+            Self::Dropout(layer) => layer,
             Self::Activation(layer) => layer,
             Self::Residual(layer) => layer,
         }
@@ -93,8 +109,11 @@ impl Layer {
         examples.extend(Conv2d::examples().map(Self::Conv2d));
         examples.extend(MaxPool2d::examples().map(Self::MaxPool2d));
         examples.extend(AvgPool2d::examples().map(Self::AvgPool2d));
+        examples.extend(GlobalAvgPool2d::examples().map(Self::GlobalAvgPool2d));
+        examples.extend(Flatten::examples().map(Self::Flatten));
         examples.extend(Dense::examples().map(Self::Dense));
         examples.extend(BatchNorm::examples().map(Self::BatchNorm));
+        examples.extend(Dropout::examples().map(Self::Dropout));
         examples.extend(ActivationLayer::examples().map(Self::Activation));
         examples.extend(Residual::examples().map(Self::Residual));
         examples
@@ -119,6 +138,8 @@ pub enum Operation {
     BatchNorm(batch_norm::Placed),
     /// The sum of two values.
     Add(add::Placed),
+    /// Dropout.
+    Dropout(dropout::Placed),
 }
 
 /// Does the same with whatever operation it is: the one place that tells them apart, once for each layer of a tile.
@@ -132,6 +153,7 @@ macro_rules! with_operation {
             Operation::Activation($placed) => $work,
             Operation::BatchNorm($placed) => $work,
             Operation::Add($placed) => $work,
+            Operation::Dropout($placed) => $work,
         }
     };
 }
@@ -261,8 +283,13 @@ impl Reference for Operation {
         with_operation!(self, placed => placed.reference(x, own))
     }
 
-    fn reference_in_training(&self, x: &Tensor, own: &[Tensor]) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
-        with_operation!(self, placed => placed.reference_in_training(x, own))
+    fn reference_in_training(
+        &self,
+        x: &Tensor,
+        own: &[Tensor],
+        chance: Chance,
+    ) -> candle_core::Result<(Tensor, Vec<(usize, Tensor)>)> {
+        with_operation!(self, placed => placed.reference_in_training(x, own, chance))
     }
 
     fn values_on_the_way(&self) -> usize {

@@ -1,6 +1,7 @@
 //! What the CPU engine asks of a layer: sixteen images at a time, one to a lane.
 
 use super::Operation;
+use crate::random::Chance;
 use crate::simd::{Lane, Lanes, Real};
 use std::ops::Range;
 
@@ -71,12 +72,8 @@ pub struct Batch<'a, R> {
     pub first: usize,
     /// Images in the tile. The other lanes count for nothing; what is in them must stay harmless.
     pub live: usize,
-    /// What random numbers are made of: the network's seed, the number of the step, and of the operation among the network's.
-    pub seed: u64,
-    /// See [`Batch::seed`].
-    pub step: u64,
-    /// See [`Batch::seed`].
-    pub place: usize,
+    /// What the operation's random numbers are made of.
+    pub chance: Chance,
 }
 
 /// A layer's arithmetic. `own`: its parameters, end to end in the order in which it lists them.

@@ -4,6 +4,7 @@
 //! layers are made of here are, as the test below holds.
 
 use super::windows::Windows;
+use crate::random::Chance;
 use candle_core::{Result, Tensor};
 
 /// A layer in candle's words.
@@ -20,7 +21,7 @@ pub trait Reference {
     ///
     /// # Errors
     /// candle's.
-    fn reference_in_training(&self, x: &Tensor, own: &[Tensor]) -> Result<(Tensor, Vec<(usize, Tensor)>)> {
+    fn reference_in_training(&self, x: &Tensor, own: &[Tensor], _: Chance) -> Result<(Tensor, Vec<(usize, Tensor)>)> {
         Ok((self.reference(x, own)?, Vec::new()))
     }
 
@@ -114,6 +115,7 @@ mod tests {
         let variables: Vec<Var> = own.iter().zip(parameters).map(variable).collect();
         let attached: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
         let found = operation.reference(&image, &attached).unwrap();
+        let found = found.reshape([&[LANES], output].concat()).unwrap();
         assert_near(what, &found, &batch(&y, output));
         let gradients = (found * batch(&dy, output)).unwrap().sum_all().unwrap().backward().unwrap();
         assert_near(&format!("dx of {what}"), gradients.get(&image).unwrap(), &batch(&dx, input));

@@ -74,6 +74,16 @@ impl Windows {
         self.padding == [0, 0] && whole(0) && whole(1)
     }
 
+    /// Whether each window is a channel's whole plane.
+    pub(super) fn are_planes(&self) -> bool {
+        self.pool_size == self.input && self.padding == [0, 0] && self.output == [1, 1]
+    }
+
+    /// Values of a channel of the input.
+    pub(super) fn plane(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
     /// The fields of `struct Windows` of kernels/windows.cuh.
     pub(super) fn words(&self) -> Result<[i32; 11]> {
         let Self { channels, input: [h, w], output: [oh, ow], pool_size: [kh, kw], strides: [sy, sx], .. } = *self;

@@ -14,13 +14,15 @@ use super::input::{check_images, check_parameters, check_step, check_training};
 use super::pool::{self, Lease};
 use super::{Engine, Progress};
 use crate::dataset::Dataset;
+use crate::engine::schedule::schedule;
 use crate::error::{Code, Error, Result};
-use crate::layers::Reference;
+use crate::layers::{Operation, Reference};
 use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::{Network, Parameter, PlacedLayer, Work};
 use crate::optimizers::{Optimizer, Rate, State};
+use crate::random::Chance;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 pub(super) use devices::{check, create, devices};
@@ -37,6 +39,11 @@ pub struct CandleEngine {
     dtype: DType,
     threads: usize,
     parameters: Vec<Var>,
+    /// Those of the layers' operations, one after the other, in the schedule of training.
+    places: Vec<usize>,
+    seed: u64,
+    /// Batches trained on.
+    batches: u64,
     /// Of the last step; empty before the first.
     gradients: Vec<Tensor>,
     /// A plane is a tensor for each parameter.
@@ -56,6 +63,9 @@ impl CandleEngine {
         }
         let threads = pool::check(threads)?;
         let mut engine = Self {
+            places: places(&network),
+            seed: 0,
+            batches: 0,
             network,
             device,
             dtype,
@@ -165,11 +175,16 @@ impl CandleEngine {
         let mut passed = Vec::new();
         let mut x = self.images(images, 0..objective.len())?;
         let parameters: Vec<_> = self.parameters.iter().map(|p| p.as_tensor().clone()).collect();
-        let mut seen = Vec::new();
+        self.batches += 1;
+        let mut training = Training {
+            chance: Chance { seed: self.seed, step: self.batches, place: 0 },
+            places: self.places.iter(),
+            seen: Vec::new(),
+        };
         for placed in &self.network.layers {
             let own = &self.parameters[placed.parameters.clone()];
             let input = Var::from_tensor(&x)?;
-            let output = forward(placed, &input, &parameters, Some(&mut seen))?;
+            let output = forward(placed, &input, &parameters, Some(&mut training))?;
             x = output.detach();
             passed.push((placed, own, input, output));
         }
@@ -192,7 +207,7 @@ impl CandleEngine {
         }
         gradients.reverse();
         self.gradients = gradients;
-        self.update(optimizer, optimizer.rate(place), seen)?;
+        self.update(optimizer, optimizer.rate(place), training.seen)?;
         Ok(metrics)
     }
 
@@ -353,6 +368,10 @@ impl Engine for CandleEngine {
         self.reset_optimizer()
     }
 
+    fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     fn reset_optimizer(&mut self) -> Result<()> {
         self.state.reset(|plane| clear(plane))
     }
@@ -369,33 +388,54 @@ fn clear(plane: &mut [Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// A layer and its activation. `seen`, in training, gets the parameters that the batch moves without a step.
+/// The places of the layers' own operations in the schedule of training, which has them in the same order.
+fn places(network: &Network) -> Vec<usize> {
+    let is_own = |operation: &Operation| !matches!(operation, Operation::Activation(_) | Operation::Add(_));
+    let stages = schedule(network, true);
+    stages.iter().enumerate().filter(|(_, stage)| is_own(&stage.operation)).map(|(place, _)| place).collect()
+}
+
+/// What a pass forward in training knows and finds.
+struct Training<'a> {
+    chance: Chance,
+    /// Of the operations to come.
+    places: std::slice::Iter<'a, usize>,
+    /// The parameters that the batch moves without a step.
+    seen: Vec<(usize, Tensor)>,
+}
+
+/// A layer and its activation.
 fn forward(
     placed: &PlacedLayer,
     x: &Tensor,
     parameters: &[Tensor],
-    mut seen: Option<&mut Vec<(usize, Tensor)>>,
+    mut training: Option<&mut Training<'_>>,
 ) -> Result<Tensor> {
     let y = match &placed.work {
         Work::Nothing => x.clone(),
         Work::Operation(operation) => {
             let own = &parameters[placed.parameters.clone()];
-            match seen {
+            match training {
                 None => operation.reference(x, own)?,
-                Some(seen) => {
-                    let (y, statistics) = operation.reference_in_training(x, own)?;
-                    seen.extend(statistics.into_iter().map(|(i, value)| (placed.parameters.start + i, value)));
+                Some(training) => {
+                    let place = *training.places.next().expect("a place for each operation");
+                    let chance = Chance { place, ..training.chance };
+                    let (y, statistics) = operation.reference_in_training(x, own, chance)?;
+                    training.seen.extend(statistics.into_iter().map(|(i, value)| (placed.parameters.start + i, value)));
                     y
                 }
             }
         }
         Work::Sum { body, shortcut } => {
             let mut way = |layers: &[PlacedLayer]| {
-                layers.iter().try_fold(x.clone(), |x, placed| forward(placed, &x, parameters, seen.as_deref_mut()))
+                layers.iter().try_fold(x.clone(), |x, placed| forward(placed, &x, parameters, training.as_deref_mut()))
             };
             (way(body)? + way(shortcut)?)?
         }
     };
+    // A flattened image has another shape, and a pooled one no height and no width.
+    let shape: Vec<_> = std::iter::once(x.dim(0)?).chain(placed.output_shape.iter().copied()).collect();
+    let y = y.reshape(shape)?;
     Ok(placed.activation.map_or(Ok(y.clone()), |function| function.reference(&y))?)
 }
 

@@ -49,6 +49,8 @@ pub struct Arguments {
     pub turned: u64,
     pub gradient: u64,
     pub optimizer: u64,
+    pub batches: u64,
+    pub seed: u64,
     pub partials: u64,
     pub records: u64,
     pub losses: u64,

@@ -102,6 +102,10 @@ pub struct CudaEngine<G: Gpu> {
     /// The rule of the steps and its settings, which captured launches have from here.
     optimizer: G::Memory,
     loss: ResidentLoss<G>,
+    /// Batches trained on, which the kernels count.
+    batches: G::Memory,
+    /// Decides, with the number of the batch, what is random in training.
+    seed: u64,
     /// Of the steps of a run.
     rates: Growing<G>,
     /// A byte for each parameter: whether it decays.
@@ -187,6 +191,8 @@ impl<G: Gpu> CudaEngine<G> {
             gradient: floats(count)?,
             optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
             loss: ResidentLoss::new(&gpu)?,
+            batches: gpu.allocate(size_of::<u32>())?,
+            seed: 0,
             rates: Growing::new(),
             decays: Growing::new(),
             turned_average: Growing::new(),
@@ -244,6 +250,8 @@ impl<G: Gpu> CudaEngine<G> {
             turned: at(&self.turned),
             gradient: at(&self.gradient),
             optimizer: at(&self.optimizer),
+            batches: at(&self.batches),
+            seed: self.seed,
             loss: self.loss.address(&self.gpu),
             partials: self.partials.address(&self.gpu),
             records: self.records.address(&self.gpu),
@@ -437,10 +445,7 @@ impl<G: Gpu> CudaEngine<G> {
                 self.gpu.launch(Kernel::JoinSurveys, survey_blocks, SURVEYS_SHARED, &arguments)?;
             }
         }
-        let groups = self.network.parameter_count().div_ceil(PARAMETERS);
-        if groups == 0 {
-            return Ok(());
-        }
+        let groups = self.network.parameter_count().div_ceil(PARAMETERS).max(1); // which count the batch as well
         if !clips {
             return self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments);
         }
@@ -643,6 +648,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             self.gpu.launch(Kernel::TurnAll, self.training.most_blocks, 0, &self.arguments())?;
         }
         Ok(())
+    }
+
+    fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {

@@ -30,6 +30,7 @@ use crate::memory::{self, check_room};
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizers::{Optimizer, Planes, State, Step};
+use crate::random::Chance;
 use crate::simd::InstructionSet;
 use answering::Answering;
 use candle_core::{Device, Tensor};
@@ -185,7 +186,8 @@ impl LanesEngine {
         let (set, seed, step, pass) = (*set, *seed, *step, &program.passes[pass]);
         let (program, parameters, numbers) = (&*program, &*parameters, &*numbers);
         threads.for_each_tile(round.clone(), is_first, |scratch, chunk, images| {
-            let batch = Batch { numbers, first: images.start, live: images.len(), seed, step, place: 0 };
+            let chance = Chance { seed, step, place: 0 };
+            let batch = Batch { numbers, first: images.start, live: images.len(), chance };
             let run = Run { program, parameters, batch };
             scratch.exchange(program, chunk.kept());
             let metrics = work(set, run, pass, chunk.visit(program, images, scratch));
@@ -368,6 +370,10 @@ impl Engine for LanesEngine {
         check_parameters(&self.network, &parameters)?;
         self.parameters = parameters;
         self.reset_optimizer()
+    }
+
+    fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
     }
 
     fn reset_optimizer(&mut self) -> Result<()> {

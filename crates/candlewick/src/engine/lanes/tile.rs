@@ -6,6 +6,7 @@ use crate::layers::{Accumulators, Batch, LaneOperation, Seen, add};
 use crate::losses::Objective;
 use crate::memory::Buffer;
 use crate::metrics::Metrics;
+use crate::random::Chance;
 use crate::simd::{Kernel, Lane, Lanes, Real};
 
 /// The memory that a tile needs: [`Program::slots`], those that it keeps among them while it is visited.
@@ -30,7 +31,8 @@ impl<'a, R> Run<'a, R> {
 
     fn batch(&self, instruction: usize) -> Batch<'a, R> {
         let numbers = &self.batch.numbers[self.program.instructions[instruction].batch.clone()];
-        Batch { numbers, place: instruction, ..self.batch }
+        let chance = Chance { place: instruction, ..self.batch.chance };
+        Batch { numbers, chance, ..self.batch }
     }
 }
 
@@ -380,7 +382,12 @@ mod tests {
         ) {
             for (i, tile) in self.tiles.iter_mut().enumerate() {
                 let live = self.labels[i].len();
-                let batch = Batch { numbers: &self.numbers, first: i * LANES, live, seed: 1, step: 1, place: 0 };
+                let batch = Batch {
+                    numbers: &self.numbers,
+                    first: i * LANES,
+                    live,
+                    chance: Chance { seed: 1, step: 1, place: 0 },
+                };
                 let run = Run { program, parameters, batch };
                 let mut into = Accumulators { chunk: &mut self.chunk, record: &mut self.records[i] };
                 work(tile, run, &self.labels[i], &mut self.surveys[i], &mut into);
