@@ -145,6 +145,10 @@ impl Engine {
 
     /// Steps over the images of `dataset` that `order` names; the loss goes as JSON.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "JavaScript gives six of them, less than an object for them would be worth"
+    )]
     pub fn train<'env>(
         &self,
         env: &'env Env,
