@@ -674,7 +674,7 @@ mod tests {
     use super::emulated::Emulated;
     use super::*;
     use crate::dataset::DatasetBuilder;
-    use crate::layers::{Conv2d, Layer};
+    use crate::layers::{BatchNorm, Conv2d, Layer};
     use crate::optimizers::{Rate, Sgd};
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
@@ -776,6 +776,18 @@ mod tests {
             assert!(error.is_none_or(|error| error.code == Code::Cancelled));
             assert_eq!(steps(&engine), [progress.images(); 2]);
         }
+    }
+
+    /// Of a normalisation, all images of a batch are in memory at once.
+    #[test]
+    fn a_batch_beyond_all_memory_is_refused_before_it_begins() {
+        let layers = [Layer::Conv2d(Conv2d::new(1 << 20, [1, 1])), Layer::BatchNorm(BatchNorm::default())];
+        let network = Network::new(&layers, [1, 1, 1]).unwrap();
+        let mut engine = CudaEngine::new(Emulated::new(227 << 10, 10), network).unwrap();
+        let (count, sgd) = (1 << 23, Sgd::new(0.1).unwrap().into()); // of 24 MiB each
+        let images = Tensor::zeros((count, 1, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let error = engine.step(&images, Targets::Labels(&vec![0; count]), &Loss::default(), &sgd).unwrap_err();
+        assert_eq!((error.code, steps(&engine)), (Code::OutOfMemory, [0; 2]));
     }
 
     #[test]
