@@ -133,7 +133,8 @@ fn assert_near(what: &str, expected: &[(String, Tensor)], found: &[(String, Tens
     for ((name, expected), (_, found)) in expected.iter().zip(found) {
         assert_eq!(expected.dims(), found.dims());
         let [expected, found] = [expected, found].map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap());
-        let scale = expected.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
+        // Of sums that cancel, as by a bias before a normalisation, the rounding is left.
+        let scale = expected.iter().fold(1e-1f32, |most, x| most.max(x.abs()));
         for (a, b) in expected.iter().zip(&found) {
             assert!((a - b).abs() <= 1e-4 * scale, "{what}, {name}: {b} is not {a}");
         }

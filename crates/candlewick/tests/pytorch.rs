@@ -9,7 +9,7 @@ use candlewick::engine::{Engine, Progress};
 use candlewick::layers;
 use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
-use candlewick::optimizers::Optimizer;
+use candlewick::optimizers::{Optimizer, Rate};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -54,6 +54,18 @@ impl Case {
     fn expect(&self, name: &str) -> Vec<f64> {
         values(&self.tensors[name])
     }
+
+    /// With the rates that PyTorch's schedule, if there was one, had for this step.
+    fn optimizer(&self, step: usize) -> Optimizer {
+        let at = |name: &str| Some(values(self.tensors.get(name)?)[step]);
+        let rate = at("learningRates").map(|rate| Rate { learning_rate: rate as f32, momentum: at("momenta") });
+        Optimizer { rates: rate.into_iter().collect(), ..self.optimizer.clone() }
+    }
+
+    /// Of the first step's loss; running statistics have none.
+    fn gradient(&self, name: &str) -> Option<Vec<f64>> {
+        self.tensors.get(&format!("grad.{name}")).map(values)
+    }
 }
 
 fn values(tensor: &Tensor) -> Vec<f64> {
@@ -68,60 +80,71 @@ fn relative_error(actual: &[f64], expected: &[f64]) -> f64 {
     difference / largest
 }
 
-fn hold(case: &Case, mut engine: impl Engine) {
+/// None has an edge (of ReLU's, say) so close to a value that rounding decides on which side it is.
+const CASES: &[&str] = &["lenet", "relu", "adam", "adamw", "nesterov", "onecycle", "clip", "loss"];
+
+/// Of these, the CUDA engine has not all layers yet.
+const BEYOND_CUDA: &[&str] = &["bn"];
+
+fn hold(name: &str, case: &Case, mut engine: impl Engine) {
     let n = case.batch;
     let dataset = fashion_mnist::train(case.steps * n);
     let first = Tensor::from_slice(&dataset.pixels()[..n * 784], (n, 1, 28, 28), &Device::Cpu).unwrap();
-    let logits = relative_error(&values(&engine.predict(&first).unwrap()), &case.expect("logits"));
-    assert!(logits < 1e-5, "logits are off by {logits:e}");
+    let logits = |engine: &mut dyn Engine| values(&engine.predict(&first).unwrap());
+    let error = relative_error(&logits(&mut engine), &case.expect("logits"));
+    assert!(error < 1e-5, "{name}: logits are off by {error:e}");
 
     let order: Vec<u32> = (0..dataset.len() as u32).collect();
     let mut losses = Vec::new();
     for (step, batch) in order.chunks(n).enumerate() {
-        let metrics = engine.train(&dataset, batch, n, &case.loss, &case.optimizer, &Progress::default()).unwrap();
+        let metrics =
+            engine.train(&dataset, batch, n, &case.loss, &case.optimizer(step), &Progress::default()).unwrap();
         losses.push(metrics.mean_loss());
         if step == 0 {
-            for (name, gradient) in engine.gradients().unwrap() {
-                let error = relative_error(&values(&gradient), &case.expect(&format!("grad.{name}")));
-                assert!(error < 1e-5, "the gradient of {name} is off by {error:e}");
-            }
+            hold_gradients(name, case, &engine);
         }
     }
     for (step, (loss, expected)) in losses.iter().zip(case.expect("losses")).enumerate() {
-        assert!((loss - expected).abs() < 1e-4 * expected, "loss {step} is {loss}, expected {expected}");
+        assert!((loss - expected).abs() < 2e-6 * expected, "{name}: loss {step} is {loss}, expected {expected}");
     }
-    for (name, tensor) in engine.parameters().unwrap() {
-        let error = relative_error(&values(&tensor), &case.expect(&format!("after.{name}")));
-        assert!(error < 1e-3, "after {} steps {name} is off by {error:e}", case.steps);
+    for (parameter, tensor) in engine.parameters().unwrap() {
+        let error = relative_error(&values(&tensor), &case.expect(&format!("after.{parameter}")));
+        assert!(error < 5e-5, "{name}: after {} steps {parameter} is off by {error:e}", case.steps);
+    }
+    if case.tensors.contains_key("after.logits") {
+        let error = relative_error(&logits(&mut engine), &case.expect("after.logits"));
+        assert!(error < 5e-5, "{name}: after {} steps logits are off by {error:e}", case.steps);
+    }
+}
+
+fn hold_gradients(name: &str, case: &Case, engine: &impl Engine) {
+    for (parameter, gradient) in engine.gradients().unwrap() {
+        let Some(expected) = case.gradient(&parameter) else { continue };
+        let error = relative_error(&values(&gradient), &expected);
+        assert!(error < 1e-5, "{name}: the gradient of {parameter} is off by {error:e}");
     }
 }
 
 #[test]
-fn lenet_follows_pytorch() {
-    let case = case("lenet");
-    hold(&case, case.engine());
+fn the_cpu_engine_follows_pytorch() {
+    for name in [CASES, BEYOND_CUDA].concat() {
+        let case = case(name);
+        hold(name, &case, case.engine());
+    }
 }
 
+#[cfg(feature = "emulation")]
 #[test]
-fn other_layers_and_momentum_follow_pytorch() {
-    let case = case("relu");
-    hold(&case, case.engine());
-}
-
-#[test]
-fn adam_follows_pytorch() {
-    let case = case("adam");
-    hold(&case, case.engine());
-}
-
-#[test]
-fn smoothed_labels_and_weights_of_classes_follow_pytorch() {
-    let case = case("loss");
-    hold(&case, case.engine());
+fn the_emulated_cuda_engine_follows_pytorch() {
+    use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
+    for name in CASES {
+        let (case, h100) = (case(name), Emulated::new(227 << 10, 132));
+        hold(name, &case, case.with_parameters(CudaEngine::new(h100, case.network()).unwrap()));
+    }
 }
 
 /// In float64, as PyTorch did. What is left is what was rounded to float32: the fixtures' gradients, and the settings.
-fn hold_closely(case: &Case) {
+fn hold_closely(name: &str, case: &Case) {
     let engine = CandleEngine::new(case.network(), Device::Cpu, DType::F64, Some(1)).unwrap();
     let (mut engine, n) = (case.with_parameters(engine), case.batch);
     let dataset = fashion_mnist::train(20 * n);
@@ -129,52 +152,29 @@ fn hold_closely(case: &Case) {
     let images = Tensor::from_vec(floats, (20 * n, 1, 28, 28), &Device::Cpu).unwrap();
     let first = images.narrow(0, 0, n).unwrap().to_dtype(DType::F64).unwrap();
     let logits = relative_error(&values(&engine.exact_logits(&first).unwrap()), &case.expect("logits"));
-    assert!(logits < 1e-13, "logits are off by {logits:e}");
+    assert!(logits < 1e-13, "{name}: logits are off by {logits:e}");
 
     for (step, expected) in case.expect("losses").into_iter().take(20).enumerate() {
         let labels: Vec<u32> = dataset.labels()[step * n..][..n].iter().map(|l| u32::from(*l)).collect();
-        let metrics = engine
-            .step(&images.narrow(0, step * n, n).unwrap(), Targets::Labels(&labels), &case.loss, &case.optimizer)
-            .unwrap();
+        let (images, labels) = (images.narrow(0, step * n, n).unwrap(), Targets::Labels(&labels));
+        let metrics = engine.step(&images, labels, &case.loss, &case.optimizer(step)).unwrap();
         let error = (metrics.mean_loss() - expected).abs() / expected;
-        assert!(error < 1e-7, "loss {step} is off by {error:e}");
+        assert!(error < 1e-7, "{name}: loss {step} is off by {error:e}");
         if step == 0 {
-            assert!(error < 1e-13, "the first loss is off by {error:e}");
+            assert!(error < 1e-13, "{name}: the first loss is off by {error:e}");
             for (gradient, parameter) in engine.exact_gradients().iter().zip(&engine.network().parameters) {
-                let error = relative_error(&values(gradient), &case.expect(&format!("grad.{}", parameter.name)));
-                assert!(error < 1e-7, "the gradient of {} is off by {error:e}", parameter.name);
+                let Some(expected) = case.gradient(&parameter.name) else { continue };
+                let error = relative_error(&values(gradient), &expected);
+                assert!(error < 1e-7, "{name}: the gradient of {} is off by {error:e}", parameter.name);
             }
         }
     }
 }
 
 #[test]
-fn lenet_follows_pytorch_closely_in_float64() {
-    hold_closely(&case("lenet"));
-}
-
-#[test]
-fn other_layers_and_momentum_follow_pytorch_closely_in_float64() {
-    hold_closely(&case("relu"));
-}
-
-#[test]
-fn adam_follows_pytorch_closely_in_float64() {
-    hold_closely(&case("adam"));
-}
-
-#[test]
-fn smoothed_labels_and_weights_of_classes_follow_pytorch_closely_in_float64() {
-    hold_closely(&case("loss"));
-}
-
-#[cfg(feature = "emulation")]
-#[test]
-fn the_emulated_cuda_engine_follows_pytorch() {
-    use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
-    for case in ["lenet", "relu", "adam", "loss"].map(case) {
-        let h100 = Emulated::new(227 << 10, 132);
-        hold(&case, case.with_parameters(CudaEngine::new(h100, case.network()).unwrap()));
+fn the_reference_engine_follows_pytorch_closely_in_float64() {
+    for name in [CASES, BEYOND_CUDA].concat() {
+        hold_closely(name, &case(name));
     }
 }
 

@@ -8,7 +8,7 @@ use candlewick::engine::cuda::emulated::{Emulated, Fault, Turns};
 use candlewick::engine::{Engine, Progress};
 use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
-use candlewick::optimizers::Sgd;
+use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::{Code, Error};
 use std::ffi::CString;
 use std::path::Path;
@@ -21,7 +21,8 @@ const MEMORIES: [(&str, NewGpu); 2] = [("shared memory", gpu), ("global memory",
 
 /// Everything that an engine gives after a step, a training, an evaluation and a prediction, as bits.
 fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
-    let momentum = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
+    let momentum: Optimizer = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
+    let clipped = Optimizer { clip_norm: Some(0.1), ..momentum.clone() };
     let (_, mut cuda) = engines(network, gpu);
     let [c, h, w] = network.input_shape;
     let dataset = dataset(23, network.input_shape, network.classes());
@@ -31,6 +32,7 @@ fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
     let mut metrics = vec![cuda.step(&images, Targets::Labels(&labels), &Loss::default(), &momentum).unwrap()];
     let mut values = flat(&cuda.gradients().unwrap());
     metrics.push(cuda.train(&dataset, &order, 15, &Loss::default(), &momentum, &Progress::default()).unwrap());
+    metrics.push(cuda.train(&dataset, &order, 15, &Loss::default(), &clipped, &Progress::default()).unwrap());
     metrics.push(cuda.evaluate(&dataset, 1..20, &Loss::default(), &Progress::default()).unwrap());
     values.extend(flat(&cuda.parameters().unwrap()));
     values.extend(flat(&[("logits".to_owned(), cuda.predict(&images).unwrap())]));

@@ -703,8 +703,8 @@ mod tests {
     fn size_is_parameters_and_what_takes_the_place_of_shared_memory() {
         let vectors = 4 * 4 * (2 * 2 * 9 + 2);
         assert_eq!(engine(2, 227 << 10).size(), vectors);
-        let (vectors, values) = (4 * 4 * (60 * 60 * 9 + 60), 60 * 9 + 2 * 60);
-        assert_eq!(engine(60, 2 << 10).size(), vectors + 4 * 20 * values);
+        let (vectors, values) = (4 * 4 * (104 * 104 * 9 + 104), 104 * 9 + 2 * 104);
+        assert_eq!(engine(104, 4 << 10).size(), vectors + 4 * 20 * values);
     }
 
     fn ten_images() -> Dataset {

@@ -27,10 +27,9 @@ pub(super) fn forward<L: Lanes>(
         let b = b.get(o).copied().unwrap_or(L::Real::ZERO);
         for oy in 0..conv.output[0] {
             let row = &mut z[(o * conv.output[0] + oy) * width..][..width];
-            // Known to the compiler, a stride needs no check of where it leads.
+            // Known to the compiler, a stride needs no check of where it leads; and that of 1 is nearly always the one.
             match conv.strides[1] {
                 1 => forward_row::<L, 1>(conv, l, x, (w, b), row, oy),
-                2 => forward_row::<L, 2>(conv, l, x, (w, b), row, oy),
                 _ => forward_row::<L, ANY>(conv, l, x, (w, b), row, oy),
             }
         }
@@ -56,7 +55,7 @@ fn forward_row<L: Lanes, const S: usize>(
 ) {
     for (ox, columns) in cut(0..z.len(), most_sums(l)) {
         match columns {
-            8 => forward_tile::<L, S, 8>(conv, l, x, own, z, [oy, ox]),
+            8 if L::WIDE => forward_tile::<L, S, 8>(conv, l, x, own, z, [oy, ox]),
             4 => forward_tile::<L, S, 4>(conv, l, x, own, z, [oy, ox]),
             2 => forward_tile::<L, S, 2>(conv, l, x, own, z, [oy, ox]),
             _ => forward_tile::<L, S, 1>(conv, l, x, own, z, [oy, ox]),
@@ -103,13 +102,12 @@ pub(super) fn weight_gradient<L: Lanes>(
     for (dz, dw) in planes.zip(dw.chunks_exact_mut(conv.taps())) {
         match conv.strides[1] {
             1 => weight_gradient_plane::<L, 1>(conv, l, x, dz, dw),
-            2 => weight_gradient_plane::<L, 2>(conv, l, x, dz, dw),
             _ => weight_gradient_plane::<L, ANY>(conv, l, x, dz, dw),
         }
     }
 }
 
-/// A kernel's taps in parts that differ by one at most: a tap left over would wait for each of its additions alone.
+/// A kernel's taps in parts, those of 3x3 in one or two: a tap left over would wait for each of its additions alone.
 #[inline(always)]
 fn weight_gradient_plane<L: Lanes, const S: usize>(
     conv: &Placed,
@@ -118,25 +116,27 @@ fn weight_gradient_plane<L: Lanes, const S: usize>(
     dz: &[Lane<L::Real>],
     dw: &mut [L::Real],
 ) {
-    let parts = dw.len().div_ceil(if L::WIDE { 9 } else { 5 });
-    for part in 0..parts {
-        let taps = dw.len() * part / parts..dw.len() * (part + 1) / parts;
-        let (first, dw) = (taps.start, &mut dw[taps]);
-        match dw.len() {
-            9 => weight_gradient_tile::<L, S, 9>(conv, l, x, dz, dw, first),
-            8 => weight_gradient_tile::<L, S, 8>(conv, l, x, dz, dw, first),
-            7 => weight_gradient_tile::<L, S, 7>(conv, l, x, dz, dw, first),
-            6 => weight_gradient_tile::<L, S, 6>(conv, l, x, dz, dw, first),
-            5 => weight_gradient_tile::<L, S, 5>(conv, l, x, dz, dw, first),
-            4 => weight_gradient_tile::<L, S, 4>(conv, l, x, dz, dw, first),
-            3 => weight_gradient_tile::<L, S, 3>(conv, l, x, dz, dw, first),
-            2 => weight_gradient_tile::<L, S, 2>(conv, l, x, dz, dw, first),
-            _ => weight_gradient_tile::<L, S, 1>(conv, l, x, dz, dw, first),
+    let mut first = 0;
+    while let Some(rest) = dw.get_mut(first..).filter(|rest| !rest.is_empty()) {
+        let taps = match rest.len() {
+            9.. if L::WIDE => 9,
+            5.. => 5,
+            4 => 4,
+            2..=3 => 2,
+            _ => 1,
+        };
+        match taps {
+            9 if L::WIDE => weight_gradient_tile::<L, S, 9>(conv, l, x, dz, rest, first),
+            5 => weight_gradient_tile::<L, S, 5>(conv, l, x, dz, rest, first),
+            4 => weight_gradient_tile::<L, S, 4>(conv, l, x, dz, rest, first),
+            2 => weight_gradient_tile::<L, S, 2>(conv, l, x, dz, rest, first),
+            _ => weight_gradient_tile::<L, S, 1>(conv, l, x, dz, rest, first),
         }
+        first += taps;
     }
 }
 
-/// T taps, from `first` on.
+/// T taps, from `first` on, at the front of `dw`.
 #[inline(always)]
 fn weight_gradient_tile<L: Lanes, const S: usize, const T: usize>(
     conv: &Placed,
@@ -169,7 +169,8 @@ fn weight_gradient_tile<L: Lanes, const S: usize, const T: usize>(
         }
     }
     let dw = &mut dw[..T];
-    for j in (0..T / 4 * 4).step_by(4) {
+    for quad in 0..T / 4 {
+        let j = 4 * quad;
         let of_four = l.sum_each([sums[j], sums[j + 1], sums[j + 2], sums[j + 3]]);
         for i in 0..4 {
             dw[j + i] += of_four[i];
@@ -220,7 +221,7 @@ pub(super) fn input_gradient<L: Lanes>(
             let last = (padding + width - 1 - phase) / stride;
             for (q, columns) in cut(first..last + 1, most_sums(l)) {
                 match columns {
-                    8 => input_gradient_tile::<L, 8>(conv, l, w, dz, row, [y, phase, q]),
+                    8 if L::WIDE => input_gradient_tile::<L, 8>(conv, l, w, dz, row, [y, phase, q]),
                     4 => input_gradient_tile::<L, 4>(conv, l, w, dz, row, [y, phase, q]),
                     2 => input_gradient_tile::<L, 2>(conv, l, w, dz, row, [y, phase, q]),
                     _ => input_gradient_tile::<L, 1>(conv, l, w, dz, row, [y, phase, q]),
