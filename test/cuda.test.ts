@@ -226,7 +226,7 @@ if (!hasCuda) {
       const first = await failure(() => losses(net))
       const second = await failure(() => net.parameters())
       console.log(JSON.stringify([first, second, (await losses(await ready('cpu'), 1)).length]))`
-    const [first, second, figures] = (await onDriver(program, { FAKE_CUDA_LOST: '5' })) as [
+    const [first, second, figures] = (await onDriver(program, { FAKE_CUDA_LOST: '9' })) as [
       { code: string; message: string },
       { code: string },
       number,

@@ -48,6 +48,8 @@ struct Arguments {
   float *turned;  // those whose forward pass reads them in another order, in their layers' places among the parameters
   float *gradient;
   Optimizer *optimizer;
+  uint32_t *batches;  // that the engine has been trained on
+  uint64_t seed;      // of what is random in training
   float *partials;  // SPLITS partial gradients for each block
   float *records;   // a record for each image of the batch
   float *losses;    // by place in the run

@@ -1,5 +1,5 @@
-// What a layer does in training. Most do what they do in answers, and take no notice of the other images. One that does, overloads
-// these, of which the first four are a block's and the others a launch's: of as many blocks as the layer asks for.
+// What a layer does in training. Most do what they do in answers, and take no notice of the other images. One for which it is
+// another overloads these, of which the first four are a block's and the others a launch's: of as many blocks as the layer asks for.
 //
 //   forward_in_training(layer, own, turned, batch, x, y)
 //   input_gradient_in_training(layer, own, batch, seen, dx)
@@ -10,11 +10,13 @@
 //   conclude_back(layer, surveys, numbers)     the same on the way back
 #pragma once
 #include "layer.cuh"
+#include "philox.cuh"
 
-// What an operation knows of its batch.
+// What an operation knows of its batch, and of the image in it.
 struct Batch {
   const float *numbers;  // that the surveys came to
   int images;
+  Chance chance;
 };
 
 template <class Layer>

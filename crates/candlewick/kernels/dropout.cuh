@@ -1,7 +1,6 @@
 // Dropout: nothing but in training, where each value is scaled, or 0 if its random word is below `least`.
 #pragma once
-#include "layer.cuh"
-#include "philox.cuh"
+#include "batch.cuh"
 
 struct Dropout : Parameterless {
   int len;
@@ -24,3 +23,11 @@ struct Dropout : Parameterless {
     }
   }
 };
+
+DEVICE void forward_in_training(const Dropout &layer, const float *, const float *, const Batch &batch, const float *x, float *y) {
+  layer.mask(batch.chance, x, y);
+}
+
+DEVICE void input_gradient_in_training(const Dropout &layer, const float *, const Batch &batch, const Seen &seen, float *dx) {
+  layer.mask(batch.chance, seen.dy, dx);
+}

@@ -82,6 +82,8 @@ constexpr Fact facts[] = {
     PLACE(Arguments, turned),
     PLACE(Arguments, gradient),
     PLACE(Arguments, optimizer),
+    PLACE(Arguments, batches),
+    PLACE(Arguments, seed),
     PLACE(Arguments, partials),
     PLACE(Arguments, records),
     PLACE(Arguments, losses),

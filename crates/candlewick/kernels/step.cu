@@ -23,13 +23,17 @@ DEVICE void load_image(const Arguments &a, uint32_t image, float *x) {
   }
 }
 
-DEVICE Batch batch_of(const Arguments &a, const Operation &op) { return {a.numbers + op.numbers, a.images}; }
+// What the `place`-th operation knows of the batch, at its n-th image.
+DEVICE Batch batch_of(const Arguments &a, int place, int n) {
+  const Chance chance = {a.seed, *a.batches + 1, (uint32_t)place, (uint32_t)n};
+  return {a.numbers + a.operations[place].numbers, a.images, chance};
+}
 
 // From what is in `memory` when a visit begins to what its operations make of it, the last of which is the logits; the place of
 // that. All threads are then past the first operation, so that another image may take the place of this one, unless `backward`
 // follows.
 template <bool IN_TRAINING>
-DEVICE float *forward(const Arguments &a, float *memory) {
+DEVICE float *forward(const Arguments &a, int n, float *memory) {
   float *y = memory;
   for (int i = a.visit.first_operation; i < a.visit.end_operation; i++) {
     const Operation &op = a.operations[i];
@@ -42,7 +46,7 @@ DEVICE float *forward(const Arguments &a, float *memory) {
     }
     with_layer(op, [&](const auto &layer) {
       const float *own = a.parameters + op.own, *turned = a.turned + op.own;
-      if constexpr (IN_TRAINING) forward_in_training(layer, own, turned, batch_of(a, op), x, y);
+      if constexpr (IN_TRAINING) forward_in_training(layer, own, turned, batch_of(a, i, n), x, y);
       else layer.forward(own, turned, x, y);
     });
   }
@@ -51,7 +55,7 @@ DEVICE float *forward(const Arguments &a, float *memory) {
 }
 
 // A visit's way back.
-DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *partials, float *record) {
+DEVICE void backward(const Arguments &a, int n, float *memory, bool is_first, float *partials, float *record) {
   for (int i = a.visit.first_step; i < a.visit.end_step; i++) {
     const Step &step = a.steps[i];
     BARRIER;
@@ -67,19 +71,19 @@ DEVICE void backward(const Arguments &a, float *memory, bool is_first, float *pa
       if (op.own < op.learned_end) {
         layer.leave(seen, {partials + op.partial, a.partial_len, SPLITS}, is_first, record + op.record);
       }
-      if (step.dx >= 0) input_gradient_in_training(layer, a.parameters + op.own, batch_of(a, op), seen, memory + step.dx);
+      if (step.dx >= 0) input_gradient_in_training(layer, a.parameters + op.own, batch_of(a, step.operation, n), seen, memory + step.dx);
     });
   }
 }
 
 // What the batch must know of an image before it goes on.
-DEVICE void survey_image(const Arguments &a, float *memory) {
+DEVICE void survey_image(const Arguments &a, int n, float *memory) {
   const Operation &op = a.operations[a.visit.surveyed];
   BARRIER;
   with_layer(op, [&](const auto &layer) {
     const Seen seen = {memory + op.x, memory + op.y, memory + a.visit.surveyed_dy};
     if (a.visit.surveyed_dy < 0) survey(layer, seen.x, memory + a.survey);
-    else survey_back(layer, batch_of(a, op), seen, memory + a.survey);
+    else survey_back(layer, batch_of(a, a.visit.surveyed, n), seen, memory + a.survey);
   });
 }
 
@@ -103,10 +107,10 @@ KERNEL train(Arguments a) {
     float *memory = memory_of(a, n);
     BARRIER;
     if (a.visit.begins) load_image(a, image, memory);
-    const float *logits = forward<true>(a, memory);
+    const float *logits = forward<true>(a, n, memory);
     if (a.visit.ends) score_image(a, n, image, logits, memory + a.loss_gradient);
-    backward(a, memory, n == BLOCK, partials, a.records + (size_t)n * a.record_len);
-    if (a.visit.surveyed >= 0) survey_image(a, memory);
+    backward(a, n, memory, n == BLOCK, partials, a.records + (size_t)n * a.record_len);
+    if (a.visit.surveyed >= 0) survey_image(a, n, memory);
   }
 }
 
@@ -127,7 +131,7 @@ KERNEL score(Arguments a) {
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     const uint32_t image = image_index(a, n);
     load_image(a, image, memory);
-    const float *logits = forward<false>(a, memory);
+    const float *logits = forward<false>(a, n, memory);
     score_image(a, n, image, logits, nullptr);
   }
 }
@@ -137,7 +141,7 @@ KERNEL predict(Arguments a) {
   float *memory = memory_of(a, 0);
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     load_image(a, image_index(a, n), memory);
-    const float *logits = forward<false>(a, memory);
+    const float *logits = forward<false>(a, n, memory);
     for (int c = FIRST_ITEM; c < a.classes; c += ITEMS_AT_ONCE) {
       a.logits[(size_t)(a.first + n) * a.classes + c] = logits[c];
     }
@@ -166,9 +170,10 @@ DEVICE void turn(const Arguments &a, const Operation &op, int parameter, float v
   with_layer(op, [&](const auto &layer) { layer.turn(parameter - op.own, value, a.turned + op.own); });
 }
 
-// The gradient of a block's PARAMETERS, from what `train` left: calls `work` with each and its own.
+// The gradient of a block's PARAMETERS, from what `train` left: calls `work` with each and its own. The batch is then done.
 template <class Work>
 DEVICE void sum_gradient(const Arguments &a, Work work) {
+  if (BLOCK == 0 && FIRST_ITEM == 0 && a.images > 0) ++*a.batches;  // which `train` reads
   const int first = BLOCK * PARAMETERS;
   for (int item = FIRST_ITEM; item < PARAMETERS * SHARERS; item += ITEMS_AT_ONCE) {
     const int parameter = first + item % PARAMETERS;

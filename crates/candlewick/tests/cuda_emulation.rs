@@ -102,9 +102,7 @@ fn networks() -> Vec<Network> {
         ([3, 4, 4], vec![norm(), norm()]),
         ([3, 4, 4], vec![norm(), nested, frozen, conv(2, [1, 1], [1, 1], [0, 0], Relu), norm()]),
     ];
-    // All but dropout, which the engine has not.
-    let examples = Layer::examples().into_iter().filter(|layer| !matches!(layer, Layer::Dropout(_)));
-    let examples = examples.map(|layer| vec![layer, dense(3, None)]);
+    let examples = Layer::examples().into_iter().map(|layer| vec![layer, dense(3, None)]);
     let functions = Activation::EXAMPLES.iter().map(|f| vec![conv(3, [3, 3], [1, 1], [0, 0], *f), dense(3, None)]);
     let examples = examples.chain(functions).map(|layers| ([2, 6, 6], layers));
     table.into_iter().chain(examples).map(|(shape, layers)| Network::new(&layers, shape).unwrap()).collect()
@@ -135,10 +133,11 @@ fn assert_near(what: &str, expected: &[(String, Tensor)], found: &[(String, Tens
     for ((name, expected), (_, found)) in expected.iter().zip(found) {
         assert_eq!(expected.dims(), found.dims());
         let [expected, found] = [expected, found].map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap());
-        let scale = expected.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
+        // Of sums that cancel, as by a bias before a normalisation, the rounding is left.
+        let scale = expected.iter().fold(1e-1f32, |most, x| most.max(x.abs()));
         for (a, b) in expected.iter().zip(&found) {
             // Of a bias before a normalisation the gradient cancels, and rounding is left.
-            assert!((a - b).abs() <= 1e-4 * scale + 5e-6, "{what}, {name}: {b} is not {a}");
+            assert!((a - b).abs() <= 1e-4 * scale + 1e-5, "{what}, {name}: {b} is not {a}");
         }
     }
 }

@@ -22,7 +22,7 @@ const MEMORIES: [(&str, NewGpu); 2] = [("shared memory", gpu), ("global memory",
 /// Everything that an engine gives after a step, a training, an evaluation and a prediction, as bits.
 fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
     let momentum: Optimizer = Sgd { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.01, ..Sgd::PLAIN }.into();
-    let clipped = Optimizer { clip_norm: Some(0.5), ..momentum.clone() };
+    let clipped = Optimizer { clip_norm: Some(0.1), ..momentum.clone() };
     let (_, mut cuda) = engines(network, gpu);
     let [c, h, w] = network.input_shape;
     let dataset = dataset(23, network.input_shape, network.classes());

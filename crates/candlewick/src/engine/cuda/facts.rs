@@ -64,7 +64,7 @@ fn structs_have_the_same_fields_in_the_same_places() {
     hold_struct! {
         "Arguments",
         Arguments {
-            operations, steps, bytes, floats, order, labels, values, loss, parameters, turned, gradient, optimizer, partials, records, losses, correct,
+            operations, steps, bytes, floats, order, labels, values, loss, parameters, turned, gradient, optimizer, batches, seed, partials, records, losses, correct,
             logits, scratch, numbers, sums, visit, image_len, classes, first, images, batch, memory_len, by_image, loss_gradient, survey,
             partial_len, record_len, partial_count, parameter_count, scale,
         }

@@ -4,7 +4,7 @@ use super::visits::{NONE, Step, Visit, visits};
 use crate::engine::route::{self, Route, Source, WayBack};
 use crate::engine::schedule::{Stage, schedule};
 use crate::engine::slots::{Lifetime, assign};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::kernels::{number, numbers};
 use crate::layers::{Encoded, LaneOperation, WORDS};
 use crate::network::Network;
@@ -49,6 +49,8 @@ pub struct Arguments {
     pub turned: u64,
     pub gradient: u64,
     pub optimizer: u64,
+    pub batches: u64,
+    pub seed: u64,
     pub partials: u64,
     pub records: u64,
     pub losses: u64,
@@ -105,13 +107,8 @@ impl Layout {
     /// # Errors
     /// `OutOfMemory` for a network whose numbers the kernels, which count in 32 bits, can't count.
     pub fn new(network: &Network) -> Result<Self> {
-        let stages = schedule(network, true);
-        if stages.iter().any(|stage| stage.operation.needs().only_in_training) {
-            let message = "the CUDA engine has no dropout; use \"cpu\"";
-            return Err(Error::new(Code::DeviceUnavailable, message));
-        }
         let mut layout = Self::default();
-        layout.lay_out_training(&stages, network.image_len())?;
+        layout.lay_out_training(&schedule(network, true), network.image_len())?;
         layout.lay_out_answers(&schedule(network, false), network.image_len())?;
         let Self { memory_len, answer_len, partial_len, record_len, .. } = layout;
         numbers([memory_len, answer_len, partial_len, record_len, network.parameter_count()])?;

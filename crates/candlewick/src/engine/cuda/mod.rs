@@ -102,6 +102,10 @@ pub struct CudaEngine<G: Gpu> {
     /// The rule of the steps and its settings, which captured launches have from here.
     optimizer: G::Memory,
     loss: ResidentLoss<G>,
+    /// Batches trained on, which the kernels count.
+    batches: G::Memory,
+    /// Decides, with the number of the batch, what is random in training.
+    seed: u64,
     /// Of the steps of a run.
     rates: Growing<G>,
     /// A byte for each parameter: whether it decays.
@@ -187,6 +191,8 @@ impl<G: Gpu> CudaEngine<G> {
             gradient: floats(count)?,
             optimizer: gpu.allocate(size_of::<DeviceOptimizer>())?,
             loss: ResidentLoss::new(&gpu)?,
+            batches: gpu.allocate(size_of::<u32>())?,
+            seed: 0,
             rates: Growing::new(),
             decays: Growing::new(),
             turned_average: Growing::new(),
@@ -244,6 +250,8 @@ impl<G: Gpu> CudaEngine<G> {
             turned: at(&self.turned),
             gradient: at(&self.gradient),
             optimizer: at(&self.optimizer),
+            batches: at(&self.batches),
+            seed: self.seed,
             loss: self.loss.address(&self.gpu),
             partials: self.partials.address(&self.gpu),
             records: self.records.address(&self.gpu),
@@ -437,10 +445,7 @@ impl<G: Gpu> CudaEngine<G> {
                 self.gpu.launch(Kernel::JoinSurveys, survey_blocks, SURVEYS_SHARED, &arguments)?;
             }
         }
-        let groups = self.network.parameter_count().div_ceil(PARAMETERS);
-        if groups == 0 {
-            return Ok(());
-        }
+        let groups = self.network.parameter_count().div_ceil(PARAMETERS).max(1); // which count the batch as well
         if !clips {
             return self.gpu.launch(Kernel::Update, groups, UPDATE_SHARED, &arguments);
         }
@@ -645,8 +650,9 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         Ok(())
     }
 
-    /// Nothing is random here: [`Layout`] refuses dropout.
-    fn set_seed(&mut self, _: u64) {}
+    fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
 
     fn reset_optimizer(&mut self) -> Result<()> {
         self.state.reset(|plane| self.gpu.clear(plane))
@@ -677,7 +683,7 @@ mod tests {
     use super::emulated::Emulated;
     use super::*;
     use crate::dataset::DatasetBuilder;
-    use crate::layers::{Conv2d, Layer};
+    use crate::layers::{BatchNorm, Conv2d, Layer};
     use crate::optimizers::{Rate, Sgd};
 
     fn engine(channels: usize, most_shared: usize) -> CudaEngine<Emulated> {
@@ -697,8 +703,8 @@ mod tests {
     fn size_is_parameters_and_what_takes_the_place_of_shared_memory() {
         let vectors = 4 * 4 * (2 * 2 * 9 + 2);
         assert_eq!(engine(2, 227 << 10).size(), vectors);
-        let (vectors, values) = (4 * 4 * (150 * 150 * 9 + 150), 150 * 9 + 2 * 150);
-        assert_eq!(engine(150, 4 << 10).size(), vectors + 4 * 20 * values);
+        let (vectors, values) = (4 * 4 * (104 * 104 * 9 + 104), 104 * 9 + 2 * 104);
+        assert_eq!(engine(104, 4 << 10).size(), vectors + 4 * 20 * values);
     }
 
     fn ten_images() -> Dataset {
@@ -779,6 +785,18 @@ mod tests {
             assert!(error.is_none_or(|error| error.code == Code::Cancelled));
             assert_eq!(steps(&engine), [progress.images(); 2]);
         }
+    }
+
+    /// Of a normalisation, all images of a batch are in memory at once.
+    #[test]
+    fn a_batch_beyond_all_memory_is_refused_before_it_begins() {
+        let layers = [Layer::Conv2d(Conv2d::new(1 << 20, [1, 1])), Layer::BatchNorm(BatchNorm::default())];
+        let network = Network::new(&layers, [1, 1, 1]).unwrap();
+        let mut engine = CudaEngine::new(Emulated::new(227 << 10, 10), network).unwrap();
+        let (count, sgd) = (1 << 23, Sgd::new(0.1).unwrap().into()); // of 24 MiB each
+        let images = Tensor::zeros((count, 1, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let error = engine.step(&images, Targets::Labels(&vec![0; count]), &Loss::default(), &sgd).unwrap_err();
+        assert_eq!((error.code, steps(&engine)), (Code::OutOfMemory, [0; 2]));
     }
 
     #[test]
