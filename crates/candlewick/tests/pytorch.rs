@@ -81,10 +81,8 @@ fn relative_error(actual: &[f64], expected: &[f64]) -> f64 {
 }
 
 /// None has an edge (of ReLU's, say) so close to a value that rounding decides on which side it is.
-const CASES: &[&str] = &["lenet", "relu", "adam", "adamw", "nesterov", "onecycle", "clip", "loss"];
-
-/// Of these, the CUDA engine has not all layers yet.
-const BEYOND_CUDA: &[&str] = &["bn", "residual", "depthwise"];
+const CASES: &[&str] =
+    &["lenet", "relu", "adam", "adamw", "nesterov", "onecycle", "clip", "loss", "bn", "residual", "depthwise"];
 
 fn hold(name: &str, case: &Case, mut engine: impl Engine) {
     let n = case.batch;
@@ -105,7 +103,7 @@ fn hold(name: &str, case: &Case, mut engine: impl Engine) {
         }
     }
     for (step, (loss, expected)) in losses.iter().zip(case.expect("losses")).enumerate() {
-        assert!((loss - expected).abs() < 2e-6 * expected, "{name}: loss {step} is {loss}, expected {expected}");
+        assert!((loss - expected).abs() < 4e-6 * expected, "{name}: loss {step} is {loss}, expected {expected}");
     }
     for (parameter, tensor) in engine.parameters().unwrap() {
         let error = relative_error(&values(&tensor), &case.expect(&format!("after.{parameter}")));
@@ -127,7 +125,7 @@ fn hold_gradients(name: &str, case: &Case, engine: &impl Engine) {
 
 #[test]
 fn the_cpu_engine_follows_pytorch() {
-    for name in [CASES, BEYOND_CUDA].concat() {
+    for name in CASES {
         let case = case(name);
         hold(name, &case, case.engine());
     }
@@ -173,7 +171,7 @@ fn hold_closely(name: &str, case: &Case) {
 
 #[test]
 fn the_reference_engine_follows_pytorch_closely_in_float64() {
-    for name in [CASES, BEYOND_CUDA].concat() {
+    for name in CASES {
         hold_closely(name, &case(name));
     }
 }
