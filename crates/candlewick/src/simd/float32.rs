@@ -10,7 +10,7 @@ use fearless_simd::{Bytes, Select, Simd, SimdBase, f32x4, f32x16, f64x2, u8x16, 
 /// q of [`Lanes::ln_1p`], from the highest power down.
 const LN_1P: [f32; 9] = [
     -3.318_479_4e-3,
-    2.020_462_1e-2,
+    2.020_462e-2,
     -5.766_452_4e-2,
     1.068_056_5e-1,
     -1.535_540_3e-1,
