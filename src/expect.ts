@@ -98,7 +98,7 @@ export function expectFloat32(name: string, value: unknown, least: number, below
 
 /** A number for the engine, which divides by it. */
 export function expectAbove0(name: string, value: unknown): number {
-  if (typeof value === 'number' && value <= 0) throw unexpected(name, 'a number above 0', value)
+  if (typeof value !== 'number' || !(value > 0)) throw unexpected(name, 'a finite number above 0', value)
   return expectFloat32(name, value, 0)
 }
 

@@ -19,7 +19,10 @@ export function modernLeNet(): Sequential {
   return new Sequential([...pair(16), pool, ...pair(32), pool, ...pair(64), globalAvgPool2d(), dense({ units: 10 })])
 }
 
-/** Options of `fit` that suit {@link modernLeNet} on Fashion-MNIST; a new optimiser with each call, as for a new training. */
+/**
+ * Options of `fit` to begin with for {@link modernLeNet} on Fashion-MNIST, not tuned; a new optimiser with each call, as for a new
+ * training.
+ */
 export function modernLeNetRecipe() {
   return {
     epochs: 12,

@@ -178,9 +178,9 @@ test('options of parameters and padding are counted in', (t) => {
   t.deepEqual(
     described.map(({ outputShape, parameterCount }) => [outputShape, parameterCount]),
     [
-      [[8, 8, 8], 8 * 4 * 3],
-      [[8, 4, 4], 0],
-      [[2], 2 * 128],
+      [[1, 8, 8, 8], 8 * 4 * 3],
+      [[1, 8, 4, 4], 0],
+      [[1, 2], 2 * 128],
     ],
   )
 })
