@@ -96,6 +96,12 @@ export function expectFloat32(name: string, value: unknown, least: number, below
   throw new CandlewickError('INVALID_ARGUMENT', `Expected a number that float32 keeps for ${name}, ${received}.`)
 }
 
+/** A part of a whole; never -0, which JSON would not keep. */
+export function expectShare(name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value + 0
+  throw unexpected(name, 'a number from 0 to 1', value)
+}
+
 /** A number for the engine, which divides by it. */
 export function expectAbove0(name: string, value: unknown): number {
   if (typeof value !== 'number' || !(value > 0)) throw unexpected(name, 'a finite number above 0', value)

@@ -1,4 +1,12 @@
-import { type Checks, expectBoolean, expectFloat32, expectSettings, readOnce, unexpected } from '../expect.js'
+import {
+  type Checks,
+  expectAbove0,
+  expectBoolean,
+  expectFloat32,
+  expectSettings,
+  readOnce,
+  unexpected,
+} from '../expect.js'
 import checkAveraging, { type Averaging } from './averaging.js'
 import schedules, { type LearningRate } from './schedules.js'
 
@@ -53,7 +61,7 @@ const sharedSettings = {
   learningRate: schedules.check,
   weightDecay: (value: unknown = 0) => expectFloat32('weightDecay', value, 0),
   decay: (value: unknown = 'all') => expectDecay(value),
-  clipNorm: (value: unknown) => (value === undefined ? undefined : expectClipNorm(value)),
+  clipNorm: (value: unknown) => (value === undefined ? undefined : expectAbove0('clipNorm', value)),
   averaging: checkAveraging,
 }
 
@@ -69,12 +77,6 @@ function checkSgd<T extends Velocity>(settings: T): T {
   const { learningRate = 0, momentum = 0, nesterov } = settings
   if (!nesterov || momentum > 0 || schedules.cyclesMomentum(learningRate)) return settings
   throw unexpected('momentum', 'a number above 0, along which nesterov looks ahead,', settings.momentum)
-}
-
-function expectClipNorm(value: unknown): number {
-  const norm = expectFloat32('clipNorm', value, 0)
-  if (norm > 0) return norm
-  throw unexpected('clipNorm', 'a finite number above 0', value)
 }
 
 function expectDecay(value: unknown): Decay {

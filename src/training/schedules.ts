@@ -11,6 +11,7 @@ import {
   expectFloat32,
   expectInteger,
   expectSettings,
+  expectShare,
   readOnce,
   unexpected,
 } from '../expect.js'
@@ -143,11 +144,6 @@ const oneCycleSettings: Checks<OneCycleOptions> = {
 
 function expectTotal(value: unknown): number | undefined {
   return value === undefined ? undefined : expectInteger('steps', value, 1)
-}
-
-function expectShare(name: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value
-  throw unexpected(name, 'a number from 0 to 1', value)
 }
 
 function expectDivisor(name: string, value: unknown): number {

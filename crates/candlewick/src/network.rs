@@ -30,8 +30,6 @@ use std::ops::Range;
 pub struct PlacedLayer {
     /// `conv0`, `pool0`, `dense0`: the kind and a count per kind.
     pub name: String,
-    /// As the user wrote it.
-    pub layer: Layer,
     /// Shape of one image's input.
     pub input_shape: Vec<usize>,
     /// Shape of one image's output.
@@ -157,9 +155,9 @@ impl Network {
     /// Layers one after the other, whose names begin with `prefix`.
     fn place_all(&mut self, prefix: &str, layers: &[Layer], input_shape: &[usize]) -> Result<Vec<PlacedLayer>> {
         let mut placed: Vec<PlacedLayer> = Vec::with_capacity(layers.len());
-        for (layer, name) in layers.iter().zip(names(layers)) {
+        for (layer, name) in layers.iter().zip(names_after(prefix, layers)) {
             let input_shape = placed.last().map_or(input_shape, |l| &l.output_shape).to_vec();
-            placed.push(self.place(layer, format!("{prefix}{name}"), input_shape)?);
+            placed.push(self.place(layer, name, input_shape)?);
         }
         Ok(placed)
     }
@@ -180,7 +178,7 @@ impl Network {
         };
         require_room(format_args!("{name}'s output"), &output_shape)?;
         let parameters = first..self.parameters.len();
-        Ok(PlacedLayer { name, layer: layer.clone(), input_shape, output_shape, parameters, work, activation })
+        Ok(PlacedLayer { name, input_shape, output_shape, parameters, work, activation })
     }
 
     /// Both ways of a sum, and the shape that both lead to.
@@ -232,12 +230,17 @@ fn needs_two_images(layers: &[PlacedLayer]) -> Option<&str> {
 
 /// The names that layers have in a network: the kind, and a count per kind.
 pub fn names(layers: &[Layer]) -> Vec<String> {
+    names_after("", layers)
+}
+
+/// As [`names`], each behind what the names of these layers begin with.
+fn names_after(before: &str, layers: &[Layer]) -> Vec<String> {
     let mut counts = HashMap::new();
     let name = |layer: &Layer| {
         let prefix = layer.describe().prefix();
         let count = counts.entry(prefix).or_insert(0usize);
         *count += 1;
-        format!("{prefix}{}", *count - 1)
+        format!("{before}{prefix}{}", *count - 1)
     };
     layers.iter().map(name).collect()
 }

@@ -1,5 +1,5 @@
-import { expectBoolean, expectFloat32, expectOptions, type Keys, unexpected } from '../../expect.js'
-import { type Layer, made } from './layer.js'
+import { expectBoolean, expectFloat32, expectOptions, expectShare, type Keys, unexpected } from '../../expect.js'
+import { type Layer, made, unless } from './layer.js'
 
 export interface BatchNormOptions {
   /** Weight of a batch in the running mean and variance, as in PyTorch; Keras and Gluon say 1 - momentum. 0.1 by default. */
@@ -22,13 +22,8 @@ export function batchNorm(options: BatchNormOptions = {}): Layer {
     kind: 'batchNorm',
     momentum: expectShare('momentum', momentum),
     epsilon: expectPositive('epsilon', epsilon),
-    ...(expectBoolean('trainable', trainable) ? {} : { trainable: false }),
+    ...unless(true, { trainable: expectBoolean('trainable', trainable) }),
   })
-}
-
-function expectShare(name: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value + 0
-  throw unexpected(name, 'a number from 0 to 1', value)
 }
 
 function expectPositive(name: string, value: unknown): number {

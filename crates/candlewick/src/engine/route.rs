@@ -4,17 +4,17 @@
 //! input is the first thing of the pass before its own: there, all tiles have been heard again.
 
 use super::slots::Lifetime;
-use crate::engine::schedule::Stage;
+use crate::engine::schedule::{Stage, lengths, readers};
 use crate::layers::{LaneOperation, Needs};
 use std::ops::Range;
 
 /// When each value is needed, counted in stages and the image first, where nothing goes back: from its making to its last reader. The
 /// last, which nobody reads, is needed after all stages.
 pub fn forward(stages: &[Stage], image_len: usize) -> Vec<Lifetime> {
-    let lengths = std::iter::once(image_len).chain(stages.iter().map(|stage| stage.output_len));
+    let lengths = lengths(stages, image_len).into_iter();
     let mut values: Vec<_> = lengths.enumerate().map(|(i, len)| Lifetime { len, first: i, last: i + 1 }).collect();
     for (i, stage) in stages.iter().enumerate() {
-        for value in std::iter::once(stage.x).chain(stage.plus) {
+        for value in stage.inputs() {
             values[value].last = i + 1;
         }
     }
@@ -122,13 +122,9 @@ impl<'a> WayBack<'a> {
     pub fn find(stages: &'a [Stage], logits: usize, in_place: bool) -> Route {
         let mut wanted = vec![false];
         for stage in stages {
-            wanted.push(stage.learns || wanted[stage.x] || stage.plus.is_some_and(|plus| wanted[plus]));
+            wanted.push(stage.learns || stage.inputs().any(|value| wanted[value]));
         }
-        let mut readers = vec![0; stages.len() + 1];
-        for value in stages.iter().flat_map(|stage| std::iter::once(stage.x).chain(stage.plus)) {
-            readers[value] += 1;
-        }
-        let at = vec![None; stages.len() + 1];
+        let (at, readers) = (vec![None; stages.len() + 1], readers(stages));
         let mut way = Self { stages, route: Route::new(stages), at, wanted, readers, step: 0, in_place };
         let visit = way.route.passes - 1;
         way.at[stages.len()] = Some(way.gradient(logits, visit)); // what the loss makes

@@ -34,6 +34,27 @@ pub struct Stage {
     pub output_len: usize,
 }
 
+impl Stage {
+    /// The values that it reads.
+    pub fn inputs(&self) -> impl Iterator<Item = usize> + use<> {
+        std::iter::once(self.x).chain(self.plus)
+    }
+}
+
+/// The length of each value, the image's first.
+pub fn lengths(stages: &[Stage], image_len: usize) -> Vec<usize> {
+    std::iter::once(image_len).chain(stages.iter().map(|stage| stage.output_len)).collect()
+}
+
+/// How many stages read each value.
+pub fn readers(stages: &[Stage]) -> Vec<usize> {
+    let mut readers = vec![0; stages.len() + 1];
+    for value in stages.iter().flat_map(Stage::inputs) {
+        readers[value] += 1;
+    }
+    readers
+}
+
 /// The stages from the image to the logits, of a network in training, or of one that only answers.
 pub fn schedule(network: &Network, is_training: bool) -> Vec<Stage> {
     let mut schedule = Schedule { network, is_training, stages: Vec::new() };
@@ -72,20 +93,20 @@ impl Schedule<'_> {
                 let own = &self.network.parameters[placed.parameters.clone()];
                 let range = own.first().map_or(0, |p| p.range.start)..own.last().map_or(0, |p| p.range.end);
                 let learns = own.iter().any(|p| p.trainable);
-                self.stages.push(Stage { operation: operation.clone(), x, plus: None, own: range, learns, output_len });
-                self.stages.len()
+                self.add(Stage { operation: operation.clone(), x, plus: None, own: range, learns, output_len })
             }
             Work::Sum { body, shortcut } => {
                 let body = self.push_all(body, x);
                 let shortcut = self.push_all(shortcut, x);
-                self.add(body, shortcut, output_len)
+                let operation = Operation::Add(add::Placed {});
+                self.add(Stage { operation, x: body, plus: Some(shortcut), own: 0..0, learns: false, output_len })
             }
         }
     }
 
-    fn add(&mut self, x: usize, plus: usize, output_len: usize) -> usize {
-        let operation = Operation::Add(add::Placed {});
-        self.stages.push(Stage { operation, x, plus: Some(plus), own: 0..0, learns: false, output_len });
+    /// Adds a stage; the value that comes out.
+    fn add(&mut self, stage: Stage) -> usize {
+        self.stages.push(stage);
         self.stages.len()
     }
 
@@ -95,17 +116,14 @@ impl Schedule<'_> {
             _ => self.stages[x - 1].output_len,
         };
         let operation = Operation::Activation(Placed { function });
-        self.stages.push(Stage { operation, x, plus: None, own: 0..0, learns: false, output_len });
-        self.stages.len()
+        self.add(Stage { operation, x, plus: None, own: 0..0, learns: false, output_len })
     }
 
     /// Engines read the logits where the last stage left them. Of a network that does nothing at the end, or at all, that would be
     /// the image, or a value that another stage made.
     fn end_at(&mut self, last: usize) {
         if last != self.stages.len() || last == 0 {
-            let output_len = self.network.classes();
-            let operation = Operation::Activation(Placed { function: IDENTITY });
-            self.stages.push(Stage { operation, x: last, plus: None, own: 0..0, learns: false, output_len });
+            self.activate(IDENTITY, last);
         }
     }
 }

@@ -9,8 +9,8 @@
 //! by Chan, Golub and LeVeque's formula (Algorithms for Computing the Sample Variance, 1983), in the order of the batch.
 
 use super::device::DeviceOperation;
-use super::operation::{Batch, LaneOperation, Left, Needs, PIECE, Seen, pieces};
-use super::plan::{Arithmetic, Describe, Draw, ParameterKind, ParameterPlan, Plan};
+use super::operation::{Batch, LaneOperation, Left, Needs, PIECE, Seen, add_chunks, pieces};
+use super::plan::{Arithmetic, Describe, Draw, ParameterKind, ParameterPlan, Plan, is_yes};
 use super::{Operation, Reference};
 use crate::error::{Code, Error, Result};
 use crate::kernels::numbers;
@@ -30,12 +30,8 @@ pub struct BatchNorm {
     /// Added to the variance; 1e-5 by default.
     pub epsilon: f64,
     /// If not, it normalises by its running mean and variance in training too, as in Keras, and keeps all that it has.
-    #[serde(skip_serializing_if = "is_true")]
+    #[serde(skip_serializing_if = "is_yes")]
     pub trainable: bool,
-}
-
-fn is_true(trainable: &bool) -> bool {
-    *trainable
 }
 
 impl Default for BatchNorm {
@@ -325,11 +321,7 @@ impl LaneOperation for Placed {
         left: Left<impl Iterator<Item = &'a [L::Real]>, impl Iterator<Item = &'a [Lane<L::Real>]> + Clone>,
         gradient: &mut [L::Real],
     ) {
-        for chunk in left.chunks {
-            for (sum, g) in gradient.iter_mut().zip(&chunk[piece.clone()]) {
-                *sum += *g;
-            }
-        }
+        add_chunks(left.chunks, piece, gradient);
     }
 }
 

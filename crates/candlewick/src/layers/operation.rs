@@ -200,6 +200,16 @@ pub trait LaneOperation {
     }
 }
 
+/// Adds a piece of what each chunk has summed to the gradient, in the order of the chunks.
+#[inline(always)] // into a kernel, to be compiled for its instruction set
+pub fn add_chunks<'a, R: Real>(chunks: impl Iterator<Item = &'a [R]>, piece: Range<usize>, gradient: &mut [R]) {
+    for chunk in chunks {
+        for (sum, g) in gradient.iter_mut().zip(&chunk[piece.clone()]) {
+            *sum += *g;
+        }
+    }
+}
+
 /// Weights of outputs end to end, and their biases if there are any, into those of outputs that are multiplied with `scale` and then
 /// moved by `shift`.
 pub fn fold(w: &[f32], b: &[f32], scale: &[f32], shift: &[f32], folded: &mut [f32]) {

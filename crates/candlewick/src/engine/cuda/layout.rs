@@ -2,14 +2,13 @@
 
 use super::visits::{NONE, Step, Visit, visits};
 use crate::engine::route::{self, Route, Source, WayBack};
-use crate::engine::schedule::{Stage, schedule};
+use crate::engine::schedule::{Stage, lengths, schedule};
 use crate::engine::slots::{Lifetime, assign};
 use crate::error::Result;
 use crate::kernels::{number, numbers};
 use crate::layers::{Encoded, LaneOperation, WORDS};
 use crate::network::Network;
 use bytemuck::{Pod, Zeroable};
-use std::iter;
 use std::ops::Range;
 
 /// `SPLITS` of kernels/arguments.cuh.
@@ -121,7 +120,7 @@ impl Layout {
     }
 
     fn lay_out_training(&mut self, stages: &[Stage], image_len: usize) -> Result<()> {
-        let lengths: Vec<usize> = iter::once(image_len).chain(stages.iter().map(|stage| stage.output_len)).collect();
+        let lengths = lengths(stages, image_len);
         let (values, end) = end_to_end(0, &lengths);
         let mut surveys = Vec::with_capacity(stages.len());
         for (i, stage) in stages.iter().enumerate() {

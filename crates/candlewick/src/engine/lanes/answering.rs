@@ -2,8 +2,10 @@
 //! or the dense layer before it, once after each change.
 
 use super::program::Program;
-use crate::engine::schedule::{Stage, schedule};
+use crate::engine::schedule::{Stage, readers, schedule};
+use crate::error::Result;
 use crate::layers::{LaneOperation, Operation, batch_norm};
+use crate::memory;
 use crate::network::Network;
 use std::ops::Range;
 
@@ -54,12 +56,12 @@ impl Answering {
     }
 
     /// The program, and its parameters.
-    pub fn with<'a>(&'a mut self, parameters: &'a [f32]) -> crate::error::Result<(&'a Program, &'a [f32])> {
+    pub fn with<'a>(&'a mut self, parameters: &'a [f32]) -> Result<(&'a Program, &'a [f32])> {
         if self.folds.is_empty() {
             return Ok((&self.program, parameters));
         }
         if self.parameters.is_empty() {
-            self.parameters = crate::memory::zeros(self.count)?;
+            self.parameters = memory::zeros(self.count)?;
         }
         if !self.is_known {
             self.folds.iter().for_each(|fold| fold.apply(parameters, &mut self.parameters));
@@ -84,10 +86,7 @@ impl Fold {
 
 /// Takes those normalisations out of `stages` that can be folded into the stage before, and says where all parameters come from.
 fn fold(stages: Vec<Stage>) -> (Vec<Fold>, Vec<Stage>) {
-    let mut readers = vec![0; stages.len() + 1];
-    for value in stages.iter().flat_map(|stage| std::iter::once(stage.x).chain(stage.plus)) {
-        readers[value] += 1;
-    }
+    let readers = readers(&stages);
     let (mut folds, mut left): (Vec<Fold>, Vec<Stage>) = (Vec::new(), Vec::new());
     let (mut count, mut renamed) = (0, vec![0]); // what each value is called among those that are left
     let mut stages = stages.into_iter().peekable();

@@ -15,9 +15,10 @@ pub struct Homes {
     pub slots: Vec<usize>,
     /// How many are the threads'.
     pub shared: usize,
-    /// Of each pass: stages that are done again before the way back, and whether the images are wanted again.
+    /// Of each pass: stages that are done again before the way back.
     pub again: Vec<Vec<usize>>,
-    pub packs_again: Vec<bool>,
+    /// Whether the way back through the first pass wants the images again.
+    pub packs_again: bool,
 }
 
 impl Homes {
@@ -71,16 +72,16 @@ fn keep(stages: &[Stage], route: &Route) -> Vec<bool> {
         })
         .collect();
     for (i, stage) in stages.iter().enumerate() {
-        for value in std::iter::once(stage.x).chain(stage.plus) {
+        for value in stage.inputs() {
             is_kept[value] |= route.pass_of_value(value) != route.pass[i];
         }
     }
     is_kept
 }
 
-/// Of each pass, what must be made again before its way back, in order; and whether that begins with the images.
-fn again(stages: &[Stage], route: &Route, is_kept: &[bool]) -> (Vec<Vec<usize>>, Vec<bool>) {
-    let (mut again, mut packs) = (vec![Vec::new(); route.passes], vec![false; route.passes]);
+/// Of each pass, what must be made again before its way back, in order; and whether the first's begins with the images.
+fn again(stages: &[Stage], route: &Route, is_kept: &[bool]) -> (Vec<Vec<usize>>, bool) {
+    let mut again = vec![Vec::new(); route.passes];
     let is_read = |value: usize| {
         let pass = route.pass_of_value(value);
         pass + 1 < route.passes && route.read_back[value].contains(&route.visit_back(pass))
@@ -89,12 +90,11 @@ fn again(stages: &[Stage], route: &Route, is_kept: &[bool]) -> (Vec<Vec<usize>>,
     for (i, stage) in stages.iter().enumerate().rev() {
         if is_missing[i + 1] {
             again[route.pass[i]].push(i);
-            for value in std::iter::once(stage.x).chain(stage.plus) {
+            for value in stage.inputs() {
                 is_missing[value] |= !is_kept[value];
             }
         }
     }
-    packs[0] = is_missing[0];
     again.iter_mut().for_each(|stages| stages.reverse());
-    (again, packs)
+    (again, is_missing[0])
 }

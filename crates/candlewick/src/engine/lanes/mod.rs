@@ -70,6 +70,13 @@ pub struct LanesEngine {
     squares: Vec<f64>,
 }
 
+/// In which direction a pass is gone through; the last pass is turned round in.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Forward,
+    Back,
+}
+
 impl LanesEngine {
     /// Runs `network` on `threads` threads, of which a batch can use sixteen; all processors' for `None`. All parameters are
     /// zero until they are set.
@@ -144,28 +151,19 @@ impl LanesEngine {
     fn go_through(&mut self, images: &Images<'_>, objective: &Objective<'_>, round: Range<usize>) -> Metrics {
         let (scale, last) = (objective.scale(), self.program.passes.len() - 1);
         for pass in 0..last {
-            self.visit(&round, pass == 0, pass, |set, run, pass, visit| {
-                if pass.forward.start == 0 {
-                    set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
-                }
+            self.visit(images, &round, (Way::Forward, pass), |set, run, pass, visit| {
                 set.run(Forward { run, pass, scratch: visit.scratch, survey: visit.survey });
                 Metrics::default()
             });
             self.conclude(pass, round.len());
         }
-        let metrics = self.visit(&round, last == 0, last, |set, run, pass, visit| {
-            if last == 0 {
-                set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
-            }
+        let metrics = self.visit(images, &round, (Way::Forward, last), |set, run, pass, visit| {
             let (objective, Visit { scratch, survey, into, .. }) = (objective.of(visit.images.clone()), visit);
             set.run(Turn { run, pass, objective, scale, scratch, survey, into })
         });
         for pass in (0..last).rev() {
             self.conclude_back(pass + 1, round.len());
-            self.visit(&round, false, pass, |set, run, pass, visit| {
-                if pass.packs_again {
-                    set.run(Pack { images, range: visit.images.clone(), tile: visit.scratch.input(run.program) });
-                }
+            self.visit(images, &round, (Way::Back, pass), |set, run, pass, visit| {
                 let Visit { scratch, survey, into, .. } = visit;
                 set.run(Back { run, pass, scratch, survey, into });
                 Metrics::default()
@@ -174,23 +172,28 @@ impl LanesEngine {
         metrics
     }
 
-    /// Does the same with each tile of a round.
+    /// Does the same with each tile of a round, whose images are in place where the pass begins with them.
     fn visit(
         &mut self,
+        images: &Images<'_>,
         round: &Range<usize>,
-        is_first: bool,
-        pass: usize,
+        (way, pass): (Way, usize),
         work: impl Fn(InstructionSet, Run<'_, f32>, &Pass, Visit<'_>) -> Metrics + Sync,
     ) -> Metrics {
         let Self { set, program, parameters, numbers, seed, batches: step, threads, .. } = self;
+        let is_first = way == Way::Forward && pass == 0;
         let (set, seed, step, pass) = (*set, *seed, *step, &program.passes[pass]);
         let (program, parameters, numbers) = (&*program, &*parameters, &*numbers);
-        threads.for_each_tile(round.clone(), is_first, |scratch, chunk, images| {
+        let packs = is_first || way == Way::Back && pass.packs_again;
+        threads.for_each_tile(round.clone(), is_first, |scratch, chunk, range| {
             let chance = Chance { seed, step, place: 0 };
-            let batch = Batch { numbers, first: images.start, live: images.len(), chance };
+            let batch = Batch { numbers, first: range.start, live: range.len(), chance };
             let run = Run { program, parameters, batch };
             scratch.exchange(program, chunk.kept());
-            let metrics = work(set, run, pass, chunk.visit(program, images, scratch));
+            if packs {
+                set.run(Pack { images, range: range.clone(), tile: scratch.input(program) });
+            }
+            let metrics = work(set, run, pass, chunk.visit(program, range, scratch));
             chunk.metrics += metrics;
             scratch.exchange(program, chunk.kept());
         })

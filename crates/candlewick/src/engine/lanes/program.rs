@@ -7,7 +7,7 @@
 
 use super::homes::Homes;
 use crate::engine::route::{self, Route, Source, Step, WayBack};
-use crate::engine::schedule::Stage;
+use crate::engine::schedule::{Stage, lengths};
 use crate::engine::slots::{Lifetime, assign};
 use crate::layers::{LaneOperation, Needs, Operation};
 use std::ops::Range;
@@ -165,11 +165,6 @@ impl Program {
     }
 }
 
-/// The length of each value.
-fn lengths(stages: &[Stage], image_len: usize) -> Vec<usize> {
-    std::iter::once(image_len).chain(stages.iter().map(|stage| stage.output_len)).collect()
-}
-
 fn passes(route: &Route, homes: &Homes, place: impl Fn(Source) -> Place) -> Vec<Pass> {
     let pass = |p: usize| {
         let step = |step: &Step| match *step {
@@ -181,7 +176,7 @@ fn passes(route: &Route, homes: &Homes, place: impl Fn(Source) -> Place) -> Vec<
         Pass {
             forward: route.stages(p),
             survey: (p + 1 < route.passes).then(|| route.stages(p + 1).start),
-            packs_again: homes.packs_again[p],
+            packs_again: p == 0 && homes.packs_again,
             again: homes.again[p].clone(),
             back: route.steps[p].iter().map(step).collect(),
             survey_back: route.surveys_back[p].map(|(stage, dy)| (stage, place(dy))),

@@ -18,7 +18,7 @@ pub use padding::Padding;
 
 use super::Operation;
 use super::device::DeviceOperation;
-use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, fold, pieces};
+use super::operation::{Accumulators, LaneOperation, Left, Needs, PIECE, Seen, add_chunks, fold, pieces};
 use super::plan::{Arithmetic, Describe, Draw, ParameterPlan, Plan, is_yes, yes};
 use crate::activations::Activation;
 use crate::error::{Code, Error, Result};
@@ -303,11 +303,7 @@ impl LaneOperation for Placed {
         left: Left<impl Iterator<Item = &'a [L::Real]>, impl Iterator<Item = &'a [Lane<L::Real>]> + Clone>,
         gradient: &mut [L::Real],
     ) {
-        for chunk in left.chunks {
-            for (sum, g) in gradient.iter_mut().zip(&chunk[piece.clone()]) {
-                *sum += *g;
-            }
-        }
+        add_chunks(left.chunks, piece, gradient);
     }
 }
 
