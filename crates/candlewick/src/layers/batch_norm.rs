@@ -41,14 +41,11 @@ impl Default for BatchNorm {
 }
 
 impl BatchNorm {
-    /// The default, a slow one with room below the root, and a frozen one.
+    /// One in the middle, a slow one, and a frozen one. With a smaller epsilon, values next to each other would be drawn hundreds of
+    /// times as far apart, and of gradients that cancel, float32 would leave nothing but rounding.
     pub(super) fn examples() -> impl Iterator<Item = Self> {
-        [
-            Self::default(),
-            Self { momentum: 0.01, epsilon: 0.1, ..Self::default() },
-            Self { trainable: false, ..Self::default() },
-        ]
-        .into_iter()
+        let quick = Self { epsilon: 0.1, ..Self::default() };
+        [quick, Self { momentum: 0.01, epsilon: 0.2, ..quick }, Self { trainable: false, ..quick }].into_iter()
     }
 
     fn check(&self, name: &str) -> Result<()> {

@@ -22,7 +22,7 @@ impl Residual {
     pub(super) fn examples() -> impl Iterator<Item = Self> {
         let conv = || Layer::Conv2d(Conv2d { padding: [1, 1].into(), ..Conv2d::new(4, [3, 3]) });
         let pointwise = || Layer::Conv2d(Conv2d::new(4, [1, 1]));
-        let norm = || Layer::BatchNorm(BatchNorm::default());
+        let norm = || Layer::BatchNorm(BatchNorm { epsilon: 0.1, ..BatchNorm::default() });
         let tanh = || Layer::Activation(ActivationLayer { activation: Activation::Tanh });
         let inner = || Layer::Residual(Self { body: vec![tanh()], shortcut: Vec::new() });
         [
