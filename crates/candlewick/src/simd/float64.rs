@@ -6,72 +6,88 @@ use super::{LANES, Lane, Lanes};
 #[derive(Clone, Copy, Debug)]
 pub struct Float64;
 
+/// The same in the larger register tiles: on a machine whose registers are few, tests have nothing else to run them in.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub struct WideFloat64;
+
 type Vector = [f64; LANES];
 
 fn zip(a: Vector, b: Vector, f: impl Fn(f64, f64) -> f64) -> Vector {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
-impl Lanes for Float64 {
-    type Real = f64;
-    type Vector = Vector;
-    const WIDE: bool = false;
+macro_rules! lanes {
+    ($name:ident, $wide:literal) => {
+        impl Lanes for $name {
+            type Real = f64;
+            type Vector = Vector;
+            const WIDE: bool = $wide;
 
-    fn run<R>(self, kernel: impl FnOnce() -> R) -> R {
-        kernel()
-    }
-    fn splat(self, x: f64) -> Vector {
-        [x; LANES]
-    }
-    fn load(self, from: &Lane<f64>) -> Vector {
-        from.0
-    }
-    fn store(self, v: Vector, to: &mut Lane<f64>) {
-        to.0 = v;
-    }
-    fn load_slice(self, from: &[f64]) -> Vector {
-        std::array::from_fn(|i| from[i])
-    }
-    fn store_slice(self, v: Vector, to: &mut [f64]) {
-        to.copy_from_slice(&v);
-    }
-    fn add(self, a: Vector, b: Vector) -> Vector {
-        zip(a, b, |a, b| a + b)
-    }
-    fn sub(self, a: Vector, b: Vector) -> Vector {
-        zip(a, b, |a, b| a - b)
-    }
-    fn mul(self, a: Vector, b: Vector) -> Vector {
-        zip(a, b, |a, b| a * b)
-    }
-    fn div(self, a: Vector, b: Vector) -> Vector {
-        zip(a, b, |a, b| a / b)
-    }
-    fn mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
-        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
-    }
-    fn where_gt(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
-        std::array::from_fn(|i| if a[i] > b[i] { yes[i] } else { no[i] })
-    }
-    fn where_eq(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
-        std::array::from_fn(|i| if a[i] == b[i] { yes[i] } else { no[i] })
-    }
-    fn exp(self, v: Vector) -> Vector {
-        v.map(f64::exp)
-    }
-    fn sum(self, v: Vector) -> f64 {
-        let mut sums = v;
-        for half in [8, 4, 2, 1] {
-            for i in 0..half {
-                sums[i] += sums[i + half];
+            fn run<R>(self, kernel: impl FnOnce() -> R) -> R {
+                kernel()
+            }
+            fn splat(self, x: f64) -> Vector {
+                [x; LANES]
+            }
+            fn load(self, from: &Lane<f64>) -> Vector {
+                from.0
+            }
+            fn store(self, v: Vector, to: &mut Lane<f64>) {
+                to.0 = v;
+            }
+            fn load_slice(self, from: &[f64]) -> Vector {
+                std::array::from_fn(|i| from[i])
+            }
+            fn store_slice(self, v: Vector, to: &mut [f64]) {
+                to.copy_from_slice(&v);
+            }
+            fn add(self, a: Vector, b: Vector) -> Vector {
+                zip(a, b, |a, b| a + b)
+            }
+            fn sub(self, a: Vector, b: Vector) -> Vector {
+                zip(a, b, |a, b| a - b)
+            }
+            fn mul(self, a: Vector, b: Vector) -> Vector {
+                zip(a, b, |a, b| a * b)
+            }
+            fn div(self, a: Vector, b: Vector) -> Vector {
+                zip(a, b, |a, b| a / b)
+            }
+            fn mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
+                std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+            }
+            fn where_gt(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
+                std::array::from_fn(|i| if a[i] > b[i] { yes[i] } else { no[i] })
+            }
+            fn where_eq(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
+                std::array::from_fn(|i| if a[i] == b[i] { yes[i] } else { no[i] })
+            }
+            fn exp(self, v: Vector) -> Vector {
+                v.map(f64::exp)
+            }
+            fn sum(self, v: Vector) -> f64 {
+                let mut sums = v;
+                for half in [8, 4, 2, 1] {
+                    for i in 0..half {
+                        sums[i] += sums[i + half];
+                    }
+                }
+                sums[0]
+            }
+            fn sum_each(self, v: [Vector; 4]) -> [f64; 4] {
+                v.map(|v| self.sum(v))
+            }
+            fn turn(self, rows: [&Lane<f64>; LANES], columns: &mut [Lane<f64>; LANES]) {
+                *columns = std::array::from_fn(|i| Lane(rows.map(|row| row.0[i])));
+            }
+            fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES] {
+                std::array::from_fn(|i| rows.map(|row| row[i]))
             }
         }
-        sums[0]
-    }
-    fn sum_each(self, v: [Vector; 4]) -> [f64; 4] {
-        v.map(|v| self.sum(v))
-    }
-    fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES] {
-        std::array::from_fn(|i| rows.map(|row| row[i]))
-    }
+    };
 }
+
+lanes!(Float64, false);
+#[cfg(test)]
+lanes!(WideFloat64, true);
