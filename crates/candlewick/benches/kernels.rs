@@ -41,14 +41,20 @@ fn main() -> candlewick::Result<()> {
 }
 
 /// Channels in and out, size of the input, size of the kernel, stride, padding: LeNet's; those of a network for 3x32x32
-/// images; and others.
-const CONVOLUTIONS: [([usize; 2], usize, usize, usize, usize); 9] = [
+/// images; modernLeNet's; kernels of 1x1; and others.
+const CONVOLUTIONS: [([usize; 2], usize, usize, usize, usize); 15] = [
     ([1, 6], 28, 5, 1, 0),
     ([6, 16], 12, 5, 1, 0),
     ([3, 32], 32, 3, 1, 1),
     ([32, 64], 16, 3, 1, 1),
     ([64, 128], 8, 3, 1, 1),
+    ([16, 16], 28, 3, 1, 1),
+    ([32, 32], 14, 3, 1, 1),
+    ([64, 64], 7, 3, 1, 1),
     ([64, 64], 14, 1, 1, 0),
+    ([32, 64], 16, 1, 1, 0),
+    ([64, 128], 8, 1, 1, 0),
+    ([128, 128], 4, 1, 1, 0),
     ([3, 32], 32, 7, 2, 3),
     ([32, 32], 14, 5, 1, 2),
     ([128, 128], 4, 3, 1, 1),

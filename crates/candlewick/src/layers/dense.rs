@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::initializers::Initializer;
 use crate::kernels::numbers;
 use crate::shape::require_positive;
-use crate::simd::{LANES, Lane, Lanes, Real, RegisterTile, cover, cut};
+use crate::simd::{LANES, Lane, Lanes, Largest, Real, RegisterTile, cover, cut};
 use candle_core::Tensor;
 use candle_nn::{Linear, Module};
 use serde::{Deserialize, Serialize};
@@ -288,7 +288,8 @@ impl Placed {
                     for group in (0..count).step_by(GROUP) {
                         let records = records.clone().skip(group).take(GROUP);
                         let mut kernel = WeightGradient { l, layout: *self, records, first: units.start, dw };
-                        cover(units.len(), block..block + width, [6, 4], &mut kernel);
+                        let largest = Largest { wide: [6, 4], narrow: [2, 2] };
+                        cover(0..units.len(), block..block + width, largest, &mut kernel);
                     }
                 }
             },

@@ -196,6 +196,30 @@ impl<S: Simd> Lanes for Float32<S> {
         *sums.as_array()
     }
 
+    /// In blocks of 4 x 4, which no instruction set has to shuffle across the halves of a register.
+    #[inline(always)]
+    fn turn(self, rows: [&Lane<f32>; LANES], columns: &mut [Lane<f32>; LANES]) {
+        for i in (0..LANES).step_by(4) {
+            for j in (0..LANES).step_by(4) {
+                let mut block = [f32x4::splat(self.0, 0.0); 4];
+                for k in 0..4 {
+                    block[k] = f32x4::from_slice(self.0, &rows[i + k].0[j..j + 4]);
+                }
+                let [a, b, c, d] = block;
+                let (low, high) = ([a.zip_low(c), b.zip_low(d)], [a.zip_high(c), b.zip_high(d)]);
+                let turned = [
+                    low[0].zip_low(low[1]), // a0, b0, c0, d0
+                    low[0].zip_high(low[1]),
+                    high[0].zip_low(high[1]),
+                    high[0].zip_high(high[1]),
+                ];
+                for k in 0..4 {
+                    turned[k].store_slice(&mut columns[j + k].0[i..i + 4]);
+                }
+            }
+        }
+    }
+
     /// Zipping row i with row i + 8 shuffles all bytes like a pack of cards; four times of it turn sixteen by sixteen.
     #[inline(always)]
     fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES] {

@@ -80,6 +80,9 @@ impl Lanes for Float64 {
     fn sum_each(self, v: [Vector; 4]) -> [f64; 4] {
         v.map(|v| self.sum(v))
     }
+    fn turn(self, rows: [&Lane<f64>; LANES], columns: &mut [Lane<f64>; LANES]) {
+        *columns = std::array::from_fn(|i| Lane(rows.map(|row| row.0[i])));
+    }
     fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES] {
         std::array::from_fn(|i| rows.map(|row| row[i]))
     }

@@ -23,7 +23,7 @@ pub use float32::Float32;
 pub use float64::Float64;
 pub use instruction_set::{ISA_VARIABLE, InstructionSet, Kernel};
 pub use real::Real;
-pub use register_tiles::{RegisterTile, cover, cut};
+pub use register_tiles::{Largest, RegisterTile, cover, cut, cut_evenly};
 
 /// Images in a tile.
 pub const LANES: usize = 16;
@@ -103,6 +103,8 @@ pub trait Lanes: Copy + Send + Sync {
     /// Each vector's [`Lanes::sum`], in less time than one after the other.
     fn sum_each(self, v: [Self::Vector; 4]) -> [Self::Real; 4];
 
+    /// Rows become columns.
+    fn turn(self, rows: [&Lane<Self::Real>; LANES], columns: &mut [Lane<Self::Real>; LANES]);
     /// Rows become columns.
     fn turn_bytes(self, rows: [[u8; LANES]; LANES]) -> [[u8; LANES]; LANES];
 }

@@ -24,38 +24,45 @@ pub trait RegisterTile {
     fn tile<const A: usize, const B: usize>(&mut self, a: usize, b: usize);
 }
 
-/// Covers `rows` x `columns` outputs, `rows` counted from 0, with blocks: of at most `wide` where the registers hold about
-/// thirty vectors, else of at most 2 x 2.
+/// The largest blocks of a kernel: rows by columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Largest {
+    /// Where the registers hold about thirty vectors: rows at most 6, with a single column 8, and columns at most 4.
+    pub wide: [usize; 2],
+    /// Where they hold fewer: rows at most 3, with a single column 6, and columns at most 2.
+    pub narrow: [usize; 2],
+}
+
+/// Covers `rows` x `columns` outputs with blocks.
 #[inline(always)]
-pub fn cover<T: RegisterTile>(rows: usize, columns: Range<usize>, wide: [usize; 2], kernel: &mut T) {
+pub fn cover<T: RegisterTile>(rows: Range<usize>, columns: Range<usize>, largest: Largest, kernel: &mut T) {
     // Each size of block is a copy of the kernel: those that no instruction set needs are not made.
     if <T::Lanes as Lanes>::WIDE {
-        cover_wide(rows, columns, wide, kernel);
+        cover_wide(rows, columns, largest.wide, kernel);
     } else {
-        for (a, height) in cut(0..rows, 2) {
-            for (b, width) in cut(columns.clone(), 2) {
-                match (height, width) {
-                    (2, 2) => kernel.tile::<2, 2>(a, b),
-                    (2, _) => kernel.tile::<2, 1>(a, b),
-                    (_, 2) => kernel.tile::<1, 2>(a, b),
-                    (_, _) => kernel.tile::<1, 1>(a, b),
-                }
-            }
-        }
+        cover_narrow(rows, columns, largest.narrow, kernel);
     }
 }
 
 #[inline(always)]
-fn cover_wide<T: RegisterTile>(rows: usize, columns: Range<usize>, largest: [usize; 2], kernel: &mut T) {
-    for (a, height) in cut(0..rows, largest[0].min(6)) {
-        for (b, width) in cut(columns.clone(), largest[1].min(4)) {
+fn cover_wide<T: RegisterTile>(rows: Range<usize>, columns: Range<usize>, largest: [usize; 2], kernel: &mut T) {
+    for (a, height) in cut_evenly(rows, largest[0]) {
+        for (b, width) in cut(columns.clone(), largest[1]) {
             match (height, width) {
+                (8, _) => kernel.tile::<8, 1>(a, b),
+                (7, _) => kernel.tile::<7, 1>(a, b),
                 (6, 4) => kernel.tile::<6, 4>(a, b),
                 (6, 2) => kernel.tile::<6, 2>(a, b),
                 (6, _) => kernel.tile::<6, 1>(a, b),
+                (5, 4) => kernel.tile::<5, 4>(a, b),
+                (5, 2) => kernel.tile::<5, 2>(a, b),
+                (5, _) => kernel.tile::<5, 1>(a, b),
                 (4, 4) => kernel.tile::<4, 4>(a, b),
                 (4, 2) => kernel.tile::<4, 2>(a, b),
                 (4, _) => kernel.tile::<4, 1>(a, b),
+                (3, 4) => kernel.tile::<3, 4>(a, b),
+                (3, 2) => kernel.tile::<3, 2>(a, b),
+                (3, _) => kernel.tile::<3, 1>(a, b),
                 (2, 4) => kernel.tile::<2, 4>(a, b),
                 (2, 2) => kernel.tile::<2, 2>(a, b),
                 (2, _) => kernel.tile::<2, 1>(a, b),
@@ -65,6 +72,38 @@ fn cover_wide<T: RegisterTile>(rows: usize, columns: Range<usize>, largest: [usi
             }
         }
     }
+}
+
+#[inline(always)]
+fn cover_narrow<T: RegisterTile>(rows: Range<usize>, columns: Range<usize>, largest: [usize; 2], kernel: &mut T) {
+    for (a, height) in cut_evenly(rows, largest[0]) {
+        for (b, width) in cut(columns.clone(), largest[1]) {
+            match (height, width) {
+                (3, 2) => kernel.tile::<3, 2>(a, b),
+                (2, 2) => kernel.tile::<2, 2>(a, b),
+                (_, 2) => kernel.tile::<1, 2>(a, b),
+                (6, _) => kernel.tile::<6, 1>(a, b),
+                (5, _) => kernel.tile::<5, 1>(a, b),
+                (4, _) => kernel.tile::<4, 1>(a, b),
+                (3, _) => kernel.tile::<3, 1>(a, b),
+                (2, _) => kernel.tile::<2, 1>(a, b),
+                (_, _) => kernel.tile::<1, 1>(a, b),
+            }
+        }
+    }
+}
+
+/// Cuts a range into as few pieces of at most `largest` as there can be, none more than one longer than another: a piece that
+/// is much shorter would have too few sums to hide the latency of an addition. Yields (start, length).
+#[inline(always)]
+pub fn cut_evenly(range: Range<usize>, largest: usize) -> impl Iterator<Item = (usize, usize)> {
+    let (mut start, mut pieces) = (range.start, range.len().div_ceil(largest));
+    std::iter::from_fn(move || {
+        let length = range.end.saturating_sub(start).div_ceil(pieces.max(1));
+        pieces = pieces.saturating_sub(1);
+        start += length;
+        (length > 0).then_some((start - length, length))
+    })
 }
 
 /// Cuts a range into pieces: as many as fit of `largest`, then powers of two. Yields (start, length).
@@ -92,6 +131,9 @@ mod tests {
         assert_eq!(cut(0..15, 8).collect::<Vec<_>>(), [(0, 8), (8, 4), (12, 2), (14, 1)]);
         assert_eq!(cut(3..14, 6).collect::<Vec<_>>(), [(3, 6), (9, 4), (13, 1)]);
         assert_eq!(cut(2..2, 4).count(), 0);
+        assert_eq!(cut_evenly(0..16, 6).collect::<Vec<_>>(), [(0, 6), (6, 5), (11, 5)]);
+        assert_eq!(cut_evenly(3..10, 6).collect::<Vec<_>>(), [(3, 4), (7, 3)]);
+        assert_eq!(cut_evenly(2..2, 6).count(), 0);
     }
 
     #[test]
@@ -103,13 +145,16 @@ mod tests {
                 (a..a + A).for_each(|row| (b..b + B).for_each(|column| self.0[row][column] += 1));
             }
         }
-        for largest in [[6, 4], [4, 4], [2, 2], [1, 1]] {
-            for (rows, columns) in [(1, 1), (3, 7), (6, 4), (13, 11), (16, 24)] {
-                let mut count = Count(vec![vec![0; columns]; rows]);
-                cover_wide(rows, 0..columns, largest, &mut count);
-                assert_eq!(count.0, vec![vec![1; columns]; rows], "{rows} x {columns} by {largest:?}");
-                cover(rows, 0..columns, largest, &mut count);
-                assert_eq!(count.0, vec![vec![2; columns]; rows], "{rows} x {columns} by 2 x 2");
+        for (rows, columns) in [(1, 1), (3, 7), (6, 4), (13, 11), (16, 24)] {
+            let mut count = Count(vec![vec![0; columns]; rows]);
+            for (times, largest) in [[6, 4], [8, 1], [4, 4], [2, 2], [1, 1]].into_iter().enumerate() {
+                cover_wide(0..rows, 0..columns, largest, &mut count);
+                assert_eq!(count.0, vec![vec![times as u32 + 1; columns]; rows], "{rows} x {columns} by {largest:?}");
+            }
+            let mut count = Count(vec![vec![0; columns]; rows]);
+            for (times, largest) in [[6, 1], [3, 2], [2, 2], [1, 1]].into_iter().enumerate() {
+                cover_narrow(0..rows, 0..columns, largest, &mut count);
+                assert_eq!(count.0, vec![vec![times as u32 + 1; columns]; rows], "{rows} x {columns} by {largest:?}");
             }
         }
     }

@@ -2,9 +2,11 @@
 //! taps of the kernel pass by.
 
 use super::Placed;
-use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
+use super::gather::{From, Met, Taps, To, Weights, columns, gather};
+use crate::simd::{Lane, Lanes};
+use std::ops::Range;
 
-/// z = conv(x, w) + b, where `x` is padded and `b` is empty if there is none.
+/// z = conv(x, w) + b
 #[inline(always)]
 pub(super) fn forward<L: Lanes>(
     conv: &Placed,
@@ -14,65 +16,83 @@ pub(super) fn forward<L: Lanes>(
     b: &[L::Real],
     z: &mut [Lane<L::Real>],
 ) {
-    for oy in 0..conv.output[0] {
-        let mut row = Forward { conv, l, x, w, b, z, oy };
-        cover(conv.out_channels, 0..conv.output[1], [6, 4], &mut row);
+    let [[_, stride], [height, width]] = [conv.strides, conv.output];
+    let taps = conv.kernel_size[0] * conv.kernel_size[1];
+    let weights = Weights { w, channel: conv.taps(), plane: taps, taps };
+    let mut found = Taps::new();
+    for oy in 0..height {
+        for (ox, count) in columns(l, 0..width) {
+            let window = Window::new(conv, [oy, ox], count);
+            let from = From { x, plane: conv.input[0] * conv.input[1], origin: window.origin(), step: stride, bias: b };
+            let to = To { y: &mut *z, plane: height * width, place: oy * width + ox, step: 1, count };
+            gather(l, weights, from, to, &mut found, window.key(), || window.taps());
+        }
     }
 }
 
-/// A row of outputs: channels by columns. `x` is padded.
-struct Forward<'a, L: Lanes> {
+/// The windows of some outputs side by side.
+struct Window<'a> {
     conv: &'a Placed,
-    l: L,
-    x: &'a [Lane<L::Real>],
-    w: &'a [L::Real],
-    b: &'a [L::Real],
-    z: &'a mut [Lane<L::Real>],
-    oy: usize,
+    /// Of the first, in the padded image.
+    y: usize,
+    x: usize,
+    /// Outputs.
+    count: usize,
+    /// Rows of the kernel that meet the image.
+    rows: Range<usize>,
+    /// Columns of the kernel that meet the image somewhere.
+    columns: Range<usize>,
 }
 
-impl<L: Lanes> RegisterTile for Forward<'_, L> {
-    type Lanes = L;
+impl<'a> Window<'a> {
+    #[inline(always)]
+    fn new(conv: &'a Placed, [oy, ox]: [usize; 2], count: usize) -> Self {
+        let [[stride_y, stride_x], [padding_y, padding_x], [height, width]] = [conv.strides, conv.padding, conv.input];
+        let (y, x) = (oy * stride_y, ox * stride_x);
+        let rows = padding_y.saturating_sub(y)..(padding_y + height).saturating_sub(y).min(conv.kernel_size[0]);
+        let last = x + (count - 1) * stride_x;
+        let columns = padding_x.saturating_sub(last)..(padding_x + width).saturating_sub(x).min(conv.kernel_size[1]);
+        Self { conv, y, x, count, rows, columns }
+    }
+
+    /// Where the image would have the first tap.
+    fn origin(&self) -> usize {
+        (self.y * self.conv.input[1] + self.x)
+            .wrapping_sub(self.conv.padding[0] * self.conv.input[1] + self.conv.padding[1])
+    }
+
+    /// The same for windows that meet the image with the same taps: all those, in a row, that no padding is near.
+    fn key(&self) -> [usize; 5] {
+        let Self { conv, x, count, .. } = *self;
+        let (padding, width) = (conv.padding[1], conv.input[1]);
+        let end = x + (count - 1) * conv.strides[1] + conv.kernel_size[1];
+        let is_inside = padding <= x && end <= padding + width;
+        [self.rows.start, self.rows.end, count, usize::from(is_inside), if is_inside { 0 } else { x }]
+    }
 
     #[inline(always)]
-    fn tile<const O: usize, const X: usize>(&mut self, o: usize, ox: usize) {
-        let Self { conv, l, x, w, b, .. } = *self;
-        let [height, width] = conv.padded_size();
-        let [kernel_height, kernel_width] = conv.kernel_size;
-        let [stride_y, stride_x] = conv.strides;
-        let mut sums = [[l.splat(L::Real::ZERO); X]; O];
-        for i in 0..O {
-            sums[i] = [l.splat(b.get(o + i).copied().unwrap_or(L::Real::ZERO)); X];
-        }
-        for c in 0..conv.in_channels {
-            for ky in 0..kernel_height {
-                let start = (c * height + self.oy * stride_y + ky) * width + ox * stride_x;
-                let row = &x[start..][..(X - 1) * stride_x + kernel_width];
-                let mut taps = [w; O];
-                for i in 0..O {
-                    let start = (o + i) * conv.taps() + (c * kernel_height + ky) * kernel_width;
-                    taps[i] = &w[start..][..kernel_width];
-                }
-                for kx in 0..kernel_width {
-                    let mut pixels = [l.splat(L::Real::ZERO); X];
-                    for j in 0..X {
-                        pixels[j] = l.load(&row[kx + j * stride_x]);
-                    }
-                    for i in 0..O {
-                        let tap = l.splat(taps[i][kx]);
-                        for j in 0..X {
-                            sums[i][j] = l.mul_add(pixels[j], tap, sums[i][j]);
+    fn taps(&self) -> impl Iterator<Item = Met> {
+        let Self { conv, x, count, .. } = *self;
+        let (stride, padding, width) = (conv.strides[1], conv.padding[1], conv.input[1]);
+        let columns = self.columns.clone();
+        self.rows.clone().flat_map(
+            #[inline(always)]
+            move |ky| {
+                columns.clone().map(
+                    #[inline(always)]
+                    move |kx| {
+                        // Column j meets x + kx + j · stride of the padded row.
+                        let from = padding.saturating_sub(x + kx).div_ceil(stride);
+                        let to = (padding + width).saturating_sub(x + kx).div_ceil(stride);
+                        Met {
+                            tap: ky * conv.kernel_size[1] + kx,
+                            pixel: ky * width + kx,
+                            columns: [from.min(count), to.min(count)],
                         }
-                    }
-                }
-            }
-        }
-        for i in 0..O {
-            let row = &mut self.z[((o + i) * conv.output[0] + self.oy) * conv.output[1] + ox..][..X];
-            for j in 0..X {
-                l.store(sums[i][j], &mut row[j]);
-            }
-        }
+                    },
+                )
+            },
+        )
     }
 }
 

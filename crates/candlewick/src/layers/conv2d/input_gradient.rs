@@ -1,11 +1,12 @@
-//! Convolution's gradient by its input: a register tile of input channels by columns stays in registers while the outputs that
-//! they reached pass by.
+//! Convolution's gradient by its input, gathered from that by its output.
 
 use super::Placed;
-use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
+use super::gather::{From, Met, Taps, To, Weights, columns, gather};
+use crate::simd::{Lane, Lanes};
+use std::ops::Range;
 
-/// dx from dz, gathered: with Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output row
-/// (Y - ky) / sy; and so for columns. So the pixels of one phase (X modulo sx) are a small convolution of dz.
+/// With Y = y + padding, every kernel row ky ≡ Y modulo the stride meets Y once, at the output row (Y - ky) / sy; and so for
+/// columns. So the pixels of one phase (X modulo sx) are a small convolution of dz.
 #[inline(always)]
 pub(super) fn input_gradient<L: Lanes>(
     conv: &Placed,
@@ -14,90 +15,90 @@ pub(super) fn input_gradient<L: Lanes>(
     dz: &[Lane<L::Real>],
     dx: &mut [Lane<L::Real>],
 ) {
-    let [stride, padding, width] = [conv.strides[1], conv.padding[1], conv.input[1]];
-    for y in 0..conv.input[0] {
+    let ([_, stride], [_, padding], [height, width]) = (conv.strides, conv.padding, conv.input);
+    let taps = conv.kernel_size[0] * conv.kernel_size[1];
+    let weights = Weights { w, channel: taps, plane: conv.taps(), taps };
+    let mut found = Taps::new();
+    for y in 0..height {
         for phase in 0..stride.min(padding + width) {
             // X = stride · q + phase is in the image for q from first to last.
             let first = padding.saturating_sub(phase).div_ceil(stride);
             let last = (padding + width - 1 - phase) / stride;
-            let mut row = InputGradient { conv, l, w, dz, dx, y, phase };
-            cover(conv.in_channels, first..last + 1, [6, 4], &mut row);
+            for (q, count) in columns(l, first..last + 1) {
+                let reach = Reach::new(conv, y, phase, q, count);
+                let [out_height, out_width] = conv.output;
+                let from = From { x: dz, plane: out_height * out_width, origin: reach.origin(), step: 1, bias: &[] };
+                let place = y * width + q * stride + phase - padding;
+                let to = To { y: &mut *dx, plane: height * width, place, step: stride, count };
+                gather(l, weights, from, to, &mut found, reach.key(), || reach.taps());
+            }
         }
     }
 }
 
-/// The pixels of row `y` in one phase: input channels by quotients.
-struct InputGradient<'a, L: Lanes> {
+/// What outputs some pixels reach, one stride apart: row Y, `X = stride · q + phase`. A tap reaches back from output
+/// (Y / sy, q) by as many rows and columns as it is after the phase's first.
+struct Reach<'a> {
     conv: &'a Placed,
-    l: L,
-    w: &'a [L::Real],
-    dz: &'a [Lane<L::Real>],
-    dx: &'a mut [Lane<L::Real>],
-    y: usize,
-    phase: usize,
+    /// Rows and columns of the kernel in the phase begin with these.
+    phase: [usize; 2],
+    oy: usize,
+    q: usize,
+    /// Pixels.
+    count: usize,
+    /// Rows back that meet an output.
+    rows: Range<usize>,
+    /// Columns back that meet an output somewhere.
+    columns: Range<usize>,
 }
 
-impl<L: Lanes> RegisterTile for InputGradient<'_, L> {
-    type Lanes = L;
-
+impl<'a> Reach<'a> {
     #[inline(always)]
-    fn tile<const C: usize, const Q: usize>(&mut self, c: usize, q: usize) {
-        let Self { conv, l, w, dz, phase, .. } = *self;
-        let [kernel_height, kernel_width] = conv.kernel_size;
+    fn new(conv: &'a Placed, y: usize, phase: usize, q: usize, count: usize) -> Self {
+        let ([kernel_height, kernel_width], [height, width]) = (conv.kernel_size, conv.output);
         let [stride_y, stride_x] = conv.strides;
-        let [out_height, out_width] = conv.output;
-        let padded_y = self.y + conv.padding[0];
-        // Tap (ky, kx) reaches back from output (padded_y / sy, q) by as many rows and columns as it is after the phase's
-        // first. Those that reach no output are left out.
+        let padded_y = y + conv.padding[0];
         let (first_ky, oy) = (padded_y % stride_y, padded_y / stride_y);
         let rows = kernel_height.saturating_sub(first_ky).div_ceil(stride_y).min(oy + 1);
-        let rows = (oy + 1).saturating_sub(out_height)..rows;
-        let columns = kernel_width.saturating_sub(phase).div_ceil(stride_x).min(q + Q);
-        let columns = (q + 1).saturating_sub(out_width)..columns;
-        let mut sums = [[l.splat(L::Real::ZERO); Q]; C];
-        for o in 0..conv.out_channels {
-            for back_y in rows.clone() {
-                let row = &dz[(o * out_height + oy - back_y) * out_width..][..out_width];
-                let mut taps = [w; C];
-                for i in 0..C {
-                    let ky = first_ky + back_y * stride_y;
-                    let start = o * conv.taps() + ((c + i) * kernel_height + ky) * kernel_width;
-                    taps[i] = &w[start..][..kernel_width];
-                }
-                for back_x in columns.clone() {
-                    let kx = phase + back_x * stride_x;
-                    // Near the ends of the row, some columns of the tile have no output that far back.
-                    if let Some(outputs) = row.get(q.wrapping_sub(back_x)..).and_then(|row| row.first_chunk::<Q>()) {
-                        let mut d = [l.splat(L::Real::ZERO); Q];
-                        for j in 0..Q {
-                            d[j] = l.load(&outputs[j]);
+        let columns = kernel_width.saturating_sub(phase).div_ceil(stride_x).min(q + count);
+        let (rows, columns) = ((oy + 1).saturating_sub(height)..rows, (q + 1).saturating_sub(width)..columns);
+        Self { conv, phase: [first_ky, phase], oy, q, count, rows, columns }
+    }
+
+    fn origin(&self) -> usize {
+        self.oy * self.conv.output[1] + self.q
+    }
+
+    /// The same for pixels that meet outputs with the same taps: all those of a row's phase that no edge is near.
+    fn key(&self) -> [usize; 5] {
+        let Self { conv, phase, q, count, .. } = *self;
+        let most_back = conv.kernel_size[1].saturating_sub(phase[1]).div_ceil(conv.strides[1]).saturating_sub(1);
+        let is_inside = most_back <= q && q + count <= conv.output[1];
+        let place = if is_inside { 0 } else { q + 1 };
+        let phases = phase[0] * conv.strides[1] + phase[1];
+        [self.rows.start, self.rows.end, count, phases, place]
+    }
+
+    #[inline(always)]
+    fn taps(&self) -> impl Iterator<Item = Met> {
+        let Self { conv, phase, q, count, .. } = *self;
+        let ([stride_y, stride_x], width) = (conv.strides, conv.output[1]);
+        let columns = self.columns.clone();
+        self.rows.clone().flat_map(
+            #[inline(always)]
+            move |back_y| {
+                columns.clone().map(
+                    #[inline(always)]
+                    move |back_x| {
+                        let to = (width + back_x).saturating_sub(q);
+                        Met {
+                            tap: (phase[0] + back_y * stride_y) * conv.kernel_size[1] + phase[1] + back_x * stride_x,
+                            pixel: (back_y * width + back_x).wrapping_neg(),
+                            columns: [back_x.saturating_sub(q).min(count), to.min(count)],
                         }
-                        for i in 0..C {
-                            let tap = l.splat(taps[i][kx]);
-                            for j in 0..Q {
-                                sums[i][j] = l.mul_add(d[j], tap, sums[i][j]);
-                            }
-                        }
-                    } else {
-                        for j in 0..Q {
-                            if let Some(d) = row.get((q + j).wrapping_sub(back_x)) {
-                                let d = l.load(d);
-                                for i in 0..C {
-                                    sums[i][j] = l.mul_add(d, l.splat(taps[i][kx]), sums[i][j]);
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        let first_pixel = (c * conv.input[0] + self.y) * conv.input[1] + q * stride_x + phase - conv.padding[1];
-        for i in 0..C {
-            let start = first_pixel + i * conv.input[0] * conv.input[1];
-            let row = &mut self.dx[start..][..(Q - 1) * stride_x + 1];
-            for j in 0..Q {
-                l.store(sums[i][j], &mut row[j * stride_x]);
-            }
-        }
+                    },
+                )
+            },
+        )
     }
 }

@@ -9,9 +9,12 @@
 
 mod depthwise;
 mod forward;
+mod gather;
 mod input_gradient;
 mod padding;
+mod pointwise;
 mod reference;
+mod turned_gradient;
 mod weight_gradient;
 
 pub use padding::Padding;
@@ -25,7 +28,7 @@ use crate::error::{Code, Error, Result};
 use crate::initializers::Initializer;
 use crate::kernels::numbers;
 use crate::shape::{image, invalid_shape, require_positive, require_room};
-use crate::simd::{Lane, Lanes, Real};
+use crate::simd::{LANES, Lane, Lanes, Real};
 use padding::Direction;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -200,10 +203,12 @@ pub struct Placed {
     pub padding_after: [usize; 2],
 }
 
-/// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C / groups][KH][KW]`, then b, `[OC]`, if there is one. A chunk holds the gradient by own.
+/// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C / groups][KH][KW]`, then b, `[OC]`, if there is one. A chunk holds the gradient by
+/// w, as it is or as [`turned_gradient`] has it, then that by b.
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
-        Needs { scratch: self.scratch_len(), chunk: self.own_len(), ..Needs::default() }
+        let chunk = self.weight_sums_len().saturating_add(self.own_len() - self.weights());
+        Needs { scratch: self.scratch_len(), chunk, ..Needs::default() }
     }
 
     /// z = conv(x, w) + b
@@ -221,10 +226,12 @@ impl LaneOperation for Placed {
             || {
                 let group = self.one_group();
                 for g in 0..self.groups {
-                    let x = group.pad_input(self.part(x, g), scratch);
-                    let (w, b, z) = (self.part(w, g), self.part(b, g), self.part_mut(z, g));
+                    let (x, z) = (self.part(x, g), self.part_mut(z, g));
+                    let (w, b) = (self.part(w, g), self.part(b, g));
                     if self.is_depthwise() {
-                        depthwise::forward(&group, l, x, w, b, z);
+                        depthwise::forward(&group, l, group.pad_input(x, scratch), w, b, z);
+                    } else if self.is_pointwise() {
+                        pointwise::forward(&group, l, x, w, b, z);
                     } else {
                         forward::forward(&group, l, x, w, b, z);
                     }
@@ -242,18 +249,19 @@ impl LaneOperation for Placed {
         into: Accumulators<'_, L::Real>,
         scratch: &mut [Lane<L::Real>],
     ) {
-        let (dw, db) = into.chunk.split_at_mut(self.weights());
+        let (dw, db) = into.chunk.split_at_mut(self.weight_sums_len());
         l.run(
             #[inline(always)]
             || {
                 let group = self.one_group();
                 for g in 0..self.groups {
-                    let x = group.pad_input(self.part(seen.x, g), scratch);
-                    let (dz, dw) = (self.part(seen.dy, g), self.part_mut(dw, g));
+                    let (x, dz, dw) = (self.part(seen.x, g), self.part(seen.dy, g), self.part_mut(dw, g));
                     if self.is_depthwise() {
-                        depthwise::weight_gradient(&group, l, x, dz, dw);
+                        depthwise::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
+                    } else if self.is_turned() {
+                        turned_gradient::leave(&group, l, x, dz, scratch, dw);
                     } else {
-                        weight_gradient::weight_gradient(&group, l, x, dz, dw);
+                        weight_gradient::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
                     }
                 }
                 for (plane, db) in seen.dy.chunks_exact(self.output[0] * self.output[1]).zip(db) {
@@ -273,6 +281,8 @@ impl LaneOperation for Placed {
                     let (w, dz, dx) = (self.part(w, g), self.part(seen.dy, g), self.part_mut(dx, g));
                     if self.is_depthwise() {
                         depthwise::input_gradient(&group, l, w, dz, dx);
+                    } else if self.is_pointwise() {
+                        pointwise::input_gradient(&group, l, w, dz, dx);
                     } else {
                         input_gradient::input_gradient(&group, l, w, dz, dx);
                     }
@@ -291,19 +301,34 @@ impl LaneOperation for Placed {
         fold(w, b, scale, shift, folded);
     }
 
+    /// Of a gradient that is turned, the weights of sixteen output channels each, then all biases.
     fn pieces(&self) -> Vec<Range<usize>> {
-        pieces(self.own_len(), PIECE).collect()
+        if self.is_turned() {
+            let biases = std::iter::once(self.weights()..self.own_len());
+            pieces(self.weights(), LANES * self.taps()).chain(biases.filter(|piece| !piece.is_empty())).collect()
+        } else {
+            pieces(self.own_len(), PIECE).collect()
+        }
     }
 
     #[inline(always)]
     fn gradient<'a, L: Lanes<Real: 'a>>(
         &self,
-        _: L,
+        l: L,
         piece: Range<usize>,
         left: Left<impl Iterator<Item = &'a [L::Real]>, impl Iterator<Item = &'a [Lane<L::Real>]> + Clone>,
         gradient: &mut [L::Real],
     ) {
-        add_chunks(left.chunks, piece, gradient);
+        if !self.is_turned() {
+            add_chunks(left.chunks, piece, gradient);
+        } else if piece.start < self.weights() {
+            for chunk in left.chunks {
+                turned_gradient::gradient(self, l, &chunk[piece.start..][..LANES * self.taps()], gradient);
+            }
+        } else {
+            let from = self.weight_sums_len();
+            add_chunks(left.chunks, from..from + piece.len(), gradient);
+        }
     }
 }
 
@@ -321,7 +346,7 @@ impl DeviceOperation for Placed {
     }
 
     fn partial_len(&self) -> usize {
-        self.needs().chunk
+        self.own_len()
     }
 }
 
@@ -356,9 +381,29 @@ impl Placed {
         &mut all[g * len..][..len]
     }
 
-    /// Lanes of scratch memory for a group's padded input. Of absurd shapes, this may be more than a usize; no memory is found for
-    /// it, and that is the error.
+    /// Whether it is a product of matrices.
+    fn is_pointwise(&self) -> bool {
+        (self.kernel_size, self.strides) == ([1, 1], [1, 1]) && !self.is_padded()
+    }
+
+    /// Whether the gradient by w is [`turned_gradient`]'s, which lies in memory like that of one group.
+    fn is_turned(&self) -> bool {
+        let group = self.one_group();
+        turned_gradient::is_faster(&group) && (self.groups == 1 || group.out_channels.is_multiple_of(LANES))
+    }
+
+    /// Numbers of a chunk for the gradient by w.
+    fn weight_sums_len(&self) -> usize {
+        if self.is_turned() { turned_gradient::sums_len(self) } else { self.weights() }
+    }
+
+    /// Lanes of scratch memory. Of absurd shapes, this may be more than a usize; no memory is found for it, and that is the error.
     fn scratch_len(&self) -> usize {
+        if self.is_turned() { turned_gradient::scratch_len(&self.one_group()) } else { self.padded_len() }
+    }
+
+    /// Lanes of a group's padded input; none where the input itself will do.
+    fn padded_len(&self) -> usize {
         let [height, width] = self.padded_size();
         let channels = self.in_channels / self.groups;
         if self.is_padded() { channels.saturating_mul(height).saturating_mul(width) } else { 0 }
@@ -384,7 +429,7 @@ impl Placed {
             return x;
         }
         let [height, width] = self.padded_size();
-        let padded = &mut scratch[..self.scratch_len()];
+        let padded = &mut scratch[..self.padded_len()];
         padded.fill(Lane::zero());
         let planes = x.chunks_exact(self.input[0] * self.input[1]).zip(padded.chunks_exact_mut(height * width));
         for (plane, padded) in planes {
@@ -441,7 +486,8 @@ mod examples {
     }
 
     /// Edges: one channel, a kernel as large as the input, 1x1, strides within, at and beyond the kernel, inputs left over,
-    /// padding below, at and beyond the kernel, sides that differ, channels that leave remainders of register tiles.
+    /// padding below, at and beyond the kernel, sides that differ, channels that leave remainders of register tiles; a kernel of
+    /// more taps than are looked through at once, a gradient that is turned, in one turn and in several.
     fn of_one_group() -> Vec<Placed> {
         vec![
             conv([1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
@@ -459,6 +505,11 @@ mod examples {
             conv([7, 9], [5, 6], [3, 2], [1, 2], [1, 0]),
             conv([2, 2], [3, 3], [5, 4], [3, 2], [4, 3]),
             conv([1, 1], [4, 4], [1, 1], [3, 3], [2, 2]),
+            conv([1, 2], [7, 9], [9, 10], [1, 1], [2, 3]),
+            conv([8, 12], [3, 3], [2, 3], [1, 1], [1, 0]),
+            conv([9, 16], [5, 4], [2, 1], [2, 3], [1, 2]),
+            conv([8, 12], [9, 16], [2, 1], [1, 1], [1, 0]),
+            conv([8, 40], [2, 3], [1, 1], [1, 1], [0, 0]),
         ]
     }
 
@@ -473,6 +524,7 @@ mod examples {
             (2, conv([2, 2], [2, 3], [1, 2], [4, 4], [2, 5])),
             (2, conv([4, 6], [5, 6], [3, 3], [1, 1], [1, 1])),
             (3, conv([6, 3], [6, 5], [2, 3], [2, 1], [0, 2])),
+            (2, conv([16, 32], [2, 3], [1, 2], [1, 1], [0, 1])),
         ]
         .into_iter()
         .map(|(groups, conv)| Placed { groups, ..conv })

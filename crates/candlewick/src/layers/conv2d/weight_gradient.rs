@@ -1,7 +1,7 @@
 //! Convolution's gradient by its weights: a register tile of output channels by taps stays in registers while all pixels pass by.
 
 use super::Placed;
-use crate::simd::{Lane, Lanes, Real, RegisterTile, cover};
+use crate::simd::{Lane, Lanes, Largest, Real, RegisterTile, cover};
 
 /// `dw[o][c][ky][kx] += Σ dz[o][oy][ox] · p[c][oy·sy + ky][ox·sx + kx]`, over the images too; `x` is p.
 #[inline(always)]
@@ -13,7 +13,8 @@ pub(super) fn weight_gradient<L: Lanes>(
     dw: &mut [L::Real],
 ) {
     let mut kernel = WeightGradient { conv, l, x, dz, dw };
-    cover(conv.out_channels, 0..conv.taps(), [6, 4], &mut kernel);
+    let largest = Largest { wide: [6, 4], narrow: [3, 2] };
+    cover(0..conv.out_channels, 0..conv.taps(), largest, &mut kernel);
 }
 
 /// All weights: output channels by taps, a tap being one (c, ky, kx), counted through. `x` is padded.
