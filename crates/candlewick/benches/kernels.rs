@@ -136,7 +136,8 @@ struct Tile<O> {
 impl<O: LaneOperation> Tile<O> {
     fn new(operation: O, [input, own, output]: [usize; 3]) -> Self {
         let needs = operation.needs();
-        let (x, y, own, chunk) = (lanes(input), lanes(output), numbers(own), numbers(needs.chunk));
+        let own = numbers(if needs.arranged > 0 { needs.arranged } else { own });
+        let (x, y, chunk) = (lanes(input), lanes(output), numbers(needs.chunk));
         Self {
             x,
             dx: lanes(input),
@@ -175,7 +176,7 @@ impl<O: LaneOperation> Kernel for LayerKernel<'_, O> {
                     operation.gradient(l, piece.clone(), left, &mut own[piece]);
                 }
             }
-            Pass::InputGradient => operation.input_gradient(l, own, Seen { x, y, dy: y }, dx),
+            Pass::InputGradient => operation.input_gradient(l, own, Seen { x, y, dy: y }, dx, scratch),
             Pass::InPlace => operation.input_gradient_in_place(l, x, y, y),
         }
     }

@@ -43,7 +43,14 @@ impl LaneOperation for Placed {
         y.copy_from_slice(x);
     }
 
-    fn input_gradient<L: Lanes>(&self, _: L, _: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+    fn input_gradient<L: Lanes>(
+        &self,
+        _: L,
+        _: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
         dx.copy_from_slice(seen.dy);
     }
 }

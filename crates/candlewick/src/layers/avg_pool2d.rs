@@ -112,7 +112,14 @@ impl LaneOperation for Placed {
         );
     }
 
-    fn input_gradient<L: Lanes>(&self, l: L, _: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+    fn input_gradient<L: Lanes>(
+        &self,
+        l: L,
+        _: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
         l.run(
             #[inline(always)]
             || {

@@ -259,7 +259,14 @@ impl LaneOperation for Placed {
     }
 
     /// By the running mean and variance, which no gradient goes through.
-    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+    fn input_gradient<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
         let [weight, ..] = self.split(own);
         l.run(
             #[inline(always)]
@@ -281,9 +288,10 @@ impl LaneOperation for Placed {
         batch: Batch<'_, L::Real>,
         seen: Seen<'_, L::Real>,
         dx: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
     ) {
         if !self.by_batch {
-            return self.input_gradient(l, own, seen, dx);
+            return self.input_gradient(l, own, seen, dx, scratch);
         }
         let [weight, ..] = self.split(own);
         let [means, roots, means_of_dy, means_of_both] = self.split(batch.numbers);

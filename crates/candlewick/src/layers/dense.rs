@@ -129,7 +129,14 @@ impl LaneOperation for Placed {
     }
 
     /// `dx[i] = Σ w[o][i] dz[o]`
-    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+    fn input_gradient<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
         let (w, dz) = (&own[..self.weights()], seen.dy);
         l.run(
             #[inline(always)]

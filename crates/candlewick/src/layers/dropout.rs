@@ -118,7 +118,14 @@ impl LaneOperation for Placed {
         );
     }
 
-    fn input_gradient<L: Lanes>(&self, _: L, _: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+    fn input_gradient<L: Lanes>(
+        &self,
+        _: L,
+        _: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
         dx.copy_from_slice(seen.dy);
     }
 
@@ -129,6 +136,7 @@ impl LaneOperation for Placed {
         batch: Batch<'_, L::Real>,
         seen: Seen<'_, L::Real>,
         dx: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
     ) {
         l.run(
             #[inline(always)]
@@ -188,7 +196,7 @@ mod tests {
         let (mut y, mut dx) = (vec![Lane::splat(f64::NAN); layer.len], vec![Lane::splat(f64::NAN); layer.len]);
         layer.forward_in_training(Float64, &[], batch, &ones, &mut y, &mut []);
         let seen = Seen { x: &[], y: &[], dy: &ones };
-        layer.input_gradient_in_training(Float64, &[], batch, seen, &mut dx);
+        layer.input_gradient_in_training(Float64, &[], batch, seen, &mut dx, &mut []);
         [y, dx]
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Accumulators, LaneOperation, Left, Seen};
 use crate::simd::{Float64, LANES, Lane};
+use std::borrow::Cow;
 
 /// Deterministic numbers in (-1, 1), none of them close to another's double.
 pub struct Numbers(u64);
@@ -63,11 +64,29 @@ pub fn check(what: &str, point: &[f64], gradient: &[f64], loss: impl Fn(&[f64]) 
     }
 }
 
+/// A layer's parameters as its passes take them.
+pub fn arranged<'a>(operation: &impl LaneOperation, own: &'a [f64]) -> Cow<'a, [f64]> {
+    let mut arranged = vec![f64::NAN; operation.needs().arranged];
+    if arranged.is_empty() {
+        return own.into();
+    }
+    operation.arrange(own, &mut arranged);
+    arranged.into()
+}
+
+/// The gradient by a layer's input, in memory that holds nothing.
+pub fn input_gradient(operation: &impl LaneOperation, own: &[f64], seen: Seen<'_, f64>) -> Vec<Lane<f64>> {
+    let mut dx = vec![Lane::splat(f64::NAN); seen.x.len()];
+    let mut scratch = vec![Lane::splat(f64::NAN); operation.needs().scratch];
+    operation.input_gradient(Float64, &arranged(operation, own), seen, &mut dx, &mut scratch);
+    dx
+}
+
 /// A layer's forward pass, in memory that holds nothing.
 pub fn forward(operation: &impl LaneOperation, own: &[f64], x: &[Lane<f64>], output: usize) -> Vec<Lane<f64>> {
     let mut y = vec![Lane::splat(f64::NAN); output];
     let mut scratch = vec![Lane::splat(f64::NAN); operation.needs().scratch];
-    operation.forward(Float64, own, x, &mut y, &mut scratch);
+    operation.forward(Float64, &arranged(operation, own), x, &mut y, &mut scratch);
     y
 }
 
@@ -102,8 +121,7 @@ pub fn check_operation(what: &str, operation: &impl LaneOperation, input: usize,
     // What it does not look at by its own account, may be something else by then.
     let left_of_y = if operation.needs().output { y.clone() } else { vec![Lane::splat(f64::NAN); output] };
     let seen = Seen { x: &x, y: &left_of_y, dy: &dy };
-    let mut dx = vec![Lane::splat(f64::NAN); input];
-    operation.input_gradient(Float64, &own, seen, &mut dx);
+    let dx = input_gradient(operation, &own, seen);
     if operation.needs().in_place {
         let mut in_place = x.clone();
         operation.input_gradient_in_place(Float64, &mut in_place, &y, &dy);

@@ -128,7 +128,14 @@ impl LaneOperation for Placed {
         );
     }
 
-    fn input_gradient<L: Lanes>(&self, l: L, _: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
+    fn input_gradient<L: Lanes>(
+        &self,
+        l: L,
+        _: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        _: &mut [Lane<L::Real>],
+    ) {
         l.run(
             #[inline(always)]
             || {
@@ -303,7 +310,7 @@ mod tests {
         let max = Placed { windows: windows((1, [2, 2], [2, 2], [2, 2])) };
         let x = [1.0, 3.0, 3.0, 3.0].map(Lane::splat);
         let (y, dy, mut dx) = ([Lane::splat(3.0)], [Lane::splat(5.0)], [Lane::zero(); 4]);
-        max.input_gradient(Float64, &[], Seen { x: &x, y: &y, dy: &dy }, &mut dx);
+        max.input_gradient(Float64, &[], Seen { x: &x, y: &y, dy: &dy }, &mut dx, &mut []);
         assert_eq!(dx, [0.0, 5.0, 0.0, 0.0].map(Lane::splat));
     }
 }

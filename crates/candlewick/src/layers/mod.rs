@@ -229,8 +229,15 @@ impl LaneOperation for Operation {
         with_operation!(self, placed => placed.leave(l, seen, into, scratch));
     }
 
-    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
-        with_operation!(self, placed => placed.input_gradient(l, own, seen, dx));
+    fn input_gradient<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        with_operation!(self, placed => placed.input_gradient(l, own, seen, dx, scratch));
     }
 
     fn input_gradient_in_training<L: Lanes>(
@@ -240,8 +247,13 @@ impl LaneOperation for Operation {
         batch: Batch<'_, L::Real>,
         seen: Seen<'_, L::Real>,
         dx: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
     ) {
-        with_operation!(self, placed => placed.input_gradient_in_training(l, own, batch, seen, dx));
+        with_operation!(self, placed => placed.input_gradient_in_training(l, own, batch, seen, dx, scratch));
+    }
+
+    fn arrange<R: Real>(&self, own: &[R], arranged: &mut [R]) {
+        with_operation!(self, placed => placed.arrange(own, arranged));
     }
 
     fn folded(&self) -> Option<(Operation, usize)> {

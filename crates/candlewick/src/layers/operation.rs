@@ -52,6 +52,8 @@ pub struct Needs {
     pub again: bool,
     /// Whether there is nothing to do but in training.
     pub only_in_training: bool,
+    /// Numbers of the parameters as [`LaneOperation::arrange`] has them; none where they will do as they are.
+    pub arranged: usize,
     /// Numbers that a survey of a tile comes to; if there are any, the operation must know the whole batch before it begins.
     pub survey: usize,
     /// Numbers that the surveys of a batch come to, those of its inputs before those of its gradients.
@@ -76,12 +78,17 @@ pub struct Batch<'a, R> {
     pub chance: Chance,
 }
 
-/// A layer's arithmetic. `own`: its parameters, end to end in the order in which it lists them.
+/// A layer's arithmetic. `own`: its parameters, end to end in the order in which it lists them; where they are
+/// [`LaneOperation::arrange`]d, the forward pass and the gradient by the input take them so.
 pub trait LaneOperation {
     /// Nothing, unless it says otherwise.
     fn needs(&self) -> Needs {
         Needs::default()
     }
+
+    /// The parameters in the order in which kernels read them, made once after each change of them. Asked only of those whose
+    /// [`Needs::arranged`] says so.
+    fn arrange<R: Real>(&self, _own: &[R], _arranged: &mut [R]) {}
 
     /// From `x` to `y`.
     fn forward<L: Lanes>(
@@ -150,7 +157,14 @@ pub trait LaneOperation {
     }
 
     /// The gradient by `x`.
-    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]);
+    fn input_gradient<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
+    );
 
     /// [`LaneOperation::input_gradient`], in training, where that of an answer is another.
     fn input_gradient_in_training<L: Lanes>(
@@ -160,8 +174,9 @@ pub trait LaneOperation {
         _: Batch<'_, L::Real>,
         seen: Seen<'_, L::Real>,
         dx: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
     ) {
-        self.input_gradient(l, own, seen, dx);
+        self.input_gradient(l, own, seen, dx, scratch);
     }
 
     /// The operation that also multiplies each channel of its outputs with a number and then adds one, if that is one of this kind

@@ -78,10 +78,10 @@ impl Windows {
 mod tests {
     use super::*;
     use crate::activations::Activation;
-    use crate::layers::finite_differences::{Numbers, forward, own_gradient};
+    use crate::layers::finite_differences::{Numbers, forward, input_gradient, own_gradient};
     use crate::layers::windows::examples::SHAPES;
-    use crate::layers::{Arithmetic, AvgPool2d, Conv2d, LaneOperation, Layer, MaxPool2d, Operation, Seen, activation};
-    use crate::simd::{Float64, LANES, Lane};
+    use crate::layers::{Arithmetic, AvgPool2d, Conv2d, Layer, MaxPool2d, Operation, Seen, activation};
+    use crate::simd::{LANES, Lane};
     use candle_core::{Device, Var};
 
     /// A tile as a batch of sixteen images of this shape.
@@ -106,8 +106,7 @@ mod tests {
         let (x, dy, flat) = (numbers.lanes(len(input)), numbers.lanes(len(output)), own.concat());
         let y = forward(operation, &flat, &x, len(output));
         let seen = Seen { x: &x, y: &y, dy: &dy };
-        let mut dx = vec![Lane::zero(); x.len()];
-        operation.input_gradient(Float64, &flat, seen, &mut dx);
+        let dx = input_gradient(operation, &flat, seen);
 
         let image = Var::from_tensor(&batch(&x, input)).unwrap();
         let variable =

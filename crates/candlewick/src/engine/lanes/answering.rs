@@ -1,7 +1,7 @@
 //! The program of answers, and the parameters that it has: the network's own, with batch normalisation folded into the convolution
 //! or the dense layer before it, once after each change.
 
-use super::program::Program;
+use super::program::{Parameters, Program};
 use crate::engine::schedule::{Stage, readers, schedule};
 use crate::error::Result;
 use crate::layers::{LaneOperation, Operation, batch_norm};
@@ -16,6 +16,7 @@ pub struct Answering {
     folds: Vec<Fold>,
     /// As the program has them; empty until they are asked for.
     parameters: Vec<f32>,
+    arranged: Vec<f32>,
     count: usize,
     is_known: bool,
 }
@@ -38,7 +39,7 @@ impl Answering {
         let (folds, stages) = if has_norms { fold(stages) } else { (Vec::new(), stages) };
         let count = folds.last().map_or(0, |fold| fold.to.end);
         let program = Program::to_answer(&stages, network.image_len());
-        Self { program, folds, parameters: Vec::new(), count, is_known: false }
+        Self { program, folds, parameters: Vec::new(), arranged: Vec::new(), count, is_known: false }
     }
 
     pub fn program(&self) -> &Program {
@@ -47,7 +48,7 @@ impl Answering {
 
     /// Bytes held.
     pub fn size(&self) -> usize {
-        size_of_val(&self.parameters[..])
+        size_of_val(&self.parameters[..]) + size_of_val(&self.arranged[..])
     }
 
     /// The network's parameters are to change.
@@ -56,18 +57,22 @@ impl Answering {
     }
 
     /// The program, and its parameters.
-    pub fn with<'a>(&'a mut self, parameters: &'a [f32]) -> Result<(&'a Program, &'a [f32])> {
-        if self.folds.is_empty() {
-            return Ok((&self.program, parameters));
-        }
-        if self.parameters.is_empty() {
+    pub fn with<'a>(&'a mut self, parameters: &'a [f32]) -> Result<(&'a Program, Parameters<'a, f32>)> {
+        if self.parameters.is_empty() && !self.folds.is_empty() {
             self.parameters = memory::zeros(self.count)?;
         }
-        if !self.is_known {
-            self.folds.iter().for_each(|fold| fold.apply(parameters, &mut self.parameters));
-            self.is_known = true;
+        if self.arranged.is_empty() {
+            self.arranged = memory::zeros(self.program.arranged_len)?;
         }
-        Ok((&self.program, &self.parameters))
+        let is_known = std::mem::replace(&mut self.is_known, true);
+        if !is_known {
+            self.folds.iter().for_each(|fold| fold.apply(parameters, &mut self.parameters));
+        }
+        let own = if self.folds.is_empty() { parameters } else { &self.parameters };
+        if !is_known {
+            self.program.arrange(own, &mut self.arranged);
+        }
+        Ok((&self.program, Parameters { own, arranged: &self.arranged }))
     }
 }
 

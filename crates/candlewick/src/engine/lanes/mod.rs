@@ -35,7 +35,7 @@ use crate::simd::InstructionSet;
 use answering::Answering;
 use candle_core::{Device, Tensor};
 use pack::{Pack, Rows};
-use program::{Instruction, Pass, Program};
+use program::{Instruction, Parameters, Pass, Program};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -57,6 +57,8 @@ pub struct LanesEngine {
     set: InstructionSet,
     threads: Threads,
     parameters: Vec<f32>,
+    /// The parameters as training has them in its passes; empty before the first step.
+    arranged: Vec<f32>,
     /// What the surveys of the last batch came to.
     numbers: Vec<f32>,
     /// Decides, with the number of the batch, what is random in training.
@@ -94,11 +96,13 @@ impl LanesEngine {
     pub fn on(set: InstructionSet, network: Network, threads: Option<usize>) -> Result<Self> {
         let program = Program::to_train(&schedule(&network, true), network.image_len());
         let answering = Answering::new(&network);
-        let parameters = network.parameter_count().saturating_mul(size_of::<f32>());
+        let parameters = network.parameter_count().saturating_add(answering.program().arranged_len);
+        let parameters = parameters.saturating_mul(size_of::<f32>());
         check_room(Scratch::<f32>::needs(answering.program()).saturating_add(parameters))?;
         let parts = parts(&program).into_iter().map(|part| part.cut(&network)).collect();
         Ok(Self {
             parameters: memory::zeros(network.parameter_count())?,
+            arranged: Vec::new(),
             gradient: Vec::new(),
             state: State::new(),
             squares: Vec::new(),
@@ -121,6 +125,9 @@ impl LanesEngine {
         if self.gradient.is_empty() {
             self.gradient = memory::zeros(count)?;
         }
+        if self.arranged.is_empty() {
+            self.arranged = memory::zeros(self.program.arranged_len)?;
+        }
         if optimizer.clip_norm.is_some() && self.squares.is_empty() {
             self.squares = memory::zeros(self.parts.len())?;
         }
@@ -139,6 +146,7 @@ impl LanesEngine {
         let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
         self.answering.forget();
         self.batches += 1;
+        self.program.arrange(&self.parameters, &mut self.arranged);
         for round in rounds(objective.len(), round(&self.program)) {
             let (is_first, is_last) = (round.start == 0, round.end == objective.len());
             metrics += self.go_through(images, objective, round);
@@ -180,10 +188,11 @@ impl LanesEngine {
         (way, pass): (Way, usize),
         work: impl Fn(InstructionSet, Run<'_, f32>, &Pass, Visit<'_>) -> Metrics + Sync,
     ) -> Metrics {
-        let Self { set, program, parameters, numbers, seed, batches: step, threads, .. } = self;
+        let Self { set, program, parameters, arranged, numbers, seed, batches: step, threads, .. } = self;
         let is_first = way == Way::Forward && pass == 0;
         let (set, seed, step, pass) = (*set, *seed, *step, &program.passes[pass]);
-        let (program, parameters, numbers) = (&*program, &*parameters, &*numbers);
+        let (program, numbers) = (&*program, &*numbers);
+        let parameters = Parameters { own: parameters, arranged };
         let packs = is_first || way == Way::Back && pass.packs_again;
         threads.for_each_tile(round.clone(), is_first, |scratch, chunk, range| {
             let chance = Chance { seed, step, place: 0 };
@@ -265,7 +274,8 @@ impl Engine for LanesEngine {
     }
 
     fn size(&self) -> usize {
-        let vectors = [&self.parameters, &self.gradient, &self.numbers].into_iter().chain(self.state.kept());
+        let vectors =
+            [&self.parameters, &self.arranged, &self.gradient, &self.numbers].into_iter().chain(self.state.kept());
         let others = self.threads.size() + self.answering.size() + size_of_val(&self.squares[..]);
         others + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }

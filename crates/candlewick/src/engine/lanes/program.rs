@@ -10,6 +10,7 @@ use crate::engine::route::{self, Route, Source, Step, WayBack};
 use crate::engine::schedule::{Stage, lengths};
 use crate::engine::slots::{Lifetime, assign};
 use crate::layers::{LaneOperation, Needs, Operation};
+use crate::simd::Real;
 use std::ops::Range;
 
 /// Where some lanes are: the first of a slot.
@@ -25,6 +26,8 @@ pub struct Instruction {
     pub operation: Operation,
     /// Its parameters among all.
     pub own: Range<usize>,
+    /// The same among those that are arranged, if it has them so.
+    pub arranged: Range<usize>,
     /// Whether steps move any of them.
     pub learns: bool,
     /// Its sums among a chunk's.
@@ -89,6 +92,41 @@ pub struct Program {
     pub survey_len: usize,
     /// Numbers that the batch's surveys come to.
     pub batch_len: usize,
+    /// Numbers of all arranged parameters.
+    pub arranged_len: usize,
+}
+
+/// All parameters, as the instructions of a program have them and as those have them that arrange them.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a, R> {
+    pub own: &'a [R],
+    pub arranged: &'a [R],
+}
+
+impl<'a, R> Parameters<'a, R> {
+    /// Those of an instruction.
+    pub fn of(&self, instruction: &Instruction) -> &'a [R] {
+        if instruction.arranged.is_empty() {
+            &self.own[instruction.own.clone()]
+        } else {
+            &self.arranged[instruction.arranged.clone()]
+        }
+    }
+}
+
+/// Arranges the parameters of some instructions, on all threads of the pool that this is called in; `arranged` begins with those of
+/// the first.
+fn arrange<R: Real>(instructions: &[Instruction], own: &[R], arranged: &mut [R]) {
+    match instructions {
+        [] => {}
+        [instruction] if instruction.arranged.is_empty() => {}
+        [instruction] => instruction.operation.arrange(&own[instruction.own.clone()], arranged),
+        _ => {
+            let (first, second) = instructions.split_at(instructions.len() / 2);
+            let (to_first, to_second) = arranged.split_at_mut(second[0].arranged.start - first[0].arranged.start);
+            rayon::join(|| arrange(first, own, to_first), || arrange(second, own, to_second));
+        }
+    }
 }
 
 impl Program {
@@ -136,6 +174,7 @@ impl Program {
             record_len: 0,
             survey_len: 0,
             batch_len: 0,
+            arranged_len: 0,
         };
         for (i, stage) in stages.iter().enumerate() {
             program.push(stage, [place(stage.x), place(i + 1)], stage.plus.map(&place));
@@ -151,7 +190,25 @@ impl Program {
         let chunk = next(&mut self.chunk_len, needs.chunk);
         let record = next(&mut self.record_len, needs.record);
         let batch = next(&mut self.batch_len, needs.batch);
-        self.instructions.push(Instruction { operation, own, learns, chunk, record, batch, needs, x, plus, y });
+        let arranged = next(&mut self.arranged_len, needs.arranged);
+        self.instructions.push(Instruction {
+            operation,
+            own,
+            arranged,
+            learns,
+            chunk,
+            record,
+            batch,
+            needs,
+            x,
+            plus,
+            y,
+        });
+    }
+
+    /// Makes the arranged parameters from the instructions' own.
+    pub fn arrange<R: Real>(&self, own: &[R], arranged: &mut [R]) {
+        arrange(&self.instructions, own, arranged);
     }
 
     /// Whether a batch is visited more than once, and so must be in memory as a whole.

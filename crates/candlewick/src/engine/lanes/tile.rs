@@ -1,6 +1,6 @@
 //! Sixteen images on their way through the network, forward and backward, in the cache of one core.
 
-use super::program::{BackStep, Pass, Place, Program};
+use super::program::{BackStep, Parameters, Pass, Place, Program};
 use crate::error::Result;
 use crate::layers::{Accumulators, Batch, LaneOperation, Seen, add};
 use crate::losses::Objective;
@@ -19,14 +19,14 @@ pub struct Scratch<R> {
 #[derive(Clone, Copy)]
 pub struct Run<'a, R> {
     pub program: &'a Program,
-    pub parameters: &'a [R],
+    pub parameters: Parameters<'a, R>,
     /// Its numbers are those of all instructions.
     pub batch: Batch<'a, R>,
 }
 
 impl<'a, R> Run<'a, R> {
     fn own(&self, instruction: usize) -> &'a [R] {
-        &self.parameters[self.program.instructions[instruction].own.clone()]
+        self.parameters.of(&self.program.instructions[instruction])
     }
 
     fn batch(&self, instruction: usize) -> Batch<'a, R> {
@@ -96,10 +96,10 @@ impl<R: Real> Scratch<R> {
         &mut self,
         l: L,
         program: &Program,
-        parameters: &[R],
+        parameters: Parameters<'_, R>,
     ) -> (&[Lane<R>], &mut [Lane<R>]) {
         for instruction in &program.instructions {
-            let own = &parameters[instruction.own.clone()];
+            let own = parameters.of(instruction);
             self.write(instruction.y, |slots, y, scratch| match instruction.plus {
                 Some(plus) => add::Placed::add(l, slots.at(instruction.x), slots.at(plus), y),
                 None => instruction.operation.forward(l, own, slots.at(instruction.x), y, scratch),
@@ -187,13 +187,13 @@ impl<R: Real> Scratch<R> {
             instruction.operation.leave(l, seen, into, &mut self.operation);
         }
         let Some(place) = dx else { return };
-        self.write(place, |slots, dx, _| {
+        self.write(place, |slots, dx, scratch| {
             let (y, dy) = (slots.at(instruction.y), slots.at(dy));
             if place == instruction.x {
                 instruction.operation.input_gradient_in_place(l, dx, y, dy);
             } else {
                 let seen = Seen { x: slots.at(instruction.x), y, dy };
-                instruction.operation.input_gradient_in_training(l, run.own(i), run.batch(i), seen, dx);
+                instruction.operation.input_gradient_in_training(l, run.own(i), run.batch(i), seen, dx, scratch);
             }
         });
     }
@@ -272,7 +272,7 @@ impl Kernel for Back<'_> {
 /// Forward and loss of the tile in `scratch`, for an answer.
 pub struct Score<'a> {
     pub program: &'a Program,
-    pub parameters: &'a [f32],
+    pub parameters: Parameters<'a, f32>,
     pub objective: Objective<'a>,
     pub scratch: &'a mut Scratch<f32>,
 }
@@ -288,7 +288,7 @@ impl Kernel for Score<'_> {
 /// Forward of the tile in `scratch`: its logits, `[classes]`.
 pub struct Predict<'a> {
     pub program: &'a Program,
-    pub parameters: &'a [f32],
+    pub parameters: Parameters<'a, f32>,
     pub scratch: &'a mut Scratch<f32>,
 }
 
@@ -377,7 +377,7 @@ mod tests {
         fn visit(
             &mut self,
             program: &Program,
-            parameters: &[f64],
+            parameters: Parameters<'_, f64>,
             mut work: impl FnMut(&mut Scratch<f64>, Run<'_, f64>, &[u32], &mut [f64], &mut Accumulators<'_, f64>),
         ) {
             for (i, tile) in self.tiles.iter_mut().enumerate() {
@@ -416,13 +416,16 @@ mod tests {
     ) -> (f64, Vec<f64>) {
         let (mut loss, scale, last) = (0.0, 1.0 / images.len() as f64, program.passes.len() - 1);
         let (plain, mut tiles) = (Loss::default(), Tiles::new(program, images, labels));
+        let mut arranged = vec![f64::NAN; program.arranged_len];
+        program.arrange(parameters, &mut arranged);
+        let (all, parameters) = (parameters, Parameters { own: parameters, arranged: &arranged });
         for pass in &program.passes[..last] {
             tiles.visit(program, parameters, |tile, run, _, survey, _| {
                 tile.forward(Float64, run, pass.forward.clone());
                 tile.survey(Float64, run, pass, survey);
             });
             let Instruction { operation, own, batch, .. } = &program.instructions[pass.survey.unwrap()];
-            let (mut own, mut numbers) = (parameters[own.clone()].to_vec(), vec![0.0; batch.len()]);
+            let (mut own, mut numbers) = (all[own.clone()].to_vec(), vec![0.0; batch.len()]);
             operation.conclude(tiles.surveys().into_iter(), &mut own, &mut numbers);
             tiles.numbers[batch.clone()].copy_from_slice(&numbers);
         }
@@ -454,7 +457,7 @@ mod tests {
                 tiles.chunk[chunk.clone()].copy_from_slice(&sums);
             }
         }
-        let mut gradient = vec![f64::NAN; parameters.len()];
+        let mut gradient = vec![f64::NAN; all.len()];
         for part in parts(program) {
             let chunks = std::iter::once(&tiles.chunk[..]);
             let records = tiles.records.iter().map(Vec::as_slice);

@@ -18,7 +18,7 @@ pub(super) fn forward<L: Lanes>(
 ) {
     let [[_, stride], [height, width]] = [conv.strides, conv.output];
     let taps = conv.kernel_size[0] * conv.kernel_size[1];
-    let weights = Weights { w, channel: conv.taps(), plane: taps, taps };
+    let weights = Weights { w, taps };
     let mut found = Taps::new();
     for oy in 0..height {
         for (ox, count) in columns(l, 0..width) {

@@ -2,7 +2,8 @@
 //! each of the planes. Which taps those are is the same for all channels, so it is found once for some neighbouring outputs,
 //! and nothing is multiplied by zeros of padding.
 
-use crate::simd::{Lane, Lanes, Largest, Real, RegisterTile, cover, cut};
+use super::arranged::LARGEST;
+use crate::simd::{Lane, Lanes, Real, RegisterTile, cover, cut};
 use std::ops::Range;
 
 /// A tap of the kernel, and what it meets.
@@ -43,15 +44,12 @@ impl Taps {
     }
 }
 
-/// Where the weight is for an output channel, a plane and a tap.
+/// The weights of channels by taps, those of a plane after those of the plane before.
 #[derive(Clone, Copy)]
 pub(super) struct Weights<'a, R> {
+    /// [`super::arranged::arrange`]d.
     pub w: &'a [R],
-    /// From one output channel to the next.
-    pub channel: usize,
-    /// From one plane to the next.
-    pub plane: usize,
-    /// Taps of a plane, which lie side by side.
+    /// Taps of a plane.
     pub taps: usize,
 }
 
@@ -85,8 +83,6 @@ pub(super) struct To<'a, R> {
 pub(super) fn columns<L: Lanes>(_: L, row: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
     cut(row, if L::WIDE { LARGEST.wide[1] } else { LARGEST.narrow[1] })
 }
-
-pub(super) const LARGEST: Largest = Largest { wide: [6, 4], narrow: [6, 1] };
 
 /// `y[a][place + j·step] = bias[a] + Σ w[a, k, tap] · x[k][origin + pixel + j·step]` over k and the taps, for all channels and
 /// columns j. The taps are `find`'s, which is not asked again for what it finds them from.
@@ -127,29 +123,22 @@ impl<L: Lanes> RegisterTile for Gather<'_, L> {
 
     #[inline(always)]
     fn tile<const A: usize, const X: usize>(&mut self, a: usize, _: usize) {
-        let Self { l, weights: Weights { w, channel, plane, taps }, from, .. } = *self;
+        let Self { l, weights: Weights { w, taps }, from, .. } = *self;
         let mut sums = self.begin::<A, X>(a);
-        // All of one length, so that one comparison holds for all.
-        let rest = w.len() - (a + A - 1) * channel;
-        let mut channels = [w; A];
-        for i in 0..A {
-            channels[i] = &w[(a + i) * channel..][..rest];
-        }
-        for (k, x) in from.x.chunks_exact(from.plane).enumerate() {
-            let mut kernels = channels;
-            for i in 0..A {
-                kernels[i] = &channels[i][k * plane..][..taps];
-            }
+        let depth = from.x.len() / from.plane * taps;
+        let kernels = w[a * depth..][..A * depth].as_chunks::<A>().0.chunks_exact(taps);
+        for (kernels, x) in kernels.zip(from.x.chunks_exact(from.plane)) {
             for met in self.taps {
                 let pixel = from.origin.wrapping_add(met.pixel);
-                if met.columns == [0, X] {
+                let weights = &kernels[met.tap];
+                if X == 1 || met.columns == [0, X] {
                     let pixels = &x[pixel..][..(X - 1) * from.step + 1];
                     let mut loaded = [l.splat(L::Real::ZERO); X];
                     for j in 0..X {
                         loaded[j] = l.load(&pixels[j * from.step]);
                     }
                     for i in 0..A {
-                        let tap = l.splat(kernels[i][met.tap]);
+                        let tap = l.splat(weights[i]);
                         for j in 0..X {
                             sums[i][j] = l.mul_add(loaded[j], tap, sums[i][j]);
                         }
@@ -159,7 +148,7 @@ impl<L: Lanes> RegisterTile for Gather<'_, L> {
                         if met.columns[0] <= j && j < met.columns[1] {
                             let pixel = l.load(&x[pixel.wrapping_add(j * from.step)]);
                             for i in 0..A {
-                                sums[i][j] = l.mul_add(pixel, l.splat(kernels[i][met.tap]), sums[i][j]);
+                                sums[i][j] = l.mul_add(pixel, l.splat(weights[i]), sums[i][j]);
                             }
                         }
                     }

@@ -17,7 +17,7 @@ pub(super) fn input_gradient<L: Lanes>(
 ) {
     let ([_, stride], [_, padding], [height, width]) = (conv.strides, conv.padding, conv.input);
     let taps = conv.kernel_size[0] * conv.kernel_size[1];
-    let weights = Weights { w, channel: taps, plane: conv.taps(), taps };
+    let weights = Weights { w, taps };
     let mut found = Taps::new();
     for y in 0..height {
         for phase in 0..stride.min(padding + width) {

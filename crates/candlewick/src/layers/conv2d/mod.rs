@@ -7,15 +7,18 @@
 //! where p is x with rows and columns of zeros around it. In groups, each is such a convolution of its own channels. What
 //! the lanes do is in a file for each pass.
 
+mod arranged;
 mod depthwise;
 mod forward;
 mod gather;
 mod input_gradient;
 mod padding;
 mod pointwise;
+mod product;
 mod reference;
 mod turned_gradient;
 mod weight_gradient;
+mod winograd;
 
 pub use padding::Padding;
 
@@ -29,9 +32,11 @@ use crate::initializers::Initializer;
 use crate::kernels::numbers;
 use crate::shape::{image, invalid_shape, require_positive, require_room};
 use crate::simd::{LANES, Lane, Lanes, Real};
+use arranged::arrange;
 use padding::Direction;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use winograd::Winograd;
 
 /// A convolution of (C, H, W) with `channels` kernels of (C / groups, kernel_size), plus a bias a channel, as its user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -203,12 +208,36 @@ pub struct Placed {
     pub padding_after: [usize; 2],
 }
 
+/// How the forward pass and the gradient by the input are computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// Each channel by itself.
+    Depthwise,
+    /// A product of matrices.
+    Pointwise,
+    /// With fewer multiplications.
+    Winograd,
+    /// Over the taps that meet the image.
+    Gathered,
+}
+
 /// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C / groups][KH][KW]`, then b, `[OC]`, if there is one. A chunk holds the gradient by
 /// w, as it is or as [`turned_gradient`] has it, then that by b.
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
         let chunk = self.weight_sums_len().saturating_add(self.own_len() - self.weights());
-        Needs { scratch: self.scratch_len(), chunk, ..Needs::default() }
+        Needs { scratch: self.scratch_len(), chunk, arranged: self.arranged_len(), ..Needs::default() }
+    }
+
+    /// The weights for the forward pass, those for the gradient by the input, and the biases.
+    fn arrange<R: Real>(&self, own: &[R], arranged: &mut [R]) {
+        let (w, b) = own.split_at(self.weights());
+        let (directions, to_b) = arranged.split_at_mut(arranged.len() - b.len());
+        let (forward, back) = directions.split_at_mut(directions.len() / 2);
+        for g in 0..self.groups {
+            self.one_group().arrange_group(self.part(w, g), self.part_mut(forward, g), self.part_mut(back, g));
+        }
+        to_b.copy_from_slice(b);
     }
 
     /// z = conv(x, w) + b
@@ -220,20 +249,19 @@ impl LaneOperation for Placed {
         z: &mut [Lane<L::Real>],
         scratch: &mut [Lane<L::Real>],
     ) {
-        let (w, b) = own.split_at(self.weights());
+        let [w, _, b] = self.arranged(own);
         l.run(
             #[inline(always)]
             || {
-                let group = self.one_group();
+                let (group, way) = (self.one_group(), self.way());
                 for g in 0..self.groups {
                     let (x, z) = (self.part(x, g), self.part_mut(z, g));
                     let (w, b) = (self.part(w, g), self.part(b, g));
-                    if self.is_depthwise() {
-                        depthwise::forward(&group, l, group.pad_input(x, scratch), w, b, z);
-                    } else if self.is_pointwise() {
-                        pointwise::forward(&group, l, x, w, b, z);
-                    } else {
-                        forward::forward(&group, l, x, w, b, z);
+                    match way {
+                        Way::Depthwise => depthwise::forward(&group, l, group.pad_input(x, scratch), w, b, z),
+                        Way::Pointwise => pointwise::pointwise(l, plane(self.output), [w, b], x, z, scratch),
+                        Way::Winograd => Winograd::forward(&group).convolve(l, [w, b], x, z, scratch),
+                        Way::Gathered => forward::forward(&group, l, x, w, b, z),
                     }
                 }
             },
@@ -256,7 +284,7 @@ impl LaneOperation for Placed {
                 let group = self.one_group();
                 for g in 0..self.groups {
                     let (x, dz, dw) = (self.part(seen.x, g), self.part(seen.dy, g), self.part_mut(dw, g));
-                    if self.is_depthwise() {
+                    if self.way() == Way::Depthwise {
                         depthwise::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
                     } else if self.is_turned() {
                         turned_gradient::leave(&group, l, x, dz, scratch, dw);
@@ -271,20 +299,26 @@ impl LaneOperation for Placed {
         );
     }
 
-    fn input_gradient<L: Lanes>(&self, l: L, own: &[L::Real], seen: Seen<'_, L::Real>, dx: &mut [Lane<L::Real>]) {
-        let w = &own[..self.weights()];
+    fn input_gradient<L: Lanes>(
+        &self,
+        l: L,
+        own: &[L::Real],
+        seen: Seen<'_, L::Real>,
+        dx: &mut [Lane<L::Real>],
+        scratch: &mut [Lane<L::Real>],
+    ) {
+        let [_, w, _] = self.arranged(own);
         l.run(
             #[inline(always)]
             || {
-                let group = self.one_group();
+                let (group, way) = (self.one_group(), self.way());
                 for g in 0..self.groups {
                     let (w, dz, dx) = (self.part(w, g), self.part(seen.dy, g), self.part_mut(dx, g));
-                    if self.is_depthwise() {
-                        depthwise::input_gradient(&group, l, w, dz, dx);
-                    } else if self.is_pointwise() {
-                        pointwise::input_gradient(&group, l, w, dz, dx);
-                    } else {
-                        input_gradient::input_gradient(&group, l, w, dz, dx);
+                    match way {
+                        Way::Depthwise => depthwise::input_gradient(&group, l, w, dz, dx),
+                        Way::Pointwise => pointwise::pointwise(l, plane(self.output), [w, &[]], dz, dx, scratch),
+                        Way::Winograd => Winograd::input_gradient(&group).convolve(l, [w, &[]], dz, dx, scratch),
+                        Way::Gathered => input_gradient::input_gradient(&group, l, w, dz, dx),
                     }
                 }
             },
@@ -381,9 +415,53 @@ impl Placed {
         &mut all[g * len..][..len]
     }
 
-    /// Whether it is a product of matrices.
-    fn is_pointwise(&self) -> bool {
-        (self.kernel_size, self.strides) == ([1, 1], [1, 1]) && !self.is_padded()
+    fn way(&self) -> Way {
+        if self.is_depthwise() {
+            Way::Depthwise
+        } else if (self.kernel_size, self.strides) == ([1, 1], [1, 1]) && !self.is_padded() {
+            Way::Pointwise
+        } else if winograd::is_faster(&self.one_group()) {
+            Way::Winograd
+        } else {
+            Way::Gathered
+        }
+    }
+
+    /// Numbers of the weights of both directions and the biases, arranged; none where the weights will do as they are.
+    fn arranged_len(&self) -> usize {
+        let directions = match self.way() {
+            Way::Depthwise => return 0,
+            Way::Pointwise | Way::Gathered => self.weights().saturating_mul(2),
+            Way::Winograd => winograd::arranged_len(self.weights()).saturating_mul(2),
+        };
+        directions.saturating_add(self.own_len() - self.weights())
+    }
+
+    /// The weights of the forward pass and those of the gradient by the input, and the biases.
+    fn arranged<'a, R>(&self, own: &'a [R]) -> [&'a [R]; 3] {
+        let biases = self.own_len() - self.weights();
+        let (w, b) = own.split_at(own.len() - biases);
+        if self.is_depthwise() {
+            return [w, w, b];
+        }
+        let (forward, back) = w.split_at(w.len() / 2);
+        [forward, back, b]
+    }
+
+    /// One group's weights, `[OC][C][KH][KW]`, for both directions.
+    fn arrange_group<R: Real>(&self, w: &[R], forward: &mut [R], back: &mut [R]) {
+        let Self { in_channels, out_channels, .. } = *self;
+        let taps = self.kernel_size[0] * self.kernel_size[1];
+        let kernel = |o: usize, c: usize| &w[(o * in_channels + c) * taps..][..taps];
+        if self.way() == Way::Winograd {
+            let rows = |kernel: &[R]| std::array::from_fn(|i| std::array::from_fn(|j| kernel[i * 3 + j]));
+            let turned = |kernel: &[R]| std::array::from_fn(|i| std::array::from_fn(|j| kernel[8 - i * 3 - j]));
+            winograd::arrange_kernels(out_channels, in_channels, |o, c| rows(kernel(o, c)), forward);
+            winograd::arrange_kernels(in_channels, out_channels, |c, o| turned(kernel(o, c)), back);
+        } else {
+            arrange(out_channels, in_channels * taps, |o, k| kernel(o, k / taps)[k % taps], forward);
+            arrange(in_channels, out_channels * taps, |c, k| kernel(k / taps, c)[k % taps], back);
+        }
     }
 
     /// Whether the gradient by w is [`turned_gradient`]'s, which lies in memory like that of one group.
@@ -399,7 +477,15 @@ impl Placed {
 
     /// Lanes of scratch memory. Of absurd shapes, this may be more than a usize; no memory is found for it, and that is the error.
     fn scratch_len(&self) -> usize {
-        if self.is_turned() { turned_gradient::scratch_len(&self.one_group()) } else { self.padded_len() }
+        let group = self.one_group();
+        let of_passes = match self.way() {
+            Way::Depthwise => self.padded_len(),
+            Way::Pointwise => pointwise::scratch_len(&group),
+            Way::Winograd => winograd::scratch_len(&group),
+            Way::Gathered => 0,
+        };
+        let of_gradient = if self.is_turned() { turned_gradient::scratch_len(&group) } else { self.padded_len() };
+        of_passes.max(of_gradient)
     }
 
     /// Lanes of a group's padded input; none where the input itself will do.
@@ -440,6 +526,10 @@ impl Placed {
         }
         padded
     }
+}
+
+fn plane([height, width]: [usize; 2]) -> usize {
+    height * width
 }
 
 /// The sum over a plane and its images, of eight partial sums, so that no addition waits for the last.
@@ -487,7 +577,8 @@ mod examples {
 
     /// Edges: one channel, a kernel as large as the input, 1x1, strides within, at and beyond the kernel, inputs left over,
     /// padding below, at and beyond the kernel, sides that differ, channels that leave remainders of register tiles; a kernel of
-    /// more taps than are looked through at once, a gradient that is turned, in one turn and in several.
+    /// more taps than are looked through at once, a gradient that is turned, in one turn and in several; patches of Winograd's in one
+    /// turn and in several, beside the image and beyond it.
     fn of_one_group() -> Vec<Placed> {
         vec![
             conv([1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
@@ -510,6 +601,9 @@ mod examples {
             conv([9, 16], [5, 4], [2, 1], [2, 3], [1, 2]),
             conv([8, 12], [9, 16], [2, 1], [1, 1], [1, 0]),
             conv([8, 40], [2, 3], [1, 1], [1, 1], [0, 0]),
+            conv([8, 9], [7, 9], [3, 3], [1, 1], [1, 1]),
+            conv([9, 8], [6, 5], [3, 3], [1, 1], [0, 0]),
+            conv([8, 8], [5, 6], [3, 3], [1, 1], [0, 2]),
         ]
     }
 
@@ -525,6 +619,7 @@ mod examples {
             (2, conv([4, 6], [5, 6], [3, 3], [1, 1], [1, 1])),
             (3, conv([6, 3], [6, 5], [2, 3], [2, 1], [0, 2])),
             (2, conv([16, 32], [2, 3], [1, 2], [1, 1], [0, 1])),
+            (2, conv([16, 18], [5, 4], [3, 3], [1, 1], [1, 1])),
         ]
         .into_iter()
         .map(|(groups, conv)| Placed { groups, ..conv })
@@ -548,7 +643,7 @@ mod examples {
 #[cfg(test)]
 mod tests {
     use super::examples::table;
-    use super::{Conv2d, Describe, Padding};
+    use super::{Conv2d, Describe, Padding, Way};
     use crate::error::Code;
     use crate::layers::finite_differences::check_operation;
 
@@ -559,6 +654,14 @@ mod tests {
             let output = conv.out_channels * conv.output[0] * conv.output[1];
             check_operation(&format!("{conv:?}"), &conv, input, conv.own_len(), output);
         }
+    }
+
+    #[test]
+    fn examples_go_every_way() {
+        for way in [Way::Depthwise, Way::Pointwise, Way::Winograd, Way::Gathered] {
+            assert!(table().iter().any(|conv| conv.way() == way), "{way:?}");
+        }
+        assert!(table().iter().any(|conv| conv.way() == Way::Winograd && conv.groups > 1));
     }
 
     #[test]
