@@ -12,6 +12,7 @@ use super::device::DeviceOperation;
 use super::operation::{Batch, LaneOperation, Left, Needs, PIECE, Seen, add_chunks, pieces};
 use super::plan::{Arithmetic, Describe, Draw, ParameterKind, ParameterPlan, Plan, is_yes};
 use super::{Operation, Reference};
+use crate::activations::{Function, Relu};
 use crate::error::{Code, Error, Result};
 use crate::kernels::numbers;
 use crate::random::Chance;
@@ -91,6 +92,7 @@ impl Describe for BatchNorm {
                 momentum,
                 epsilon,
                 by_batch: trainable,
+                relu: false,
             })),
             activation: None,
         })
@@ -110,6 +112,8 @@ pub struct Placed {
     pub epsilon: f64,
     /// Whether training normalises by the batch's own mean and variance.
     pub by_batch: bool,
+    /// Whether training takes ReLU of what comes out, as the CPU engine has it where that is what follows.
+    pub relu: bool,
 }
 
 /// x and y: `[C][H · W]`; own: weight, bias, running mean, running variance, each `[C]`.
@@ -144,7 +148,7 @@ impl LaneOperation for Placed {
             || {
                 for c in 0..self.channels {
                     let scale = weight[c] * self.root(own, c);
-                    normalise(l, self.of(x, c), mean[c], scale, bias[c], self.of_mut(y, c));
+                    Normaliser::<L, false>::new(l, mean[c], scale, bias[c]).normalise(self.of(x, c), self.of_mut(y, c));
                 }
             },
         );
@@ -168,7 +172,12 @@ impl LaneOperation for Placed {
             #[inline(always)]
             || {
                 for c in 0..self.channels {
-                    normalise(l, self.of(x, c), mean[c], weight[c] * root[c], bias[c], self.of_mut(y, c));
+                    let (scale, x, y) = (weight[c] * root[c], self.of(x, c), self.of_mut(y, c));
+                    if self.relu {
+                        Normaliser::<L, true>::new(l, mean[c], scale, bias[c]).normalise(x, y);
+                    } else {
+                        Normaliser::<L, false>::new(l, mean[c], scale, bias[c]).normalise(x, y);
+                    }
                 }
             },
         );
@@ -218,23 +227,25 @@ impl LaneOperation for Placed {
     fn survey_back<L: Lanes>(
         &self,
         l: L,
-        _: &[L::Real],
+        own: &[L::Real],
         batch: Batch<'_, L::Real>,
         seen: Seen<'_, L::Real>,
         survey: &mut [L::Real],
     ) {
         let (sums_of_dy, sums_of_both) = survey.split_at_mut(self.channels);
+        let [weight, bias, ..] = self.split(own);
         let [means, roots, ..] = self.split(batch.numbers);
         l.run(
             #[inline(always)]
             || {
                 let mask = mask(l, batch.live);
                 for c in 0..self.channels {
-                    let (x, dy, mean) = (self.of(seen.x, c), self.of(seen.dy, c), l.splat(means[c]));
-                    let [of_dy, of_both] = sums(l, mask, x.len(), |i| {
-                        let d = l.load(&dy[i]);
-                        [d, l.mul(d, l.sub(l.load(&x[i]), mean))]
-                    });
+                    let (x, dy, scale) = (self.of(seen.x, c), self.of(seen.dy, c), weight[c] * roots[c]);
+                    let [of_dy, of_both] = if self.relu {
+                        Normaliser::<L, true>::new(l, means[c], scale, bias[c]).sums_of_gradient(mask, x, dy)
+                    } else {
+                        Normaliser::<L, false>::new(l, means[c], scale, bias[c]).sums_of_gradient(mask, x, dy)
+                    };
                     (sums_of_dy[c], sums_of_both[c]) = (of_dy, of_both * roots[c]);
                 }
             },
@@ -293,21 +304,20 @@ impl LaneOperation for Placed {
         if !self.by_batch {
             return self.input_gradient(l, own, seen, dx, scratch);
         }
-        let [weight, ..] = self.split(own);
+        let [weight, bias, ..] = self.split(own);
         let [means, roots, means_of_dy, means_of_both] = self.split(batch.numbers);
         l.run(
             #[inline(always)]
             || {
-                let (mask, zero) = (mask(l, batch.live), l.splat(L::Real::ZERO));
+                let mask = mask(l, batch.live);
                 for c in 0..self.channels {
-                    let [mean, mean_of_dy] = [means[c], means_of_dy[c]].map(|m| l.splat(m));
-                    let scale = l.splat(weight[c] * roots[c]);
-                    let through_variance = l.splat(L::Real::ZERO - roots[c] * means_of_both[c]);
-                    let (x, dy) = (self.of(seen.x, c), self.of(seen.dy, c));
-                    for ((x, dy), dx) in x.iter().zip(dy).zip(self.of_mut(dx, c)) {
-                        let rest = l.sub(l.load(dy), mean_of_dy);
-                        let d = l.mul(scale, l.mul_add(l.sub(l.load(x), mean), through_variance, rest));
-                        l.store(l.where_gt(mask, zero, d, zero), dx);
+                    let (x, dy, dx) = (self.of(seen.x, c), self.of(seen.dy, c), self.of_mut(dx, c));
+                    let through_variance = L::Real::ZERO - roots[c] * means_of_both[c];
+                    let (scale, of_batch) = (weight[c] * roots[c], [means_of_dy[c], through_variance]);
+                    if self.relu {
+                        Normaliser::<L, true>::new(l, means[c], scale, bias[c]).gradient(mask, of_batch, x, dy, dx);
+                    } else {
+                        Normaliser::<L, false>::new(l, means[c], scale, bias[c]).gradient(mask, of_batch, x, dy, dx);
                     }
                 }
             },
@@ -366,19 +376,78 @@ impl Placed {
     }
 }
 
-/// y = scale (x - mean) + bias
-#[inline(always)]
-fn normalise<L: Lanes>(
+/// z = scale (x - mean) + bias of a channel, and y = z, or max(z, 0) if there is a ReLU to be taken.
+struct Normaliser<L: Lanes, const RELU: bool> {
     l: L,
-    x: &[Lane<L::Real>],
-    mean: L::Real,
-    scale: L::Real,
-    bias: L::Real,
-    y: &mut [Lane<L::Real>],
-) {
-    let [mean, scale, bias] = [mean, scale, bias].map(|number| l.splat(number));
-    for (x, y) in x.iter().zip(y) {
-        l.store(l.mul_add(l.sub(l.load(x), mean), scale, bias), y);
+    mean: L::Vector,
+    scale: L::Vector,
+    bias: L::Vector,
+}
+
+impl<L: Lanes, const RELU: bool> Normaliser<L, RELU> {
+    #[inline(always)]
+    fn new(l: L, mean: L::Real, scale: L::Real, bias: L::Real) -> Self {
+        Self { l, mean: l.splat(mean), scale: l.splat(scale), bias: l.splat(bias) }
+    }
+
+    #[inline(always)]
+    fn z(&self, x: L::Vector) -> L::Vector {
+        self.l.mul_add(self.l.sub(x, self.mean), self.scale, self.bias)
+    }
+
+    /// dy f'(z)
+    #[inline(always)]
+    fn dz(&self, x: L::Vector, dy: L::Vector) -> L::Vector {
+        if !RELU {
+            return dy;
+        }
+        let z = self.z(x);
+        self.l.mul(dy, Relu.slope(self.l, z, z))
+    }
+
+    #[inline(always)]
+    fn normalise(&self, x: &[Lane<L::Real>], y: &mut [Lane<L::Real>]) {
+        for (x, y) in x.iter().zip(y) {
+            let z = self.z(self.l.load(x));
+            self.l.store(if RELU { Relu.value(self.l, z) } else { z }, y);
+        }
+    }
+
+    /// Σ dz and Σ dz (x - mean)
+    #[inline(always)]
+    fn sums_of_gradient(&self, mask: L::Vector, x: &[Lane<L::Real>], dy: &[Lane<L::Real>]) -> [L::Real; 2] {
+        let l = self.l;
+        sums(
+            l,
+            mask,
+            x.len(),
+            #[inline(always)]
+            |i| {
+                let x = l.load(&x[i]);
+                let dz = self.dz(x, l.load(&dy[i]));
+                [dz, l.mul(dz, l.sub(x, self.mean))]
+            },
+        )
+    }
+
+    /// dx = scale (dz - mean of dz + (x - mean) through the variance)
+    #[inline(always)]
+    fn gradient(
+        &self,
+        mask: L::Vector,
+        of_batch: [L::Real; 2],
+        x: &[Lane<L::Real>],
+        dy: &[Lane<L::Real>],
+        dx: &mut [Lane<L::Real>],
+    ) {
+        let (l, zero) = (self.l, self.l.splat(L::Real::ZERO));
+        let [mean_of_dz, through_variance] = of_batch.map(|number| l.splat(number));
+        for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
+            let x = l.load(x);
+            let rest = l.sub(self.dz(x, l.load(dy)), mean_of_dz);
+            let d = l.mul(self.scale, l.mul_add(l.sub(x, self.mean), through_variance, rest));
+            l.store(l.where_gt(mask, zero, d, zero), dx);
+        }
     }
 }
 
@@ -515,5 +584,44 @@ impl Placed {
         let root = (variance + self.epsilon)?.sqrt()?.recip()?;
         let scale = of_channel(&(&own[0] * root)?)?;
         x.broadcast_sub(&of_channel(mean)?)?.broadcast_mul(&scale)?.broadcast_add(&of_channel(&own[1])?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activations::Activation;
+    use crate::layers::activation;
+    use crate::layers::finite_differences::{Numbers, flat};
+    use crate::simd::Float64;
+
+    const NORM: Placed = Placed { channels: 2, plane: 11, momentum: 0.1, epsilon: 0.1, by_batch: true, relu: false };
+
+    /// y, the survey of the gradient, and dx, of a tile of thirteen images.
+    fn passes(norm: Placed, own: &[f64], numbers: &[f64], [x, dy]: [&[Lane<f64>]; 2]) -> [Vec<f64>; 3] {
+        let chance = Chance { seed: 1, step: 1, place: 0 };
+        let batch = Batch { numbers, first: 0, live: 13, chance };
+        let (mut y, mut dx, mut survey) = (x.to_vec(), x.to_vec(), vec![f64::NAN; 4]);
+        norm.forward_in_training(Float64, own, batch, x, &mut y, &mut []);
+        let seen = Seen { x, y: &[], dy };
+        norm.survey_back(Float64, own, batch, seen, &mut survey);
+        norm.input_gradient_in_training(Float64, own, batch, seen, &mut dx, &mut []);
+        [flat(&y), survey, flat(&dx)]
+    }
+
+    #[test]
+    fn relu_taken_at_once_is_relu_taken_after() {
+        let mut numbers = Numbers::new();
+        let (x, dy, own, batch) = (numbers.lanes(22), numbers.lanes(22), numbers.vec(8), numbers.vec(8));
+        let relu = activation::Placed { function: Activation::Relu };
+        let at_once = passes(Placed { relu: true, ..NORM }, &own, &batch, [&x, &dy]);
+
+        let [z, ..] = passes(NORM, &own, &batch, [&x, &dy]);
+        let z: Vec<Lane<f64>> = z.as_chunks().0.iter().map(|lane| Lane(*lane)).collect();
+        let (mut y, mut dz) = (z.clone(), z.clone());
+        relu.forward(Float64, &[], &z, &mut y, &mut []);
+        relu.input_gradient(Float64, &[], Seen { x: &z, y: &y, dy: &dy }, &mut dz, &mut []);
+        let [_, survey, dx] = passes(NORM, &own, &batch, [&x, &dz]);
+        assert_eq!(at_once, [flat(&y), survey, dx]);
     }
 }

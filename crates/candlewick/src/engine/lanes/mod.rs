@@ -11,6 +11,7 @@
 //! on the batch alone, so the number of threads changes nothing in the result, not even the last bit.
 
 mod answering;
+mod fusion;
 mod homes;
 mod pack;
 mod program;

@@ -5,6 +5,7 @@
 //! together, and all tiles go on; and again on the way back. What a tile must keep from one visit to another has a place of its
 //! own; what is quickly done again is done again.
 
+use super::fusion::fuse;
 use super::homes::Homes;
 use crate::engine::route::{self, Route, Source, Step, WayBack};
 use crate::engine::schedule::{Stage, lengths};
@@ -24,6 +25,8 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Instruction {
     pub operation: Operation,
+    /// Its place in the schedule, which random numbers are made of.
+    pub place: usize,
     /// Its parameters among all.
     pub own: Range<usize>,
     /// The same among those that are arranged, if it has them so.
@@ -145,6 +148,8 @@ impl Program {
 
     /// For training: what the way back looks at is kept, or made again.
     pub fn to_train(stages: &[Stage], image_len: usize) -> Self {
+        let (stages, places) = fuse(stages);
+        let stages = &stages[..];
         let lengths = lengths(stages, image_len);
         let route = WayBack::find(stages, lengths[stages.len()], true);
         let homes = Homes::find(stages, &route, &lengths);
@@ -154,6 +159,9 @@ impl Program {
             Source::Gradient(i) => Place { slot: homes.gradients[i], len: route.gradients[i].steps.len },
         };
         let mut program = Self::of(stages, value, gradient(Source::Gradient(0)), homes.slots.clone());
+        for (instruction, place) in program.instructions.iter_mut().zip(places) {
+            instruction.place = place;
+        }
         program.shared_slots = homes.shared;
         program.passes = passes(&route, &homes, gradient);
         program
@@ -191,8 +199,10 @@ impl Program {
         let record = next(&mut self.record_len, needs.record);
         let batch = next(&mut self.batch_len, needs.batch);
         let arranged = next(&mut self.arranged_len, needs.arranged);
+        let place = self.instructions.len();
         self.instructions.push(Instruction {
             operation,
+            place,
             own,
             arranged,
             learns,

@@ -1,6 +1,6 @@
 //! Sixteen images on their way through the network, forward and backward, in the cache of one core.
 
-use super::program::{BackStep, Parameters, Pass, Place, Program};
+use super::program::{BackStep, Instruction, Parameters, Pass, Place, Program};
 use crate::error::Result;
 use crate::layers::{Accumulators, Batch, LaneOperation, Seen, add};
 use crate::losses::Objective;
@@ -30,8 +30,8 @@ impl<'a, R> Run<'a, R> {
     }
 
     fn batch(&self, instruction: usize) -> Batch<'a, R> {
-        let numbers = &self.batch.numbers[self.program.instructions[instruction].batch.clone()];
-        let chance = Chance { place: instruction, ..self.batch.chance };
+        let Instruction { batch, place, .. } = &self.program.instructions[instruction];
+        let (numbers, chance) = (&self.batch.numbers[batch.clone()], Chance { place: *place, ..self.batch.chance });
         Batch { numbers, chance, ..self.batch }
     }
 }
@@ -303,7 +303,6 @@ impl<'a> Kernel for Predict<'a> {
 mod tests {
     use super::*;
     use crate::activations::Activation;
-    use crate::engine::lanes::program::Instruction;
     use crate::engine::lanes::update::parts;
     use crate::engine::schedule::schedule;
     use crate::layers::finite_differences::{Numbers, check};
@@ -501,6 +500,7 @@ mod tests {
     fn passes_agree_with_finite_differences() {
         let norm = || Layer::BatchNorm(BatchNorm::default());
         let tanh = || Layer::Activation(ActivationLayer { activation: Activation::Tanh });
+        let relu = || Layer::Activation(ActivationLayer { activation: Activation::Relu });
         let pool = || Layer::MaxPool2d(MaxPool2d::new([2, 2]));
         let conv = |channels, kernel: usize| {
             Layer::Conv2d(Conv2d { padding: [kernel / 2; 2].into(), ..Conv2d::new(channels, [kernel; 2]) })
@@ -509,6 +509,7 @@ mod tests {
         let block = |body, shortcut| Layer::Residual(Residual { body, shortcut });
         for layers in [
             vec![norm(), conv(3, 3), norm(), norm(), tanh(), pool(), dense(4), norm(), tanh(), dense(3)],
+            vec![conv(9, 3), norm(), relu(), conv(8, 3), pool(), norm(), relu(), dense(3)],
             vec![
                 conv(3, 1),
                 block(vec![conv(3, 3), norm(), tanh(), conv(3, 3), norm()], vec![]),
