@@ -41,7 +41,7 @@ fn cuda() {
     };
     let out = Path::new(&std::env::var("OUT_DIR").expect("cargo sets it")).join("step.fatbin");
     let status = std::process::Command::new(&nvcc)
-        .args(["-std=c++17", "-O3", "--fatbin", "-gencode=arch=compute_80,code=sm_80"])
+        .args(["-std=c++17", "-O3", "--fatbin", "--threads=0", "-gencode=arch=compute_80,code=sm_80"])
         .args(["-gencode=arch=compute_90,code=sm_90", "-gencode=arch=compute_90,code=compute_90"])
         .arg(format!("{KERNELS}/step.cu"))
         .arg("-o")
