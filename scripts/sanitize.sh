@@ -12,24 +12,29 @@ for library in libtsan.so libasan.so; do
   fi
 done
 
-# The library comes first, as Rust's linker puts it behind libc. Only the C++ is instrumented: of the test runner's own channel,
-# ThreadSanitizer sees but a half.
-suppressions=$(mktemp)
-log=$(mktemp)
-trap 'rm -f "$suppressions" "$log"' EXIT
-echo race:CompletedTest >"$suppressions"
+# The program is that of the other tests: only the C++ is instrumented, in a library that takes the place of the plain one. Of the
+# test runner's own channel, ThreadSanitizer sees but a half.
+tests=$(cargo test --package candlewick --features emulation --test cuda_emulation --locked --quiet --no-run --message-format json |
+  node -e '
+    for (const line of require("fs").readFileSync(0, "utf8").trim().split("\n")) {
+      const { executable, target } = JSON.parse(line)
+      if (executable && target.name === "cuda_emulation") console.log(executable)
+    }')
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+log=$folder/log
+echo race:CompletedTest >"$folder/suppressions"
 
 # watch SANITIZER ARGUMENT...: the emulation's tests
 watch() {
-  local sanitizer=$1 tests
+  local sanitizer=$1 library=$folder/$1/libemulation.so
   shift
-  tests=$(CXX=g++ CANDLEWICK_SANITIZE=$sanitizer cargo test --package candlewick --features emulation --test cuda_emulation \
-    --locked --quiet --no-run --message-format json | node -e '
-      for (const line of require("fs").readFileSync(0, "utf8").trim().split("\n")) {
-        const { executable, target } = JSON.parse(line)
-        if (executable && target.name === "cuda_emulation") console.log(executable)
-      }')
-  TSAN_OPTIONS="suppressions=$suppressions" ASAN_OPTIONS=detect_leaks=0 \
+  if [ ! -e "$library" ]; then
+    mkdir "$folder/$sanitizer"
+    g++ -std=c++17 -O1 -g -fPIC -shared -fsanitize="$sanitizer" crates/candlewick/kernels/emulation.cpp -o "$library"
+  fi
+  # The sanitizer comes first, before what Rust links to.
+  TSAN_OPTIONS="suppressions=$folder/suppressions" ASAN_OPTIONS=detect_leaks=0 LD_LIBRARY_PATH=$folder/$sanitizer \
     LD_PRELOAD=$(readlink -f "$(g++ -print-file-name="lib${sanitizer:0:1}san.so")") "$tests" --quiet "$@"
 }
 

@@ -13,20 +13,21 @@ fn main() {
     cuda();
 }
 
-/// The kernels as host C++. `CANDLEWICK_SANITIZE` has a sanitizer watch them, as `scripts/sanitize.sh` does: `thread` or
-/// `address`.
+/// The kernels as host C++, in a library that tests load: `scripts/sanitize.sh` puts one in its place that sanitizers watch, and
+/// has nothing else built anew.
 #[cfg(feature = "emulation")]
 fn emulation() {
-    println!("cargo::rerun-if-env-changed=CANDLEWICK_SANITIZE");
     println!("cargo::rustc-env=CANDLEWICK_KERNELS={KERNELS}"); // for the test that reads them
+    let out = std::env::var("OUT_DIR").expect("cargo sets it");
     let mut build = cc::Build::new();
     // A kind that a list forgets is an error.
-    build.cpp(true).std("c++17").flag("-Werror=switch").opt_level(2).file(format!("{KERNELS}/emulation.cpp"));
-    if let Ok(sanitizer) = std::env::var("CANDLEWICK_SANITIZE") {
-        build.flag(format!("-fsanitize={sanitizer}")).flag("-g").opt_level(1);
-        println!("cargo::rustc-link-arg-tests=-l{}san", &sanitizer[..1]);
-    }
-    build.compile("emulation");
+    build.cpp(true).std("c++17").flag("-Werror=switch").opt_level(2).pic(true);
+    let mut compiler = build.get_compiler().to_command();
+    compiler.arg("-shared").arg(format!("{KERNELS}/emulation.cpp")).arg("-o").arg(format!("{out}/libemulation.so"));
+    let status = compiler.status().unwrap_or_else(|error| panic!("{compiler:?} cannot be run: {error}"));
+    assert!(status.success(), "{compiler:?} fails with {status}");
+    println!("cargo::rustc-link-search=native={out}"); // where cargo has tests find it as well
+    println!("cargo::rustc-link-lib=dylib=emulation");
 }
 
 /// The kernels as one file of machine code for compute capabilities 8.0 and 9.0, and PTX, which drivers compile, for newer ones.
@@ -40,7 +41,7 @@ fn cuda() {
     };
     let out = Path::new(&std::env::var("OUT_DIR").expect("cargo sets it")).join("step.fatbin");
     let status = std::process::Command::new(&nvcc)
-        .args(["-std=c++17", "-O3", "--fatbin", "-gencode=arch=compute_80,code=sm_80"])
+        .args(["-std=c++17", "-O3", "--fatbin", "--threads=0", "-gencode=arch=compute_80,code=sm_80"])
         .args(["-gencode=arch=compute_90,code=sm_90", "-gencode=arch=compute_90,code=compute_90"])
         .arg(format!("{KERNELS}/step.cu"))
         .arg("-o")

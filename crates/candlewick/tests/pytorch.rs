@@ -141,18 +141,21 @@ fn the_emulated_cuda_engine_follows_pytorch() {
     }
 }
 
+/// Of the slow engine: by then, all that an optimiser keeps from step to step has been used more than once.
+const STEPS: usize = 8;
+
 /// In float64, as PyTorch did. What is left is what was rounded to float32: the fixtures' gradients, and the settings.
 fn hold_closely(name: &str, case: &Case) {
     let engine = CandleEngine::new(case.network(), Device::Cpu, DType::F64, Some(1)).unwrap();
     let (mut engine, n) = (case.with_parameters(engine), case.batch);
-    let dataset = fashion_mnist::train(20 * n);
+    let dataset = fashion_mnist::train(STEPS * n);
     let floats: Vec<f32> = dataset.pixels().iter().map(|p| f32::from(*p) / 255.0).collect();
-    let images = Tensor::from_vec(floats, (20 * n, 1, 28, 28), &Device::Cpu).unwrap();
+    let images = Tensor::from_vec(floats, (STEPS * n, 1, 28, 28), &Device::Cpu).unwrap();
     let first = images.narrow(0, 0, n).unwrap().to_dtype(DType::F64).unwrap();
     let logits = relative_error(&values(&engine.exact_logits(&first).unwrap()), &case.expect("logits"));
     assert!(logits < 1e-13, "{name}: logits are off by {logits:e}");
 
-    for (step, expected) in case.expect("losses").into_iter().take(20).enumerate() {
+    for (step, expected) in case.expect("losses").into_iter().take(STEPS).enumerate() {
         let labels: Vec<u32> = dataset.labels()[step * n..][..n].iter().map(|l| u32::from(*l)).collect();
         let (images, labels) = (images.narrow(0, step * n, n).unwrap(), Targets::Labels(&labels));
         let metrics = engine.step(&images, labels, &case.loss, &case.optimizer(step)).unwrap();
