@@ -61,8 +61,8 @@ export declare class DatasetBuilder {
 export declare class Engine {
   /** One optimiser step on a batch, of which the loss, as JSON, takes either labels or values, a number for each output. */
   step(images: ImageFeed, labels: Uint32Array, values: Float32Array, loss: string, optimizer: OptimizerOptions): Promise<MetricsReport>
-  /** Steps over the images of `dataset` that `order` names; the loss goes as JSON. */
-  train(dataset: Dataset, order: Uint32Array, batchSize: number, loss: string, optimizer: OptimizerOptions, progress: Progress): Promise<MetricsReport>
+  /** Steps over the images of `dataset` that `order` names, first changed as `augment` says; it and the loss go as JSON. */
+  train(dataset: Dataset, order: Uint32Array, batchSize: number, loss: string, optimizer: OptimizerOptions, progress: Progress, augment?: string | undefined | null): Promise<MetricsReport>
   /** Loss and right answers over the images `start` to `end` (excluded) of `dataset`; the loss goes as JSON. */
   evaluate(dataset: Dataset, start: number, end: number, loss: string, progress: Progress): Promise<MetricsReport>
   /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network and the loss, which goes as JSON. */

@@ -36,6 +36,15 @@ export function shuffler(seed: number): Shuffler {
   }
 }
 
+/** What decides the augmentation of one epoch after the other: a seed, and the number of the epoch from 1 on. */
+export type EpochSeeds = () => { readonly seed: number; readonly epoch: number }
+
+/** The epochs that are augmented by a seed, each another. */
+export function epochSeeds(seed: number): EpochSeeds {
+  let epoch = 0
+  return () => ({ seed, epoch: ++epoch })
+}
+
 /** A seed that nobody chose. */
 export function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] as number

@@ -2,8 +2,8 @@
 
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { CandlewickError, conv2d, dense, Sequential, sgd, step } from 'candlewick'
-import { callAddon, callAddonAsync, createEngine, describeLayers } from '#dist/addon.js'
+import { arrayDataset, CandlewickError, conv2d, dense, fit, Sequential, sgd, step } from 'candlewick'
+import { callAddon, callAddonAsync, createEngine, DatasetBuilder, describeLayers, Progress } from '#dist/addon.js'
 import type { CheckedImages } from '#dist/data/images.js'
 import { fed } from '#dist/feed.js'
 
@@ -44,6 +44,14 @@ const losses = await known(async () => {
   const made = await engine('{"kind":"zeros"}')
   const sgd = { settings: '{"kind":"sgd","learningRate":0.1}', id: 1 }
   await fed(pixel, (feed) => made.step(feed, Uint32Array.of(0), new Float32Array(0), unknown, sgd))
+})
+const augmentations = await known(async () => {
+  const [made, images] = [await engine('{"kind":"zeros"}'), new DatasetBuilder(1, 1, 1, 1, 0)]
+  images.pushPixels(Uint8Array.of(1))
+  images.pushLabels(Uint8Array.of(0))
+  const augment = `{"augmentations":[${unknown}],"seed":1,"epoch":1}`
+  const sgd = { settings: '{"kind":"sgd","learningRate":0.1}', id: 1 }
+  await callAddonAsync(() => made.train(images.finish(), Uint32Array.of(0), 1, plain, sgd, new Progress(), augment))
 })
 
 test('activations are the same in TypeScript and in Rust', async (t) => {
@@ -89,8 +97,20 @@ test('losses that Rust knows are known to TypeScript', async (t) => {
   }
 })
 
+test('augmentations that Rust knows are known to TypeScript', async (t) => {
+  t.true(augmentations.includes('randomFlip'))
+  const net = new Sequential([dense({ units: 2 })])
+  await net.initialize({ device: 'cpu' })
+  const data = await arrayDataset({ images: { data: Uint8Array.of(1), shape: [1, 1, 1, 1] }, labels: [0] })
+  const options = { epochs: 1, batchSize: 1, optimizer: sgd({ learningRate: 0.1 }) }
+  for (const kind of augmentations) {
+    const message = await refusal(() => fit(net, data, { ...options, augment: [{ kind } as never] }))
+    t.notRegex(message, /an augmentation, such as/, kind)
+  }
+})
+
 test('the README names them all', async (t) => {
   const readme = await readFile('README.md', 'utf8')
-  for (const kind of [...layers, ...activations, ...initializers, ...optimizers, ...losses])
+  for (const kind of [...layers, ...activations, ...initializers, ...optimizers, ...losses, ...augmentations])
     t.true(readme.includes(`\`${kind}`), kind)
 })

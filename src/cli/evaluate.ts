@@ -1,10 +1,10 @@
 import { fashionMnist } from '../data/fashion-mnist.js'
-import { lenet } from '../network/lenet.js'
 import { evaluate } from '../training/evaluate.js'
 import { command } from './command.js'
 import { jsonLine } from './json.js'
 import { UsageError } from './options.js'
-import { checkReadable } from './parameters-file.js'
+import { checkReadable, loadPreset } from './parameters-file.js'
+import { presets } from './presets.js'
 import { dataFolder, placement, runOptions } from './shared-options.js'
 
 export const evaluateCommand = command({
@@ -18,10 +18,11 @@ export const evaluateCommand = command({
     const place = placement(options)
     await checkReadable(file)
     const { test } = await fashionMnist({ ...dataFolder(options), signal })
-    const net = lenet()
+    const preset = presets[options.preset]
+    const net = preset.network()
     await net.initialize({ inputShape: test.imageShape, ...place })
-    await net.loadParameters(file)
-    const { loss, accuracy, count } = await evaluate(net, test, { signal })
+    await loadPreset(net, options.preset, file)
+    const { loss, accuracy, count } = await evaluate(net, test, { signal, loss: preset.loss })
     if (options.json) console.log(jsonLine({ loss, accuracy, count }))
     else console.log(`${count} images, loss ${loss.toFixed(4)}, acc ${accuracy.toFixed(3)}`)
     if (!Number.isFinite(loss)) {

@@ -80,6 +80,15 @@ export function text(_name: string, given: string): string {
   return given
 }
 
+/** One of these words. */
+export function oneOf<T extends string>(words: readonly T[]): Reader<T> {
+  return (name, given) => {
+    const word = words.find((known) => known === given)
+    if (word !== undefined) return word
+    throw new UsageError(`Expected ${words.join(' or ')} for --${name}, but received "${given}".`)
+  }
+}
+
 /** An integer of at least `least`. */
 export function integer(least: number, most = 2 ** 31 - 1): Reader<number> {
   return (name, given) => {

@@ -1,6 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { CandlewickError } from '../errors.js'
 import type { Sequential } from '../network/sequential.js'
+import type { PresetName } from './presets.js'
 
 /** Better before the data is loaded than after it: a file of parameters that cannot be read. */
 export async function checkReadable(path: string): Promise<void> {
@@ -15,6 +16,17 @@ export async function checkReadable(path: string): Promise<void> {
   await access(path, constants.R_OK).catch((cause) => {
     throw failed('it may not be read', cause)
   })
+}
+
+/** Loads what was saved of a preset's network; where the file is of another, the error says which was expected. */
+export async function loadPreset(net: Sequential, preset: PresetName, path: string): Promise<void> {
+  try {
+    await net.loadParameters(path)
+  } catch (cause) {
+    if (!(cause instanceof CandlewickError) || cause.code !== 'CHECKPOINT_INVALID') throw cause
+    const message = `${path} is no file of --preset ${preset}: ${cause.message}`
+    throw new CandlewickError(cause.code, message, { cause })
+  }
 }
 
 /** The first parameter that holds NaN or an infinity, as in `conv0.weight`. */

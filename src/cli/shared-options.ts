@@ -2,14 +2,26 @@
 
 import { type Device, expectDevice } from '../network/devices.js'
 import { defaultEngine, type EngineName, engineNames } from '../network/engines.js'
-import { flag, integer, option, optionWithDefault, text, UsageError, type Values } from './options.js'
+import { flag, integer, oneOf, option, optionWithDefault, text, UsageError, type Values } from './options.js'
+import { type PresetName, presetNames } from './presets.js'
 
 export const json = flag('one JSON object a line instead of text; numbers that are not finite are strings, as "NaN"')
 
-export const engine = optionWithDefault(defaultEngine, engineOf, `${engineNames.join(' or ')}, the slow reference`)
+export const preset = optionWithDefault<PresetName>(
+  'lenet',
+  oneOf(presetNames),
+  'lenet, or modern: modernLeNet, trained by its recipe',
+)
+
+export const engine = optionWithDefault<EngineName>(
+  defaultEngine,
+  oneOf(engineNames),
+  `${engineNames.join(' or ')}, the slow reference`,
+)
 
 /** Options of every command that runs a network on data. */
 export const runOptions = {
+  preset,
   engine,
   device: option('auto|cpu|cuda:0', device, 'auto takes a GPU if there is one; candle takes metal too'),
   threads: option('N', integer(1, 1024), 'CPU threads; all processors by default'),
@@ -28,12 +40,6 @@ export function placement({ engine, device, threads }: Values<typeof runOptions>
   if (device !== undefined) place.device = expectDevice(device, engine)
   if (threads !== undefined) place.threads = threads
   return place
-}
-
-function engineOf(name: string, given: string): EngineName {
-  const engine = engineNames.find((known) => known === given)
-  if (engine) return engine
-  throw new UsageError(`Expected ${engineNames.join(' or ')} for --${name}, but received "${given}".`)
 }
 
 function device(name: string, given: string): Device | undefined {

@@ -1,14 +1,14 @@
-import { lenet } from '../network/lenet.js'
 import { command } from './command.js'
 import { jsonLine } from './json.js'
 import { layerTable, totals } from './layer-table.js'
-import { json } from './shared-options.js'
+import { presets } from './presets.js'
+import { json, preset } from './shared-options.js'
 
 export const summaryCommand = command({
   help: 'layers, output shapes and parameter counts',
-  options: { json },
-  async run({ json }) {
-    const layers = lenet().describe([1, 28, 28])
+  options: { preset, json },
+  async run({ preset, json }) {
+    const layers = presets[preset].network().describe([1, 28, 28])
     if (json) {
       for (const layer of layers) console.log(jsonLine(layer))
       const { parameterCount, nonTrainableCount } = totals(layers)

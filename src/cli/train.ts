@@ -3,48 +3,62 @@ import { fashionMnist } from '../data/fashion-mnist.js'
 import type { TrainAndTest } from '../data/idx-dataset.js'
 import { formatDevice, formatEpoch, formatShape } from '../format.js'
 import { defaultEngine } from '../network/engines.js'
-import { lenet } from '../network/lenet.js'
 import type { Sequential } from '../network/sequential.js'
 import { progressBar } from '../progress-bar.js'
 import { mostSeed } from '../random.js'
 import { type EpochProgress, fit } from '../training/fit.js'
-import { sgd } from '../training/optimizers.js'
 import { command } from './command.js'
 import { jsonLine } from './json.js'
-import { decimal, flag, integer, option, optionWithDefault, text, type Values } from './options.js'
-import { brokenParameter, checkReadable } from './parameters-file.js'
+import { decimal, flag, integer, option, text, type Values } from './options.js'
+import { brokenParameter, checkReadable, loadPreset } from './parameters-file.js'
+import { type Preset, presets } from './presets.js'
 import { dataFolder, placement, runOptions } from './shared-options.js'
 
-const options = {
-  epochs: optionWithDefault(5, integer(1), 'times through the training images'),
-  'batch-size': optionWithDefault(256, integer(1), 'images of a step'),
-  'learning-rate': optionWithDefault(0.9, decimal, ''),
-  seed: option('N', integer(0, mostSeed), 'decides weights and shuffling; drawn at random, and printed, by default'),
+const { lenet, modern } = presets
+
+const trainOptions = {
+  epochs: option(String(lenet.epochs), integer(1), `times through the training images; modern: ${modern.epochs}`),
+  'batch-size': option(String(lenet.batchSize), integer(1), `images of a step; modern: ${modern.batchSize}`),
+  'learning-rate': option(
+    String(lenet.learningRate),
+    decimal,
+    `modern: ${modern.learningRate}, the highest of a cycle`,
+  ),
+  seed: option('N', integer(0, mostSeed), 'decides all that is random; drawn, and printed, by default'),
   init: option('FILE.safetensors', text, 'start from these parameters'),
   'no-shuffle': flag('take the images in the order of the file'),
   save: option('FILE.safetensors', text, 'write the parameters after the last epoch'),
   ...runOptions,
 }
 
-type TrainOptions = Values<typeof options>
+type TrainOptions = ReturnType<typeof completed>
 
 export const trainCommand = command({
   help: 'train and print the figures of each epoch',
-  options,
+  options: trainOptions,
   finishedUnread: 'save',
-  run: (options, _, signal) => train(options, signal),
+  run: (options, _, signal) => train(completed(options), signal),
 })
+
+/** What is left out is as the preset has it. */
+function completed(options: Values<typeof trainOptions>) {
+  const preset = presets[options.preset]
+  const { epochs = preset.epochs, 'batch-size': batchSize = preset.batchSize } = options
+  const { 'learning-rate': learningRate = preset.learningRate } = options
+  return { ...options, epochs, batchSize, learningRate }
+}
 
 async function train(options: TrainOptions, signal: AbortSignal): Promise<void> {
   const { init, save, seed, json } = options
   const placed = placement(options)
   if (init !== undefined) await checkReadable(init)
-  if (save !== undefined) checkFile(save)
+  const preset = presets[options.preset]
+  if (save !== undefined) checkFile(save, preset)
   const data = await fashionMnist({ ...dataFolder(options), signal })
-  const net = lenet()
+  const net = preset.network()
   const place = { inputShape: data.train.imageShape, ...placed }
   await net.initialize(seed === undefined ? place : { ...place, seed })
-  if (init !== undefined) await net.loadParameters(init)
+  if (init !== undefined) await loadPreset(net, options.preset, init)
   if (!json) announce(net, options)
   await trainEpochs(net, data, options, signal)
   // The last step, which no loss tells of, may have gone wrong.
@@ -55,12 +69,14 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
 
 /** Trains, and prints the figures of each epoch. */
 async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
-  const { epochs, json } = options
+  const { epochs, batchSize, learningRate, json } = options
+  const { loss, recipe } = presets[options.preset]
   const bar = json ? undefined : progressBar('training', process.stdout)
   const settings = {
+    ...recipe(learningRate),
     epochs,
-    batchSize: options['batch-size'],
-    optimizer: sgd({ learningRate: options['learning-rate'] }),
+    batchSize,
+    loss,
     test,
     shuffle: !options['no-shuffle'],
     signal,
@@ -88,7 +104,7 @@ function announce(net: Sequential, { seed, engine }: TrainOptions): void {
 
 /** What ends a training that has come to numbers of no use. */
 function diverged(what: string, options: TrainOptions): Error {
-  const { init, save, 'learning-rate': learningRate } = options
+  const { init, save, learningRate } = options
   const advice = [
     learningRate > 0 && `a --learning-rate below ${learningRate}`,
     init !== undefined && `other parameters than those of ${init}`,
@@ -98,8 +114,9 @@ function diverged(what: string, options: TrainOptions): Error {
 }
 
 /** Better before the training than after it. */
-function checkFile(path: string): void {
-  const counts = lenet()
+function checkFile(path: string, preset: Preset): void {
+  const counts = preset
+    .network()
     .describe([1, 28, 28])
     .map(({ parameterCount, nonTrainableCount }) => (parameterCount ?? 0) + (nonTrainableCount ?? 0))
   const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)

@@ -1,3 +1,5 @@
+import { type Checks, expectFloat32, expectSettings } from '../expect.js'
+import { randomFlip, randomShift } from '../training/augmentations.js'
 import { softmaxCrossEntropy } from '../training/losses.js'
 import { sgd } from '../training/optimizers.js'
 import { oneCycle } from '../training/schedules.js'
@@ -19,21 +21,30 @@ export function modernLeNet(): Sequential {
   return new Sequential([...pair(16), pool, ...pair(32), pool, ...pair(64), globalAvgPool2d(), dense({ units: 10 })])
 }
 
+/** The highest learning rate of the recipe. */
+export const highestLearningRate = 0.3
+
+const recipeSettings: Checks<{ maxLearningRate: number }> = {
+  maxLearningRate: (value = highestLearningRate) => expectFloat32('maxLearningRate', value, 0),
+}
+
 /**
  * Options of `fit` to begin with for {@link modernLeNet} on Fashion-MNIST, not tuned; a new optimiser with each call, as for a new
- * training.
+ * training. Its learning rate is one cycle, whose highest may be another than 0.3.
  */
-export function modernLeNetRecipe() {
+export function modernLeNetRecipe(options: { maxLearningRate?: number } = {}) {
+  const { maxLearningRate } = expectSettings('modernLeNetRecipe', options, recipeSettings)
   return {
     epochs: 12,
     batchSize: 128,
     optimizer: sgd({
-      learningRate: oneCycle({ maxLearningRate: 0.3 }),
+      learningRate: oneCycle({ maxLearningRate }),
       momentum: 0.9,
       nesterov: true,
       weightDecay: 5e-4,
       decay: 'weights',
     }),
     loss: softmaxCrossEntropy({ labelSmoothing: 0.1 }),
+    augment: [randomFlip(), randomShift(1)],
   }
 }

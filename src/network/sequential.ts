@@ -4,7 +4,7 @@ import { markClass } from '../copies.js'
 import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
 import { expectInstance, expectPath, unexpected } from '../expect.js'
-import { type Shuffler, shuffler } from '../random.js'
+import { type EpochSeeds, epochSeeds, type Shuffler, shuffler } from '../random.js'
 import { forgetSteps } from '../training/steps.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
@@ -26,6 +26,7 @@ export class Sequential {
   #inputShape: readonly number[] | undefined
   #engine: Promise<Engine> | undefined
   #shuffler: Shuffler | undefined
+  #epochSeeds: EpochSeeds | undefined
   #busy = false
   #disposed = false
 
@@ -72,6 +73,7 @@ export class Sequential {
       this.#inputShape = inputShape
       this.#settings = settings
       this.#shuffler = shuffler(settings.seed)
+      this.#epochSeeds = epochSeeds(settings.seed)
     } finally {
       release()
     }
@@ -186,6 +188,15 @@ export class Sequential {
   get shuffler(): Shuffler {
     this.#requireSettings()
     return this.#shuffler as Shuffler
+  }
+
+  /**
+   * What decides the augmentation of the network's epochs, one after the other.
+   * @internal
+   */
+  get epochSeeds(): EpochSeeds {
+    this.#requireSettings()
+    return this.#epochSeeds as EpochSeeds
   }
 
   /**

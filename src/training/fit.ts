@@ -4,8 +4,9 @@ import { type Dataset, expectImages } from '../data/dataset.js'
 import { inOrder } from '../data/order.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
-import { expectSeed, shuffler } from '../random.js'
+import { type EpochSeeds, epochSeeds, expectSeed, shuffler } from '../random.js'
 import { abortable, progressInterval } from './abortable.js'
+import checkAugment, { type Augmentation } from './augmentations.js'
 import { evaluateWith } from './evaluate.js'
 import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
@@ -59,7 +60,12 @@ export interface FitOptions {
   test?: Dataset
   /** Whether each epoch takes the images in a new random order; true by default. */
   shuffle?: boolean
-  /** 0 to 2³² - 1: decides the orders of this fit. By default they go on from the network's seed. */
+  /**
+   * Random changes to the training images, one after the other, drawn anew for each epoch: `[randomFlip(), randomShift(1)]`. None by
+   * default. An epoch's images are then made beside those of the dataset, for as long as it trains.
+   */
+  augment?: readonly Augmentation[]
+  /** 0 to 2³² - 1: decides the orders and the augmentation of this fit. By default they go on from the network's seed. */
   seed?: number
   /** Stops the training within a batch, on a GPU within 32; the loop then throws the signal's reason. */
   signal?: AbortSignal
@@ -84,13 +90,14 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
 }
 
 async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
-  const { epochs, batchSize, optimizer, loss, test, shuffle, seed, signal, onProgress } = settings
+  const { epochs, batchSize, optimizer, loss, test, shuffle, augment, seed, signal, onProgress } = settings
   const release = net.occupy()
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
     const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
+    const nextSeed = seed === undefined ? net.epochSeeds : epochSeeds(seed)
     const stepsOfEpoch = Math.ceil(train.length / batchSize)
     const total = stepsOf(engine, optimizer.id) + epochs * stepsOfEpoch
     let told = performance.now()
@@ -103,10 +110,11 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
       const { settings, id, learningRate } = optimizer
       const where = { made: stepsOf(engine, id), count: stepsOfEpoch, total }
       const { rates, last } = schedules.ratesOf(learningRate, where)
+      const augmenting = augment && augmentEpoch(augment, nextSeed)
       const start = performance.now()
       const trained = await abortable(signal, report, (progress) => {
         const told = { settings, id, ...rates }
-        const training = engine.train(train.native, order, batchSize, loss.settings, told, progress)
+        const training = engine.train(train.native, order, batchSize, loss.settings, told, progress, augmenting)
         return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
       })
       const trainSeconds = secondsSince(start)
@@ -127,6 +135,11 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<t
   } finally {
     release()
   }
+}
+
+/** What the engine is told of the augmentation of the next epoch, as JSON. */
+function augmentEpoch(augmentations: readonly Augmentation[], nextSeed: EpochSeeds): string {
+  return JSON.stringify({ augmentations, ...nextSeed() })
 }
 
 /** A training whose steps are counted, also where it ends early. */
@@ -155,6 +168,7 @@ function checkFit(options: FitOptions) {
     loss: true,
     test: true,
     shuffle: true,
+    augment: true,
     seed: true,
     signal: true,
     onProgress: true,
@@ -169,6 +183,7 @@ function checkFit(options: FitOptions) {
     loss: lossForEngine(given.loss),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
+    augment: checkAugment(given.augment),
     seed: seed === undefined ? undefined : expectSeed(seed),
     signal: expectSignal(given.signal),
     onProgress: onProgress as FitOptions['onProgress'],

@@ -57,6 +57,10 @@ for (const [args, code, message] of [
   [['train', '--device', 'CPU'], 2, /--device, but received "CPU"/],
   [['train', '--device='], 2, /--device, but received ""/],
   [['train', '--engine', 'torch'], 2, /Expected fused or candle for --engine, but received "torch"/],
+  [['train', '--preset', 'resnet'], 2, /Expected lenet or modern for --preset, but received "resnet"/],
+  [['evaluate', 'net.safetensors', '--preset', 'Modern'], 2, /--preset, but received "Modern"/],
+  [['summary', '--preset='], 2, /--preset, but received ""/],
+  [['devices', '--preset', 'modern'], 2, /Unknown option '--preset'/],
   [['devices', '--engine='], 2, /--engine, but received ""/],
   [['train', '--engine', 'candle', '--device', 'cuda:9999'], 1, /cuda:9999 was asked for, but/],
   [['evaluate', 'net.safetensors', '--device', 'metal'], 1, /Metal is for the engine "candle"/],
@@ -108,7 +112,7 @@ test('every option that the help names is there, in the commands that it names',
     !(await failure([command, `${option}=`])).line.includes('Unknown option')
   t.false(await isKnown('train', '--nothing'))
   const options = [...usage.matchAll(/^( +)(--[a-z-]+)(?:.*\(([a-z, ]+)\))?/gm)]
-  t.is(options.length, 12)
+  t.is(options.length, 13)
   for (const [, indent, option, named] of options) {
     const all = ['train', 'evaluate', 'summary', 'devices']
     const commands = indent === '    ' ? ['train'] : (named?.split(', ') ?? all)

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { fit, idxDataset, modernLeNet, modernLeNetRecipe } from 'candlewick'
 import { temporaryFolder } from '../idx-folder.js'
 import { lenetFolder } from '../lenet-folder.js'
 import { candlewick, finish, program, shell, startCandlewick } from '../run-command.js'
@@ -127,6 +128,58 @@ test('the defaults are those of the help', async (t) => {
   const data = await lenetFolder(t)
   const [silent, said] = [await train(t, data, '--seed', '1'), await train(t, data, '--seed', '1', ...defaults)]
   t.deepEqual([said.lines.length, said.parameters], [silent.lines.length, silent.parameters])
+})
+
+test('--preset modern trains by the recipe, and what is saved is evaluated by it', async (t) => {
+  const data = await lenetFolder(t, 256)
+  const modern = ['--preset', 'modern']
+  const { file, lines } = await train(t, data, ...modern, '--epochs', '2', '--seed', '1', '--json')
+  const { testLoss, testAcc } = JSON.parse(lines[1] ?? '')
+  const { stdout } = await candlewick('evaluate', ...modern, file, '--data', data, '--json')
+  t.deepEqual(JSON.parse(stdout), { loss: testLoss, accuracy: testAcc, count: 100 })
+  const net = modernLeNet()
+  await net.initialize({ inputShape: [1, 28, 28], seed: 1 })
+  const options = { ...modernLeNetRecipe(), epochs: 2 }
+  for await (const _ of fit(net, (await idxDataset({ dir: data })).train, options));
+  const expected = await net.parameters()
+  await net.loadParameters(file)
+  t.deepEqual(await net.parameters(), expected)
+})
+
+test("a preset's settings are those of the help, unless others are given", async (t) => {
+  const { stdout: help } = await candlewick('--help')
+  const [epochs, batchSize, rate] = [...help.matchAll(/modern: ([\d.]+)/g)].map(([, value]) => value as string)
+  const settings = ['--epochs', `${epochs}`, '--batch-size', `${batchSize}`, '--learning-rate', `${rate}`]
+  const data = await lenetFolder(t, 256, 20)
+  const modern = (...args: string[]) => train(t, data, '--preset', 'modern', '--seed', '1', ...args)
+  const [silent, said] = [await modern(), await modern(...settings)]
+  t.is(silent.lines.filter((line) => line.startsWith('epoch ')).length, Number(epochs))
+  t.deepEqual(said.parameters, silent.parameters)
+  const two = await modern('--epochs', '2')
+  t.is(two.lines.filter((line) => line.startsWith('epoch ')).length, 2)
+  for (const [option, value] of [
+    ['--batch-size', '64'],
+    ['--learning-rate', '0.1'],
+  ] as const) {
+    t.notDeepEqual((await modern('--epochs', '2', option, value)).parameters, two.parameters, option)
+  }
+})
+
+test("a file of another preset's network is refused, with the preset that it was taken for", async (t) => {
+  const data = await lenetFolder(t, 32, 20)
+  const once = ['--epochs', '1', '--seed', '1']
+  const { file: lenet } = await train(t, data, ...once)
+  const { file: modern } = await train(t, data, '--preset', 'modern', ...once)
+  for (const [args, preset] of [
+    [['evaluate', modern], 'lenet'],
+    [['evaluate', '--preset', 'modern', lenet], 'modern'],
+    [['train', '--preset', 'modern', '--init', lenet], 'modern'],
+  ] as const) {
+    const { end, stdout, stderr } = await candlewick(...args, '--data', data)
+    t.deepEqual([end, stdout], [1, ''])
+    t.regex(stderr, new RegExp(`^candlewick: \\S+ is no file of --preset ${preset}: Tensor [^\n]*\\.\n$`))
+  }
+  t.regex((await candlewick('summary', '--preset', 'modern')).stdout, /^total +72666 +448$/m)
 })
 
 test('CANDLEWICK_ISA chooses the instruction set, with the same figures, and must be one that is there', async (t) => {

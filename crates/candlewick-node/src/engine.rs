@@ -6,6 +6,7 @@ use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line};
+use candlewick::augmentations::Augment;
 use candlewick::checkpoint::{Loaded, Selection};
 use candlewick::initializers::Initializer;
 use candlewick::losses::{Loss, Takes, Targets};
@@ -91,9 +92,9 @@ pub struct LoadReport {
     pub left: Vec<String>,
 }
 
-/// A network's parameters and the line for what runs it.
+/// A network's parameters and the line for what runs it, with the number of threads that it was given, if it was.
 #[napi(custom_finalize)]
-pub struct Engine(Line);
+pub struct Engine(Line, Option<usize>);
 
 impl ObjectFinalize for Engine {
     fn finalize(self, env: Env) -> napi::Result<()> {
@@ -124,16 +125,17 @@ pub fn create_engine<'env>(
 ) -> napi::Result<Object<'env>> {
     // Here rather than off the event loop, beside which JavaScript could write to the environment.
     let set = InstructionSet::chosen();
+    let threads = placement.threads.map(|t| t as usize);
     let make = move || {
         let network = network(&layers, &input_shape)?;
-        let Placement { engine, device, threads } = placement;
-        let mut engine = candlewick::engine::create(&engine, &device, network, threads.map(|t| t as usize), set)?;
+        let Placement { engine, device, .. } = placement;
+        let mut engine = candlewick::engine::create(&engine, &device, network, threads, set)?;
         let init: Initializer = json::read("the initializer", r#"{ "kind": "xavier" }"#, &init)?;
         engine.set_seed(seed as u64);
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
-    Line::start(env, make, Engine)
+    Line::start(env, make, move |line| Engine(line, threads))
 }
 
 #[napi]
@@ -165,11 +167,11 @@ impl Engine {
         self.0.submit(env, job, report)
     }
 
-    /// Steps over the images of `dataset` that `order` names; the loss goes as JSON.
+    /// Steps over the images of `dataset` that `order` names, first changed as `augment` says; it and the loss go as JSON.
     #[napi(ts_return_type = "Promise<MetricsReport>")]
     #[allow(
         clippy::too_many_arguments,
-        reason = "JavaScript gives six of them, less than an object for them would be worth"
+        reason = "JavaScript gives seven of them, less than an object for them would be worth"
     )]
     pub fn train<'env>(
         &self,
@@ -180,12 +182,19 @@ impl Engine {
         loss: String,
         optimizer: OptimizerOptions,
         progress: &Progress,
+        augment: Option<String>,
     ) -> napi::Result<Object<'env>> {
-        let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
-        let optimizer = Announced::of(optimizer);
+        let epoch = Images { dataset: dataset.shared()?, order: memory::copy(order).map_err(to_js)? };
+        let (optimizer, threads) = (Announced::of(optimizer), self.1);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            let optimizer = optimizer.begin(engine)?;
-            engine.train(&dataset, &order, batch_size as usize, &read_loss(&loss)?, &optimizer, progress)
+            let (optimizer, loss) = (optimizer.begin(engine)?, read_loss(&loss)?);
+            let Images { dataset, order } = match augment {
+                Some(augment) => {
+                    epoch.augmented(&read_augment(&augment)?, &loss, engine.network().classes(), threads)?
+                }
+                None => epoch,
+            };
+            engine.train(&dataset, &order, batch_size as usize, &loss, &optimizer, progress)
         };
         self.0.submit_long(env, progress.0.clone(), job, report)
     }
@@ -302,6 +311,28 @@ impl Announced {
         let optimizer: Optimizer = json::read("the optimizer", example, &self.settings)?;
         Ok(Optimizer { rates: self.rates, ..optimizer })
     }
+}
+
+/// What an epoch trains on.
+struct Images {
+    dataset: Arc<candlewick::dataset::Dataset>,
+    order: Vec<u32>,
+}
+
+impl Images {
+    /// The same, augmented. Labels and targets are checked before, while an error can name an image by its index in the dataset.
+    fn augmented(self, augment: &Augment, loss: &Loss, outputs: usize, threads: Option<usize>) -> Result<Self> {
+        let Self { dataset, mut order } = self;
+        dataset.check(&order, loss, outputs)?;
+        let dataset = Arc::new(dataset.augmented(&order, augment, threads)?);
+        (0..).zip(&mut order).for_each(|(place, index)| *index = place);
+        Ok(Self { dataset, order })
+    }
+}
+
+fn read_augment(text: &str) -> Result<Augment> {
+    let example = r#"{ "augmentations": [{ "kind": "randomFlip" }], "seed": 1, "epoch": 1 }"#;
+    json::read("the augmentation", example, text)
 }
 
 fn read_loss(text: &str) -> Result<Loss> {

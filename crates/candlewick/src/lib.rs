@@ -36,6 +36,7 @@ compile_error!(
 );
 
 pub mod activations;
+pub mod augmentations;
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;

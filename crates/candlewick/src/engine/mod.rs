@@ -8,7 +8,7 @@ mod fused;
 mod images;
 mod input;
 pub mod lanes;
-mod pool;
+pub(crate) mod pool;
 mod route;
 mod schedule;
 mod slots;

@@ -1,5 +1,7 @@
 //! Images in memory, one byte a pixel, and what they show: 60,000 of Fashion-MNIST are 47 MB.
 
+mod augmented;
+
 use crate::error::{Code, Error, Result};
 use crate::losses::{Loss, Takes};
 use crate::memory::{self, show_bytes};
@@ -77,20 +79,26 @@ impl Dataset {
     pub fn check(&self, indices: &[u32], loss: &Loss, outputs: usize) -> Result<()> {
         self.check_kind(loss, outputs)?;
         for &index in indices {
-            if index as usize >= self.count {
-                let message = format!(
-                    "the order names image {index}, but there are {}; use 0 to {}",
-                    self.len(),
-                    self.len().saturating_sub(1)
-                );
-                return Err(Error::new(Code::InvalidArgument, message));
-            }
+            self.check_index(index)?;
             match loss.takes() {
                 Takes::Labels => check_label(self.labels[index as usize].into(), index as usize, outputs)?,
                 Takes::Values => loss.check_values(self.targets_of(index), index as usize)?,
             }
         }
         Ok(())
+    }
+
+    /// Checks that there is an image of this index.
+    fn check_index(&self, index: u32) -> Result<()> {
+        if (index as usize) < self.count {
+            return Ok(());
+        }
+        let message = format!(
+            "the order names image {index}, but there are {}; use 0 to {}",
+            self.len(),
+            self.len().saturating_sub(1)
+        );
+        Err(Error::new(Code::InvalidArgument, message))
     }
 
     fn check_kind(&self, loss: &Loss, outputs: usize) -> Result<()> {
@@ -148,6 +156,12 @@ pub fn check_label(label: u32, image: usize, classes: usize) -> Result<()> {
     Err(Error::new(Code::LabelOutOfRange, message))
 }
 
+/// An id that no other dataset of this process has.
+fn new_id() -> u64 {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Takes images, labels and targets in pieces, so that nobody needs to hold them twice.
 #[derive(Debug)]
 pub struct DatasetBuilder(Dataset);
@@ -158,7 +172,6 @@ impl DatasetBuilder {
     /// # Errors
     /// `InvalidShape` for a size of zero, `OutOfMemory` for more than memory can hold.
     pub fn new(count: usize, shape: [usize; 3]) -> Result<Self> {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         if shape.contains(&0) {
             let message = format!("images of shape {} have no pixels; every size must be at least 1", show(&shape));
             return Err(Error::new(Code::InvalidShape, message));
@@ -171,8 +184,7 @@ impl DatasetBuilder {
             Error::new(Code::OutOfMemory, message)
         };
         let (pixels, labels) = (memory::room(len).map_err(too_many)?, memory::room(count).map_err(too_many)?);
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Ok(Self(Dataset { id, shape, count, pixels, labels, targets: Vec::new(), target_len: 0 }))
+        Ok(Self(Dataset { id: new_id(), shape, count, pixels, labels, targets: Vec::new(), target_len: 0 }))
     }
 
     /// With room for so many targets of each image too. Labels may then be left out.

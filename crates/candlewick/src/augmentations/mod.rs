@@ -1,0 +1,170 @@
+//! Random changes to the images of a training, drawn anew for each epoch, so that a network hardly ever sees the same image twice.
+//!
+//! An augmentation is one file of this folder: its settings, whether they make sense, and what it makes of an image and of random
+//! words. Beyond that file, it is a variant here and an entry in TypeScript. No engine knows of them:
+//! [`Dataset::augmented`](crate::dataset::Dataset::augmented) makes an epoch's images before an engine trains on them.
+
+mod random_flip;
+mod random_shift;
+
+use crate::error::Result;
+use crate::random::Chance;
+pub use random_flip::RandomFlip;
+pub use random_shift::RandomShift;
+use serde::{Deserialize, Serialize};
+
+/// An augmentation and its settings. As JSON, `{ "kind": "randomShift", "pixels": 1 }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Augmentation {
+    /// Mirrors half of the images.
+    RandomFlip(RandomFlip),
+    /// Moves images by some rows and columns.
+    RandomShift(RandomShift),
+}
+
+impl Augmentation {
+    /// Each of them, some with several settings; tests take them in turn.
+    pub const EXAMPLES: [Self; 3] = [
+        Self::RandomFlip(RandomFlip {}),
+        Self::RandomShift(RandomShift { pixels: 1 }),
+        Self::RandomShift(RandomShift { pixels: 3 }),
+    ];
+
+    /// Its name in JSON.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::RandomFlip(_) => "randomFlip",
+            Self::RandomShift(_) => "randomShift",
+        }
+    }
+
+    /// Whether its settings make sense for images of this shape (C, H, W).
+    ///
+    /// # Errors
+    /// `InvalidArgument` names the setting that does not.
+    pub fn check(self, shape: [usize; 3]) -> Result<()> {
+        match self {
+            Self::RandomFlip(_) => Ok(()),
+            Self::RandomShift(shift) => shift.check(shape),
+        }
+    }
+
+    /// Changes an image of this shape (C, H, W), for which it was checked, as these random words say.
+    fn apply(self, image: &mut [u8], shape: [usize; 3], words: [u32; 4]) {
+        match self {
+            Self::RandomFlip(flip) => flip.apply(image, shape[2], words),
+            Self::RandomShift(shift) => shift.apply(image, shape, words),
+        }
+    }
+}
+
+/// How the images of one epoch are changed. As JSON,
+/// `{ "augmentations": [{ "kind": "randomFlip" }], "seed": 1, "epoch": 1 }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Augment {
+    /// What is done to each image, in this order.
+    pub augmentations: Vec<Augmentation>,
+    /// What decides, with the epoch, the image's index and the place in the list, what is random.
+    pub seed: u64,
+    /// Number of the epoch; counted modulo 2³².
+    pub epoch: u64,
+}
+
+impl Augment {
+    /// Where places in the list begin among those of [`Chance`], so that no layer draws by the same words.
+    const FIRST_PLACE: usize = 1 << 31;
+
+    /// Whether all settings make sense for images of this shape (C, H, W).
+    ///
+    /// # Errors
+    /// As for [`Augmentation::check`].
+    pub fn check(&self, shape: [usize; 3]) -> Result<()> {
+        self.augmentations.iter().try_for_each(|augmentation| augmentation.check(shape))
+    }
+
+    /// Changes the image of this index of a dataset, whose shape (C, H, W) was checked.
+    pub(crate) fn apply(&self, image: &mut [u8], shape: [usize; 3], index: u32) {
+        let Self { ref augmentations, seed, epoch } = *self;
+        for (place, augmentation) in (Self::FIRST_PLACE..).zip(augmentations) {
+            let words = Chance { seed, step: epoch, place }.words(index as usize, 0);
+            augmentation.apply(image, shape, words);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+    use crate::json;
+
+    /// serde names all kinds when it is given another.
+    #[test]
+    fn each_kind_has_an_example_which_comes_back_from_json() {
+        let error = serde_json::from_str::<Augmentation>(r#"{"kind":""}"#).unwrap_err().to_string();
+        let kinds: Vec<_> = error.split('`').skip(3).step_by(2).collect();
+        assert!(kinds.contains(&"randomShift"), "{error}");
+        for kind in kinds {
+            assert!(Augmentation::EXAMPLES.iter().any(|example| example.kind() == kind), "{kind} has no example");
+        }
+        for example in Augmentation::EXAMPLES {
+            let json = serde_json::to_value(example).unwrap();
+            assert_eq!(json["kind"], example.kind());
+            assert_eq!(serde_json::from_value::<Augmentation>(json).unwrap(), example);
+            assert_eq!(example.check([1, 28, 28]), Ok(()));
+        }
+    }
+
+    #[test]
+    fn json_is_what_javascript_writes() {
+        let augment = |text: &str| json::read::<Augment>("the augmentation", "{ ... }", text);
+        let text = r#"{"augmentations":[{"kind":"randomFlip"},{"kind":"randomShift","pixels":2}],"seed":4294967295,"epoch":3}"#;
+        let augmentations =
+            vec![Augmentation::RandomFlip(RandomFlip {}), Augmentation::RandomShift(RandomShift { pixels: 2 })];
+        assert_eq!(augment(text), Ok(Augment { augmentations, seed: u32::MAX.into(), epoch: 3 }));
+        for (written, named) in [
+            (text.replace("pixels", "pixel"), "unknown field `pixel`"),
+            (text.replace(r#"Flip""#, r#"Flip","pixels":1"#), "unknown field `pixels`"),
+            (text.replace("randomFlip", "randomFlop"), "unknown variant `randomFlop`"),
+            (text.replace(r#""seed":4294967295,"#, ""), "missing field `seed`"),
+            (text.replace("seed", "sead"), "unknown field `sead`"),
+            (text.replace(r#""pixels":2"#, r#""pixels":-2"#), "invalid value: integer `-2`"),
+        ] {
+            let error = augment(&written).unwrap_err();
+            assert_eq!(error.code, Code::InvalidArgument);
+            assert!(error.message.starts_with(&format!("the augmentation cannot be read: {named}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_are_checked() {
+        let [flip, shift, far] = Augmentation::EXAMPLES;
+        let augment =
+            |augmentations: &[Augmentation]| Augment { augmentations: augmentations.to_vec(), seed: 1, epoch: 1 };
+        assert_eq!(augment(&[flip, shift]).check([1, 3, 3]), Ok(()));
+        assert!(augment(&[flip, shift, far]).check([1, 3, 3]).unwrap_err().message.contains("up to 3 pixels"));
+    }
+
+    #[test]
+    fn the_order_of_the_list_is_that_of_the_changes_and_each_place_has_its_words() {
+        let (shape, plain) = ([1, 3, 7], <[u8; 21]>::try_from((1..=21).collect::<Vec<_>>()).unwrap());
+        let [flip, shift, _] = Augmentation::EXAMPLES;
+        let changed = |list: [Augmentation; 2], index| {
+            let mut image = plain;
+            Augment { augmentations: list.to_vec(), seed: 1, epoch: 1 }.apply(&mut image, shape, index);
+            image
+        };
+        for index in 0..50 {
+            for list in [[flip, shift], [shift, flip]] {
+                let mut image = plain;
+                for (place, augmentation) in (1 << 31..).zip(list) {
+                    augmentation.apply(&mut image, shape, Chance { seed: 1, step: 1, place }.words(index, 0));
+                }
+                assert_eq!(changed(list, index as u32), image);
+            }
+        }
+        assert!((0..50).any(|index| changed([flip, shift], index) != changed([shift, flip], index)));
+    }
+}

@@ -1,0 +1,208 @@
+//! An epoch's images, changed at random.
+
+use super::{Dataset, new_id};
+use crate::augmentations::Augment;
+use crate::engine::pool;
+use crate::error::{Code, Error, Result};
+use crate::memory::{self, show_bytes};
+use crate::shape::show;
+use rayon::prelude::*;
+
+impl Dataset {
+    /// The images that `order` names, in this order, each changed as `augment` says, with their labels and targets, as a dataset of
+    /// their own. An image becomes the same wherever it stands in the order, on any number of `threads`; all processors for `None`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an image that is not there, settings that make no sense for these images, or no threads;
+    /// `OutOfMemory`.
+    pub fn augmented(&self, order: &[u32], augment: &Augment, threads: Option<usize>) -> Result<Self> {
+        order.iter().try_for_each(|index| self.check_index(*index))?;
+        augment.check(self.shape)?;
+        let (shape, target_len, image_len) = (self.shape, self.target_len, self.image_len());
+        let count = order.len();
+        let mut pixels = memory::zeros(count.saturating_mul(image_len)).map_err(|_| too_many(count, shape))?;
+        let labels = rows(&self.labels, 1, order).map_err(|_| too_many(count, shape))?;
+        let targets = rows(&self.targets, target_len, order).map_err(|_| too_many(count, shape))?;
+        pool::lease(pool::check(threads)?)?.install(|| {
+            pixels.par_chunks_exact_mut(image_len).zip(order).for_each(|(image, &index)| {
+                image.copy_from_slice(&self.pixels[index as usize * image_len..][..image_len]);
+                augment.apply(image, shape, index);
+            });
+        });
+        Ok(Self { id: new_id(), shape, count, pixels, labels, targets, target_len })
+    }
+}
+
+/// Copies of the rows of length `len` that `order` names; none where there are none.
+fn rows<T: Copy>(values: &[T], len: usize, order: &[u32]) -> Result<Vec<T>> {
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = memory::room(order.len().saturating_mul(len))?;
+    order.iter().for_each(|&index| all.extend_from_slice(&values[index as usize * len..][..len]));
+    Ok(all)
+}
+
+fn too_many(count: usize, shape: [usize; 3]) -> Error {
+    let size = shape.iter().fold(count, |n, d| n.saturating_mul(*d));
+    let message = format!(
+        "an epoch of {count} augmented images of shape {} needs {} beside the images themselves, more memory than there is; \
+         train on fewer, or without augmentations",
+        show(&shape),
+        show_bytes(size)
+    );
+    Error::new(Code::OutOfMemory, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::DatasetBuilder;
+    use super::*;
+    use crate::augmentations::{Augmentation, RandomFlip, RandomShift};
+    use std::collections::HashMap;
+
+    const SHAPE: [usize; 3] = [3, 4, 5];
+    const LEN: usize = 60;
+    const FLIP: Augmentation = Augmentation::RandomFlip(RandomFlip {});
+    const SHIFT: Augmentation = Augmentation::RandomShift(RandomShift { pixels: 1 });
+
+    /// Images without a pixel of 0, each with its own number in its label and its targets.
+    fn dataset(count: usize) -> Dataset {
+        let mut builder = DatasetBuilder::new(count, SHAPE).unwrap().with_targets(2).unwrap();
+        builder.push_pixels(&(0..count * LEN).map(|i| (i * i % 251 + 1) as u8).collect::<Vec<_>>()).unwrap();
+        builder.push_labels(&(0..count).map(|i| i as u8).collect::<Vec<_>>()).unwrap();
+        builder.push_targets(&(0..2 * count).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
+        builder.finish().unwrap()
+    }
+
+    fn augment(augmentations: &[Augmentation]) -> Augment {
+        Augment { augmentations: augmentations.to_vec(), seed: 7, epoch: 1 }
+    }
+
+    fn image(dataset: &Dataset, place: usize) -> &[u8] {
+        &dataset.pixels()[place * LEN..][..LEN]
+    }
+
+    fn in_order(count: usize) -> Vec<u32> {
+        (0..count as u32).collect()
+    }
+
+    /// Pixel by pixel: mirrored or not, and then moved.
+    fn changed(image: &[u8], is_mirrored: bool, down: isize, right: isize) -> Vec<u8> {
+        let [_, height, width] = SHAPE.map(|size| size as isize);
+        let pixel = |at: usize| {
+            let (channel, row, column) = (at as isize / 20, at as isize / 5 % 4 - down, at as isize % 5 - right);
+            let is_inside = (0..height).contains(&row) && (0..width).contains(&column);
+            let column = if is_mirrored { width - 1 - column } else { column };
+            if is_inside { image[(channel * 20 + row * 5 + column) as usize] } else { 0 }
+        };
+        (0..LEN).map(pixel).collect()
+    }
+
+    #[test]
+    fn every_image_is_flipped_and_shifted_in_one_of_the_possible_ways() {
+        let (count, dataset) = (2000, dataset(2000));
+        let augmented = dataset.augmented(&in_order(count), &augment(&[FLIP, SHIFT]), None).unwrap();
+        let mut seen = HashMap::new();
+        for place in 0..count {
+            let ways = [false, true].into_iter().flat_map(|is_mirrored| {
+                (-1..=1).flat_map(move |down| (-1..=1).map(move |right| (is_mirrored, down, right)))
+            });
+            let found: Vec<_> = ways
+                .filter(|(is_mirrored, down, right)| {
+                    changed(image(&dataset, place), *is_mirrored, *down, *right) == image(&augmented, place)
+                })
+                .collect();
+            assert_eq!(found.len(), 1, "image {place}: {found:?}");
+            *seen.entry(found[0]).or_insert(0) += 1;
+        }
+        // A way has mean 111 and deviation 10; the seed decides, so that this holds always or never.
+        assert_eq!(seen.len(), 18);
+        assert!(seen.values().all(|times| (75..=150).contains(times)), "{seen:?}");
+        let mirrored: i32 = seen.iter().filter(|((is_mirrored, ..), _)| *is_mirrored).map(|(_, times)| times).sum();
+        assert!((920..=1080).contains(&mirrored), "{mirrored} of 2000");
+    }
+
+    #[test]
+    fn labels_and_targets_follow_their_images_in_any_order() {
+        let dataset = dataset(40);
+        let whole = dataset.augmented(&in_order(40), &augment(&[FLIP, SHIFT]), Some(1)).unwrap();
+        let order = [39, 0, 17, 17, 5];
+        let part = dataset.augmented(&order, &augment(&[FLIP, SHIFT]), Some(1)).unwrap();
+        assert_eq!((part.len(), part.shape(), part.target_len()), (5, SHAPE, 2));
+        for (place, index) in order.into_iter().enumerate() {
+            assert_eq!(image(&part, place), image(&whole, index as usize));
+            assert_eq!(part.labels()[place], index as u8);
+            assert_eq!(part.targets_of(place as u32), dataset.targets_of(index));
+        }
+        assert!(part.id() > whole.id() && whole.id() > dataset.id(), "a GPU would take one's copy for another's");
+        let none = dataset.augmented(&order, &augment(&[]), None).unwrap();
+        assert!((0..5).all(|place| image(&none, place) == image(&dataset, order[place] as usize)));
+    }
+
+    #[test]
+    fn a_dataset_of_labels_or_of_targets_alone_stays_one() {
+        let mut builder = DatasetBuilder::new(2, [1, 2, 2]).unwrap();
+        builder.push_pixels(&[1; 8]).unwrap();
+        builder.push_labels(&[3, 9]).unwrap();
+        let labels = builder.finish().unwrap().augmented(&[1], &augment(&[SHIFT]), None).unwrap();
+        assert_eq!((labels.labels(), labels.targets(), labels.target_len()), (&[9][..], &[][..], 0));
+        let mut builder = DatasetBuilder::new(2, [1, 2, 2]).unwrap().with_targets(1).unwrap();
+        builder.push_pixels(&[1; 8]).unwrap();
+        builder.push_targets(&[0.5, 2.5]).unwrap();
+        let targets = builder.finish().unwrap().augmented(&[1], &augment(&[SHIFT]), None).unwrap();
+        assert_eq!((targets.labels(), targets.targets(), targets.target_len()), (&[][..], &[2.5][..], 1));
+    }
+
+    #[test]
+    fn seed_epoch_index_and_place_in_the_list_decide_and_threads_do_not() {
+        let (dataset, order) = (dataset(300), in_order(300));
+        let made =
+            |augment: &Augment, threads| dataset.augmented(&order, augment, Some(threads)).unwrap().pixels().to_vec();
+        let plain = augment(&[SHIFT, SHIFT]);
+        let expected = made(&plain, 1);
+        for threads in [1, 2, 3, 8] {
+            assert_eq!(made(&plain, threads), expected, "{threads} threads");
+        }
+        let other = |changed: Augment| assert_ne!(made(&changed, 2), expected);
+        other(Augment { seed: 8, ..plain.clone() });
+        other(Augment { seed: 7 + (1 << 32), ..plain.clone() });
+        other(Augment { epoch: 2, ..plain.clone() });
+        // Two shifts that were always alike would move an image by even numbers alone.
+        let shift = |down, right| changed(image(&dataset, 0), false, down, right);
+        let twice = |index: u32| {
+            let mut pixels = image(&dataset, 0).to_vec();
+            plain.apply(&mut pixels, SHAPE, index);
+            pixels
+        };
+        assert!((0..300).any(|index| twice(index) == shift(1, 0)), "places in the list draw for themselves");
+    }
+
+    #[test]
+    fn images_that_are_not_there_and_settings_without_sense_are_refused() {
+        let dataset = dataset(4);
+        let refused = |order: &[u32], augmentation, threads| {
+            let error = dataset.augmented(order, &augment(&[augmentation]), threads).unwrap_err();
+            assert_eq!(error.code, Code::InvalidArgument);
+            error.message
+        };
+        assert_eq!(refused(&[0, 4], FLIP, None), "the order names image 4, but there are 4; use 0 to 3");
+        let far = Augmentation::RandomShift(RandomShift { pixels: 4 });
+        assert!(refused(&[0], far, None).contains("4 rows and 5 columns; use at most 3"));
+        assert!(refused(&[0], FLIP, Some(0)).contains("threads is 0"));
+    }
+
+    #[test]
+    fn more_than_memory_is_an_error() {
+        let mut builder = DatasetBuilder::new(1, [1, 1 << 12, 1 << 12]).unwrap();
+        builder.push_pixels(&vec![1; 1 << 24]).unwrap();
+        builder.push_labels(&[1]).unwrap();
+        let dataset = builder.finish().unwrap();
+        let error = dataset.augmented(&vec![0; 1 << 24], &augment(&[FLIP]), None).unwrap_err();
+        assert_eq!(error.code, Code::OutOfMemory);
+        assert!(
+            error.message.contains("16777216 augmented images of shape (1, 4096, 4096) needs 256.0 TiB"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,48 @@
+/** Networks that the command knows, each with how it is trained. */
+
+import { lenet } from '../network/lenet.js'
+import { highestLearningRate, modernLeNet, modernLeNetRecipe } from '../network/modern-lenet.js'
+import type { Sequential } from '../network/sequential.js'
+import type { FitOptions } from '../training/fit.js'
+import { type ScoredLoss, softmaxCrossEntropy } from '../training/losses.js'
+import { sgd } from '../training/optimizers.js'
+
+/** A network, and what `fit` is told for it. */
+export interface Preset {
+  network(): Sequential
+  epochs: number
+  batchSize: number
+  /** The highest, where it changes from step to step. */
+  learningRate: number
+  loss: ScoredLoss
+  /** All else, with this learning rate, or with this as the highest. */
+  recipe(learningRate: number): Pick<FitOptions, 'optimizer' | 'augment'>
+}
+
+export type PresetName = 'lenet' | 'modern'
+
+const { epochs, batchSize, loss } = modernLeNetRecipe()
+
+export const presets: Readonly<Record<PresetName, Preset>> = {
+  lenet: {
+    network: lenet,
+    epochs: 5,
+    batchSize: 256,
+    learningRate: 0.9,
+    loss: softmaxCrossEntropy(),
+    recipe: (learningRate) => ({ optimizer: sgd({ learningRate }) }),
+  },
+  modern: {
+    network: modernLeNet,
+    epochs,
+    batchSize,
+    learningRate: highestLearningRate,
+    loss,
+    recipe(maxLearningRate) {
+      const { optimizer, augment } = modernLeNetRecipe({ maxLearningRate })
+      return { optimizer, augment }
+    },
+  },
+}
+
+export const presetNames = Object.keys(presets) as PresetName[]
