@@ -57,7 +57,7 @@ export declare class DatasetBuilder {
   finish(): Dataset
 }
 
-/** A network's parameters and the line for what runs it. */
+/** A network's parameters and the line for what runs it, with the number of threads that it was given, if it was. */
 export declare class Engine {
   /** One optimiser step on a batch, of which the loss, as JSON, takes either labels or values, a number for each output. */
   step(images: ImageFeed, labels: Uint32Array, values: Float32Array, loss: string, optimizer: OptimizerOptions): Promise<MetricsReport>

@@ -208,7 +208,7 @@ test('what is no augmentation is refused by name', async (t) => {
   await refused([{ kind: 'randomFlip', pixels: 1 }], /^Unknown option "pixels" for augment\[0\]; it takes kind\.$/)
   await refused([{ kind: 'randomShift' }], /^Expected an integer of at least 0 for pixels, but received undefined\.$/)
   await refused([{ kind: 'randomShift', pixels: 0.5 }], /for pixels, but received 0\.5\.$/)
-  await refused([randomShift(3)], /^RandomShift moves .* images of 3 rows and 4 columns; use at most 2\.$/)
+  await refused([randomShift(3)], /^randomShift moves .* images of 3 rows and 4 columns; use at most 2\.$/)
   for (const pixels of [-1, 1.5, '1', undefined, 2 ** 31]) {
     t.throws(() => randomShift(pixels as number), { code: 'INVALID_ARGUMENT', message: /for pixels, but received/ })
   }
