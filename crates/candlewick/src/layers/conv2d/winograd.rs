@@ -24,15 +24,18 @@ const AT_ONCE: usize = 4096;
 pub(super) fn is_faster(conv: &Placed) -> bool {
     let is_of_its_kind =
         conv.kernel_size == [3, 3] && conv.strides == [1, 1] && conv.padding.iter().all(|padding| *padding <= 2);
-    // In one direction, pairs of a kernel's tap and a pixel that meet; the padding has none.
-    let met = |side: usize| {
-        let met = |out: usize| {
-            (0..3).filter(move |tap| (conv.padding[side]..conv.padding[side] + conv.input[side]).contains(&(out + tap)))
-        };
-        (0..conv.output[side]).map(|out| met(out).count()).sum::<usize>()
-    };
-    let multiplied = || PLACES * patches(conv.output).iter().product::<usize>();
-    is_of_its_kind && conv.in_channels.min(conv.out_channels) >= 8 && multiplied() * 5 <= met(0) * met(1) * 4
+    is_of_its_kind && conv.in_channels.min(conv.out_channels) >= 8 && {
+        let [rows, columns] = patches(conv.output);
+        let multiplied = rows.saturating_mul(columns).saturating_mul(PLACES);
+        multiplied.saturating_mul(5) <= met(conv, 0).saturating_mul(met(conv, 1)).saturating_mul(4)
+    }
+}
+
+/// Pairs of a kernel's tap and a pixel that meet, along one side; the padding has none.
+fn met(conv: &Placed, side: usize) -> usize {
+    let (padding, end) = (conv.padding[side], conv.padding[side] + conv.input[side]);
+    let outputs = |tap: usize| padding.saturating_sub(tap)..conv.output[side].min(end.saturating_sub(tap));
+    (0..3).map(|tap| outputs(tap).len()).sum()
 }
 
 /// Numbers of the arranged weights of one direction, for so many weights.
@@ -219,4 +222,21 @@ fn apart<L: Lanes>(l: L, d: [L::Vector; 4]) -> [L::Vector; 4] {
 #[inline(always)]
 fn together<L: Lanes>(l: L, m: [L::Vector; 4]) -> [L::Vector; 2] {
     [l.add(l.add(m[0], m[1]), m[2]), l.sub(l.sub(m[1], m[2]), m[3])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::table;
+    use super::met;
+
+    #[test]
+    fn pairs_are_counted_as_one_by_one() {
+        for conv in table().iter().filter(|conv| conv.kernel_size == [3, 3] && conv.strides == [1, 1]) {
+            for side in 0..2 {
+                let pixels = conv.padding[side]..conv.padding[side] + conv.input[side];
+                let pairs = (0..conv.output[side]).flat_map(|out| (0..3).map(move |tap| out + tap));
+                assert_eq!(met(conv, side), pairs.filter(|pixel| pixels.contains(pixel)).count(), "{conv:?}");
+            }
+        }
+    }
 }
