@@ -4,8 +4,11 @@
 //!   z[o][oy][ox] = b[o] + Σ w[o][c][ky][kx] · p[c][oy·sy + ky][ox·sx + kx]        over c, ky, kx
 //! ```
 //!
-//! where p is x with rows and columns of zeros around it. In groups, each is such a convolution of its own channels. What
-//! the lanes do is in a file for each pass.
+//! where p is x with rows and columns of zeros around it. In groups, each is such a convolution of its own channels.
+//!
+//! On the lanes, the forward pass and the gradient by the input go one of four ways: `depthwise`; `pointwise`; `winograd`; or
+//! `forward` and `input_gradient`, which both `gather`. The gradient by the weights is `depthwise`'s, `weight_gradient`, or
+//! `turned_gradient` where there are channels enough.
 
 mod arranged;
 mod depthwise;
@@ -222,7 +225,7 @@ enum Way {
 }
 
 /// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C / groups][KH][KW]`, then b, `[OC]`, if there is one. A chunk holds the gradient by
-/// w, as it is or as [`turned_gradient`] has it, then that by b.
+/// w, as it is or with output channels in its lanes, then that by b.
 impl LaneOperation for Placed {
     fn needs(&self) -> Needs {
         let chunk = self.weight_sums_len().saturating_add(self.own_len() - self.weights());
