@@ -24,7 +24,7 @@ export async function loadPreset(net: Sequential, preset: PresetName, path: stri
     await net.loadParameters(path)
   } catch (cause) {
     if (!(cause instanceof CandlewickError) || cause.code !== 'CHECKPOINT_INVALID') throw cause
-    const message = `${path} is no file of --preset ${preset}: ${cause.message}`
+    const message = `${cause.message.replace(/\.$/, '')}; it was taken for a file of --preset ${preset}.`
     throw new CandlewickError(cause.code, message, { cause })
   }
 }
