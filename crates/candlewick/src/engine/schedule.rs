@@ -39,6 +39,11 @@ impl Stage {
     pub fn inputs(&self) -> impl Iterator<Item = usize> + use<> {
         std::iter::once(self.x).chain(self.plus)
     }
+
+    /// The same, of values that are called otherwise: each by its number.
+    pub fn of(self, renamed: &[usize]) -> Self {
+        Self { x: renamed[self.x], plus: self.plus.map(|plus| renamed[plus]), ..self }
+    }
 }
 
 /// The length of each value, the image's first.

@@ -33,6 +33,14 @@ pub struct Largest {
     pub narrow: [usize; 2],
 }
 
+impl Largest {
+    /// The one of the two that the registers have room for.
+    #[inline(always)]
+    pub fn on<L: Lanes>(self, _: L) -> [usize; 2] {
+        if L::WIDE { self.wide } else { self.narrow }
+    }
+}
+
 /// Covers `rows` x `columns` outputs with blocks.
 #[inline(always)]
 pub fn cover<T: RegisterTile>(rows: Range<usize>, columns: Range<usize>, largest: Largest, kernel: &mut T) {

@@ -96,10 +96,9 @@ fn fold(stages: Vec<Stage>) -> (Vec<Fold>, Vec<Stage>) {
     let (mut count, mut renamed) = (0, vec![0]); // what each value is called among those that are left
     let mut stages = stages.into_iter().peekable();
     let mut index = 0;
-    while let Some(mut stage) = stages.next() {
+    while let Some(stage) = stages.next() {
         index += 1;
-        stage.x = renamed[stage.x];
-        stage.plus = stage.plus.map(|plus| renamed[plus]);
+        let mut stage = stage.of(&renamed);
         let own = stage.own.clone();
         let follows = |next: &Stage| match &next.operation {
             Operation::BatchNorm(norm) if next.x == index && readers[index] == 1 => Some((*norm, next.own.clone())),

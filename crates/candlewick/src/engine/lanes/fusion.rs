@@ -12,7 +12,7 @@ pub fn fuse(stages: &[Stage]) -> (Vec<Stage>, Vec<usize>) {
     let mut renamed = vec![0]; // what each value is called among those that are left
     let mut rest = stages.iter().enumerate().peekable();
     while let Some((place, stage)) = rest.next() {
-        let mut stage = Stage { x: renamed[stage.x], plus: stage.plus.map(|plus| renamed[plus]), ..stage.clone() };
+        let mut stage = stage.clone().of(&renamed);
         let value = place + 1;
         if let Operation::BatchNorm(norm) = &mut stage.operation {
             let follows = |(_, next): &(usize, &Stage)| next.x == value && readers[value] == 1 && is_relu(next);

@@ -121,6 +121,7 @@ impl LanesEngine {
 
     /// All that steps on batches of up to so many images need, before the first of them changes anything.
     fn prepare(&mut self, optimizer: &Optimizer, images: usize) -> Result<()> {
+        self.answering.forget(); // the steps', and an average that another optimiser leaves behind or begins
         self.threads.prepare_to_train(&self.program, images)?;
         let count = self.network.parameter_count();
         if self.gradient.is_empty() {
@@ -145,7 +146,6 @@ impl LanesEngine {
         place: usize,
     ) -> Metrics {
         let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
-        self.answering.forget();
         self.batches += 1;
         self.program.arrange(&self.parameters, &mut self.arranged);
         for round in rounds(objective.len(), round(&self.program)) {

@@ -80,8 +80,8 @@ pub(super) struct To<'a, R> {
 
 /// Widths of tiles that cover a row.
 #[inline(always)]
-pub(super) fn columns<L: Lanes>(_: L, row: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
-    cut(row, if L::WIDE { LARGEST.wide[1] } else { LARGEST.narrow[1] })
+pub(super) fn columns<L: Lanes>(l: L, row: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+    cut(row, LARGEST.on(l)[1])
 }
 
 /// `y[a][place + j·step] = bias[a] + Σ w[a, k, tap] · x[k][origin + pixel + j·step]` over k and the taps, for all channels and

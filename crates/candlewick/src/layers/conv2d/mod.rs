@@ -287,7 +287,7 @@ impl LaneOperation for Placed {
                 let group = self.one_group();
                 for g in 0..self.groups {
                     let (x, dz, dw) = (self.part(seen.x, g), self.part(seen.dy, g), self.part_mut(dw, g));
-                    if self.way() == Way::Depthwise {
+                    if self.is_depthwise() {
                         depthwise::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
                     } else if self.is_turned() {
                         turned_gradient::leave(&group, l, x, dz, scratch, dw);
@@ -295,8 +295,8 @@ impl LaneOperation for Placed {
                         weight_gradient::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
                     }
                 }
-                for (plane, db) in seen.dy.chunks_exact(self.output[0] * self.output[1]).zip(db) {
-                    *db += sum_all(l, plane);
+                for (dz, db) in seen.dy.chunks_exact(plane(self.output)).zip(db) {
+                    *db += sum_all(l, dz);
                 }
             },
         );
@@ -520,7 +520,7 @@ impl Placed {
         let [height, width] = self.padded_size();
         let padded = &mut scratch[..self.padded_len()];
         padded.fill(Lane::zero());
-        let planes = x.chunks_exact(self.input[0] * self.input[1]).zip(padded.chunks_exact_mut(height * width));
+        let planes = x.chunks_exact(plane(self.input)).zip(padded.chunks_exact_mut(height * width));
         for (plane, padded) in planes {
             let rows = padded.chunks_exact_mut(width).skip(self.padding[0]);
             for (row, padded) in plane.chunks_exact(self.input[1]).zip(rows) {

@@ -32,7 +32,7 @@ pub(super) fn pointwise<L: Lanes>(
     scratch: &mut [Lane<L::Real>],
 ) {
     let [depth, rows] = [x.len() / pixels, y.len() / pixels];
-    let [_, columns] = if L::WIDE { LARGEST.wide } else { LARGEST.narrow };
+    let [_, columns] = LARGEST.on(l);
     for (place, count) in cut(0..pixels, at_once(depth, columns)) {
         let columns = &mut scratch[..count * depth];
         for (k, plane) in x.chunks_exact(pixels).enumerate() {

@@ -62,7 +62,7 @@ pub(super) fn leave<L: Lanes>(
         let turned = &mut scratch[..rows.len() * row_len(conv)];
         turn(conv, l, dz, rows.clone(), turned);
         // The blocks of a tile stay in the nearest cache, for all taps and input channels to pass by.
-        for (block, count) in cut(0..blocks, if L::WIDE { 4 } else { 1 }) {
+        for (block, count) in cut(0..blocks, largest.on(l)[1]) {
             for ky in 0..conv.kernel_size[0] {
                 for kx in 0..conv.kernel_size[1] {
                     let (met_rows, columns) = (met(conv, 0, ky), met(conv, 1, kx));

@@ -8,9 +8,9 @@
 //! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, section 4.1. So the work is sixteen products of matrices,
 //! one for each place in a patch, and little besides. The gradient by the input is a convolution with the kernels turned round.
 
-use super::Placed;
 use super::arranged::for_each_place;
 use super::product::Product;
+use super::{Placed, plane};
 use crate::simd::{Lane, Lanes, Real, cut};
 
 /// Places in a patch.
@@ -107,7 +107,7 @@ impl Winograd {
         y: &mut [Lane<L::Real>],
         scratch: &mut [Lane<L::Real>],
     ) {
-        let [depth, rows] = [x.len() / self.plane(self.input), y.len() / self.plane(self.output)];
+        let [depth, rows] = [x.len() / plane(self.input), y.len() / plane(self.output)];
         for (first, count) in cut(0..patches(self.output).iter().product(), self.at_once) {
             let (from, products) = scratch.split_at_mut(PLACES * count * depth);
             let products = &mut products[..PLACES * count * rows];
@@ -120,10 +120,6 @@ impl Winograd {
         }
     }
 
-    fn plane(&self, size: [usize; 2]) -> usize {
-        size[0] * size[1]
-    }
-
     /// The first row and column of a patch's outputs.
     fn outputs(&self, patch: usize) -> [usize; 2] {
         let columns = patches(self.output)[1];
@@ -133,13 +129,13 @@ impl Winograd {
     /// Bᵀ d B of the patches from `first` on: `[place][patch][channel]`.
     #[inline(always)]
     fn take_apart<L: Lanes>(&self, l: L, first: usize, x: &[Lane<L::Real>], to: &mut [Lane<L::Real>]) {
-        let depth = x.len() / self.plane(self.input);
+        let depth = x.len() / plane(self.input);
         let of_a_place = to.len() / PLACES;
         for patch in 0..of_a_place / depth {
             let [oy, ox] = self.outputs(first + patch);
             let rows: [Option<usize>; 4] = std::array::from_fn(|i| self.pixel(0, oy + i));
             let columns: [Option<usize>; 4] = std::array::from_fn(|j| self.pixel(1, ox + j));
-            for (channel, plane) in x.chunks_exact(self.plane(self.input)).enumerate() {
+            for (channel, plane) in x.chunks_exact(plane(self.input)).enumerate() {
                 let to = &mut to[patch * depth + channel..];
                 let zero = l.splat(L::Real::ZERO);
                 let mut half = [[Lane::zero(); 4]; 4];
