@@ -1,12 +1,14 @@
 /**
- * `npm run bench`: how fast training and prediction are on this machine, as Markdown tables.
+ * `npm run bench`: how fast training and prediction are on this machine, and how well modernLeNet learns, as Markdown tables.
  *
- *   npm run bench                         all sections
+ *   npm run bench                         all sections but accuracy
  *   npm run bench -- training prediction  those
+ *   npm run bench -- accuracy             modernLeNet trained by its recipe, five times
  *   npm run bench -- --peers              the same training in other frameworks, in turn (bench/peers/setup.sh first)
  */
 
 import { parseArgs } from 'node:util'
+import { benchAccuracy } from './accuracy.js'
 import { benchKernels } from './kernels.js'
 import { measurePeak, type Peak } from './peak.js'
 import { benchPeers } from './peers.js'
@@ -21,7 +23,11 @@ const sections = new Map<string, (peak: Peak) => Promise<void>>([
   ['prediction', benchPrediction],
   ['start', benchStart],
   ['kernels', benchKernels],
+  ['accuracy', benchAccuracy],
 ])
+
+/** The sections of a run that names none. */
+const timed = [...sections.keys()].filter((name) => name !== 'accuracy')
 
 class UsageError extends Error {}
 
@@ -42,7 +48,7 @@ function parse(): { chosen: string[]; peers: boolean } {
     )
   }
   if (values.peers && positionals.length > 0) throw new UsageError('--peers compares training; leave the sections out.')
-  return { chosen: positionals.length > 0 ? positionals : [...sections.keys()], peers: values.peers ?? false }
+  return { chosen: positionals.length > 0 ? positionals : timed, peers: values.peers ?? false }
 }
 
 try {

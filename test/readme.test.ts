@@ -79,6 +79,16 @@ test("the README's second program trains on images that are there, and saves, lo
   t.deepEqual(left, ['net.safetensors'])
 })
 
+test("the README's third program trains modernLeNet by its recipe", async (t) => {
+  const [, , program = ''] = await samples()
+  const given = `import { ${Object.keys(candlewickModule).join(', ')} } from 'candlewick'`
+  const short = program
+    .replace('fit(net, train,', 'fit(net, train.slice(0, 1280),')
+    .replace('test })', 'test, epochs: 2 })')
+  const { stdout } = await runSample(t, [given, short].join('\n'))
+  t.is(stdout.match(/^epoch \d, loss \S+, train acc \S+, test acc /gm)?.length, 2)
+})
+
 test('what the README links to is there, and its table stands in its document too', async (t) => {
   const readme = await readFile('README.md', 'utf8')
   const links = [...readme.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, path = '']) => path)

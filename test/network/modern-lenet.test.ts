@@ -7,7 +7,7 @@ test('the recipe is all that fit needs beside the images', async (t) => {
   const net = modernLeNet()
   await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
   const recipe = modernLeNetRecipe()
-  t.deepEqual(recipe.augment, [{ kind: 'randomFlip' }, { kind: 'randomShift', pixels: 1 }])
+  t.deepEqual(recipe.augment, [{ kind: 'randomFlip' }])
   let last: number | undefined
   for await (const { testAcc } of fit(net, train, { ...recipe, epochs: 2, test })) last = testAcc
   t.is(last, (await evaluate(net, test)).accuracy)

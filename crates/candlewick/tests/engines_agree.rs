@@ -21,7 +21,11 @@ const STEPS: usize = 5;
 
 /// Of every kind that there is, those that a test has not heard of among them.
 fn of_images() -> impl Strategy<Value = Layer> {
-    prop_oneof![drawn::conv(1usize..=9, 5), drawn::pool(), prop::sample::select(Layer::examples())]
+    prop_oneof![
+        drawn::conv(prop_oneof![4 => 1usize..=9, 1 => 10usize..=40], 5),
+        drawn::pool(),
+        prop::sample::select(Layer::examples())
+    ]
 }
 
 /// Pixels, labels and targets without a pattern: of images or labels that are alike, gradients cancel, and rounding is all that is left.

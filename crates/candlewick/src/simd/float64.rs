@@ -15,7 +15,8 @@ fn zip(a: Vector, b: Vector, f: impl Fn(f64, f64) -> f64) -> Vector {
 impl Lanes for Float64 {
     type Real = f64;
     type Vector = Vector;
-    const WIDE: bool = false;
+    /// So that finite differences see the large blocks too; small ones are held against other engines where registers are few.
+    const WIDE: bool = true;
 
     fn run<R>(self, kernel: impl FnOnce() -> R) -> R {
         kernel()

@@ -155,7 +155,7 @@ mod tests {
         }
         for (rows, columns) in [(1, 1), (3, 7), (6, 4), (13, 11), (16, 24)] {
             let mut count = Count(vec![vec![0; columns]; rows]);
-            for (times, largest) in [[6, 4], [8, 1], [4, 4], [2, 2], [1, 1]].into_iter().enumerate() {
+            for (times, largest) in [[6, 4], [6, 2], [8, 1], [4, 4], [2, 2], [1, 1]].into_iter().enumerate() {
                 cover_wide(0..rows, 0..columns, largest, &mut count);
                 assert_eq!(count.0, vec![vec![times as u32 + 1; columns]; rows], "{rows} x {columns} by {largest:?}");
             }

@@ -12,7 +12,10 @@ fn activation() -> impl Strategy<Value = Option<Activation>> {
 pub fn conv(channels: impl Strategy<Value = usize>, most: usize) -> impl Strategy<Value = Layer> {
     let pair = |least: usize, most: usize| [least..=most, least..=most];
     let groups = prop::sample::select(vec![1usize, 1, 1, 2, 3]);
-    (channels, groups, pair(1, most), pair(1, 3), padding(), any::<bool>(), activation()).prop_map(
+    // Kernels of 3 x 3 with strides of 1 have ways of their own.
+    let kernels = prop_oneof![2 => pair(1, most), 1 => Just([3, 3])];
+    let strides = prop_oneof![1 => pair(1, 3), 1 => Just([1, 1])];
+    (channels, groups, kernels, strides, padding(), any::<bool>(), activation()).prop_map(
         |(channels, groups, kernel_size, strides, padding, use_bias, activation)| {
             let strides = if padding == Padding::Same { [1, 1] } else { strides };
             let conv = Conv2d { strides, padding, groups, use_bias, ..Conv2d::new(channels * groups, kernel_size) };

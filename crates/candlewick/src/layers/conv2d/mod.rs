@@ -7,11 +7,13 @@
 //! where p is x with rows and columns of zeros around it. In groups, each is such a convolution of its own channels.
 //!
 //! On the lanes, the forward pass and the gradient by the input go one of four ways: `depthwise`; `pointwise`; `winograd`; or
-//! `forward` and `input_gradient`, which both `gather`. The gradient by the weights is `depthwise`'s, `weight_gradient`, or
-//! `turned_gradient` where there are channels enough.
+//! `forward` and `input_gradient`, which both `gather`. The gradient by the weights is `depthwise`'s, `weight_gradient`, or, where
+//! there are channels enough, `winograd`'s or `turned_gradient`.
 
 mod arranged;
 mod depthwise;
+#[cfg(test)]
+mod examples;
 mod forward;
 mod gather;
 mod input_gradient;
@@ -39,7 +41,6 @@ use arranged::arrange;
 use padding::Direction;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
-use winograd::Winograd;
 
 /// A convolution of (C, H, W) with `channels` kernels of (C / groups, kernel_size), plus a bias a channel, as its user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -224,6 +225,19 @@ enum Way {
     Gathered,
 }
 
+/// How the gradient by the weights is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum GradientWay {
+    /// Each channel by itself.
+    Depthwise,
+    /// With fewer multiplications, and output channels in the lanes.
+    Winograd,
+    /// With output channels in the lanes.
+    Turned,
+    /// With images in the lanes, from the padded input.
+    Plain,
+}
+
 /// x: `[C][H][W]`, z: `[OC][OH][OW]`; own: w, `[OC][C / groups][KH][KW]`, then b, `[OC]`, if there is one. A chunk holds the gradient by
 /// w, as it is or with output channels in its lanes, then that by b.
 impl LaneOperation for Placed {
@@ -263,7 +277,7 @@ impl LaneOperation for Placed {
                     match way {
                         Way::Depthwise => depthwise::forward(&group, l, group.pad_input(x, scratch), w, b, z),
                         Way::Pointwise => pointwise::pointwise(l, plane(self.output), [w, b], x, z, scratch),
-                        Way::Winograd => Winograd::forward(&group).convolve(l, [w, b], x, z, scratch),
+                        Way::Winograd => winograd::Convolve::forward(&group).run(l, [w, b], x, z, scratch),
                         Way::Gathered => forward::forward(&group, l, x, w, b, z),
                     }
                 }
@@ -284,15 +298,18 @@ impl LaneOperation for Placed {
         l.run(
             #[inline(always)]
             || {
-                let group = self.one_group();
+                let (group, way) = (self.one_group(), self.gradient_way());
                 for g in 0..self.groups {
                     let (x, dz, dw) = (self.part(seen.x, g), self.part(seen.dy, g), self.part_mut(dw, g));
-                    if self.is_depthwise() {
-                        depthwise::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
-                    } else if self.is_turned() {
-                        turned_gradient::leave(&group, l, x, dz, scratch, dw);
-                    } else {
-                        weight_gradient::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
+                    match way {
+                        GradientWay::Depthwise => {
+                            depthwise::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
+                        }
+                        GradientWay::Winograd => winograd::leave(&group, l, x, dz, scratch, dw),
+                        GradientWay::Turned => turned_gradient::leave(&group, l, x, dz, scratch, dw),
+                        GradientWay::Plain => {
+                            weight_gradient::weight_gradient(&group, l, group.pad_input(x, scratch), dz, dw);
+                        }
                     }
                 }
                 for (dz, db) in seen.dy.chunks_exact(plane(self.output)).zip(db) {
@@ -320,7 +337,7 @@ impl LaneOperation for Placed {
                     match way {
                         Way::Depthwise => depthwise::input_gradient(&group, l, w, dz, dx),
                         Way::Pointwise => pointwise::pointwise(l, plane(self.output), [w, &[]], dz, dx, scratch),
-                        Way::Winograd => Winograd::input_gradient(&group).convolve(l, [w, &[]], dz, dx, scratch),
+                        Way::Winograd => winograd::Convolve::input_gradient(&group).run(l, [w, &[]], dz, dx, scratch),
                         Way::Gathered => input_gradient::input_gradient(&group, l, w, dz, dx),
                     }
                 }
@@ -467,7 +484,16 @@ impl Placed {
         }
     }
 
-    /// Whether the gradient by w is [`turned_gradient`]'s, which lies in memory like that of one group.
+    fn gradient_way(&self) -> GradientWay {
+        match self.way() {
+            Way::Depthwise => GradientWay::Depthwise,
+            Way::Winograd if self.is_turned() => GradientWay::Winograd,
+            _ if self.is_turned() => GradientWay::Turned,
+            _ => GradientWay::Plain,
+        }
+    }
+
+    /// Whether the gradient by w has output channels in its lanes, which lies in memory like that of one group.
     fn is_turned(&self) -> bool {
         let group = self.one_group();
         turned_gradient::is_faster(&group) && (self.groups == 1 || group.out_channels.is_multiple_of(LANES))
@@ -484,10 +510,14 @@ impl Placed {
         let of_passes = match self.way() {
             Way::Depthwise => self.padded_len(),
             Way::Pointwise => pointwise::scratch_len(&group),
-            Way::Winograd => winograd::scratch_len(&group),
+            Way::Winograd => winograd::Convolve::scratch_len(&group),
             Way::Gathered => 0,
         };
-        let of_gradient = if self.is_turned() { turned_gradient::scratch_len(&group) } else { self.padded_len() };
+        let of_gradient = match self.gradient_way() {
+            GradientWay::Winograd => winograd::gradient_scratch_len(&group),
+            GradientWay::Turned => turned_gradient::scratch_len(&group),
+            GradientWay::Depthwise | GradientWay::Plain => self.padded_len(),
+        };
         of_passes.max(of_gradient)
     }
 
@@ -553,97 +583,6 @@ fn sum_all<L: Lanes>(l: L, plane: &[Lane<L::Real>]) -> L::Real {
 }
 
 #[cfg(test)]
-mod examples {
-    use super::Placed;
-
-    fn conv(
-        [in_channels, out_channels]: [usize; 2],
-        input: [usize; 2],
-        kernel_size: [usize; 2],
-        strides: [usize; 2],
-        padding: [usize; 2],
-    ) -> Placed {
-        let output = std::array::from_fn(|i| (input[i] + 2 * padding[i] - kernel_size[i]) / strides[i] + 1);
-        Placed {
-            in_channels,
-            out_channels,
-            groups: 1,
-            use_bias: true,
-            input,
-            output,
-            kernel_size,
-            strides,
-            padding,
-            padding_after: padding,
-        }
-    }
-
-    /// Edges: one channel, a kernel as large as the input, 1x1, strides within, at and beyond the kernel, inputs left over,
-    /// padding below, at and beyond the kernel, sides that differ, channels that leave remainders of register tiles; a kernel of
-    /// more taps than are looked through at once, a gradient that is turned, in one turn and in several; patches of Winograd's in one
-    /// turn and in several, beside the image and beyond it.
-    fn of_one_group() -> Vec<Placed> {
-        vec![
-            conv([1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
-            conv([1, 6], [9, 9], [5, 5], [1, 1], [0, 0]),
-            conv([6, 5], [7, 7], [5, 5], [1, 1], [0, 0]),
-            conv([2, 3], [5, 5], [5, 5], [1, 1], [0, 0]),
-            conv([3, 4], [6, 5], [1, 1], [1, 1], [0, 0]),
-            conv([2, 4], [8, 9], [3, 3], [2, 2], [1, 1]),
-            conv([2, 3], [10, 11], [3, 3], [3, 3], [0, 0]),
-            conv([2, 2], [11, 11], [2, 2], [4, 4], [0, 0]),
-            conv([1, 2], [9, 8], [2, 3], [5, 4], [1, 0]),
-            conv([3, 8], [6, 6], [3, 3], [1, 1], [2, 2]),
-            conv([1, 2], [3, 4], [2, 2], [1, 1], [3, 4]),
-            conv([2, 3], [4, 4], [7, 7], [1, 1], [3, 3]),
-            conv([7, 9], [5, 6], [3, 2], [1, 2], [1, 0]),
-            conv([2, 2], [3, 3], [5, 4], [3, 2], [4, 3]),
-            conv([1, 1], [4, 4], [1, 1], [3, 3], [2, 2]),
-            conv([1, 2], [7, 9], [9, 10], [1, 1], [2, 3]),
-            conv([8, 12], [3, 3], [2, 3], [1, 1], [1, 0]),
-            conv([9, 16], [5, 4], [2, 1], [2, 3], [1, 2]),
-            conv([8, 12], [9, 16], [2, 1], [1, 1], [1, 0]),
-            conv([8, 40], [2, 3], [1, 1], [1, 1], [0, 0]),
-            conv([8, 9], [7, 9], [3, 3], [1, 1], [1, 1]),
-            conv([9, 8], [6, 5], [3, 3], [1, 1], [0, 0]),
-            conv([8, 8], [5, 6], [3, 3], [1, 1], [0, 2]),
-        ]
-    }
-
-    /// Groups: of one channel, in and out, at every stride and with rows that leave remainders of register tiles; of several.
-    fn of_groups() -> impl Iterator<Item = Placed> {
-        [
-            (3, conv([3, 3], [5, 19], [3, 3], [1, 1], [1, 1])),
-            (2, conv([2, 4], [6, 7], [3, 3], [2, 2], [1, 1])),
-            (2, conv([2, 2], [9, 11], [5, 4], [3, 1], [2, 0])),
-            (4, conv([4, 4], [7, 7], [1, 1], [1, 3], [0, 1])),
-            (2, conv([2, 6], [4, 4], [4, 4], [1, 1], [3, 3])),
-            (2, conv([2, 2], [2, 3], [1, 2], [4, 4], [2, 5])),
-            (2, conv([4, 6], [5, 6], [3, 3], [1, 1], [1, 1])),
-            (3, conv([6, 3], [6, 5], [2, 3], [2, 1], [0, 2])),
-            (2, conv([16, 32], [2, 3], [1, 2], [1, 1], [0, 1])),
-            (2, conv([16, 18], [5, 4], [3, 3], [1, 1], [1, 1])),
-        ]
-        .into_iter()
-        .map(|(groups, conv)| Placed { groups, ..conv })
-    }
-
-    /// All of them; some again without a bias; and some with more zeros at the end than at the beginning.
-    pub fn table() -> Vec<Placed> {
-        let mut table = of_one_group();
-        table.extend(of_groups());
-        let without: Vec<_> = table.iter().step_by(3).map(|conv| Placed { use_bias: false, ..*conv }).collect();
-        let uneven = table.iter().step_by(2).filter(|conv| conv.strides == [1, 1]).map(|conv| Placed {
-            padding_after: conv.padding.map(|before| before + 1),
-            output: conv.output.map(|windows| windows + 1),
-            ..*conv
-        });
-        let uneven: Vec<_> = uneven.collect();
-        table.into_iter().chain(without).chain(uneven).collect()
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::examples::table;
     use super::{Conv2d, Describe, Padding, Way};
@@ -664,7 +603,9 @@ mod tests {
         for way in [Way::Depthwise, Way::Pointwise, Way::Winograd, Way::Gathered] {
             assert!(table().iter().any(|conv| conv.way() == way), "{way:?}");
         }
-        assert!(table().iter().any(|conv| conv.way() == Way::Winograd && conv.groups > 1));
+        let winograd = || table().into_iter().filter(|conv| conv.way() == Way::Winograd);
+        assert!(winograd().any(|conv| conv.groups > 1 && conv.is_turned()));
+        assert!(winograd().any(|conv| !conv.is_turned()));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! A register tile has one tap of the kernel, so that all of its sums meet the same pixels, and none of them padding.
 
 use super::Placed;
-use crate::simd::{LANES, Lane, Lanes, Largest, Real, RegisterTile, cover, cut};
+use crate::simd::{LANES, Lane, Lanes, Largest, Real, RegisterTile, cover, cut, cut_evenly};
 use std::ops::Range;
 
 /// Whether it takes less time than [`super::weight_gradient`]: where input channels fill register tiles, and output channels most of
@@ -25,22 +25,32 @@ pub(super) fn sums_len(conv: &Placed) -> usize {
     conv.out_channels.next_multiple_of(LANES).saturating_mul(conv.taps())
 }
 
-/// Lanes of dz that are turned at once, about: 128 KiB, which with as much of x is in the cache of a core.
-const TURNED: usize = 2048;
+/// Outputs of a channel that are turned at once, at most: 12 KiB of a block of sixteen channels, which stay in the nearest cache with the
+/// pixels that pass by, where register tiles have a block or two.
+const AT_ONCE: usize = 12;
 
-/// Rows of dz that are turned at once.
-fn rows_at_once(conv: &Placed) -> usize {
-    (TURNED / row_len(conv).max(1)).clamp(1, conv.output[0])
+/// A rectangle of outputs.
+struct Outputs {
+    rows: Range<usize>,
+    columns: Range<usize>,
 }
 
-/// Lanes of a turned row of dz.
-fn row_len(conv: &Placed) -> usize {
-    conv.out_channels.next_multiple_of(LANES).saturating_mul(conv.output[1])
+impl Outputs {
+    fn len(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
+}
+
+/// Rows and columns of the largest rectangle that is turned at once.
+fn most_at_once(conv: &Placed) -> [usize; 2] {
+    let [rows, columns] = conv.output;
+    [(AT_ONCE / columns).clamp(1, rows), columns.min(AT_ONCE)]
 }
 
 /// Lanes of scratch memory.
 pub(super) fn scratch_len(conv: &Placed) -> usize {
-    rows_at_once(conv).saturating_mul(row_len(conv))
+    let [rows, columns] = most_at_once(conv);
+    conv.out_channels.next_multiple_of(LANES).saturating_mul(rows * columns)
 }
 
 /// Adds a tile's gradient to the chunk's sums.
@@ -56,28 +66,17 @@ pub(super) fn leave<L: Lanes>(
     let blocks = conv.out_channels.div_ceil(LANES);
     // A single block makes few sums, each of which waits for its last addition.
     let largest = Largest { wide: if blocks == 1 { [8, 1] } else { [6, 4] }, narrow: [6, 1] };
-    let mut rows = 0..0;
-    while rows.end < conv.output[0] {
-        rows = rows.end..(rows.end + rows_at_once(conv)).min(conv.output[0]);
-        let turned = &mut scratch[..rows.len() * row_len(conv)];
-        turn(conv, l, dz, rows.clone(), turned);
-        // The blocks of a tile stay in the nearest cache, for all taps and input channels to pass by.
-        for (block, count) in cut(0..blocks, largest.on(l)[1]) {
-            for ky in 0..conv.kernel_size[0] {
-                for kx in 0..conv.kernel_size[1] {
-                    let (met_rows, columns) = (met(conv, 0, ky), met(conv, 1, kx));
-                    let met_rows = met_rows.start.max(rows.start)..met_rows.end.min(rows.end);
-                    let mut kernel = Tap {
-                        conv,
-                        l,
-                        x,
-                        turned,
-                        turned_from: rows.start,
-                        into: sums,
-                        tap: [ky, kx],
-                        rows: met_rows,
-                        columns,
-                    };
+    let [most_rows, most_columns] = most_at_once(conv);
+    for (row, height) in cut_evenly(0..conv.output[0], most_rows) {
+        for (column, width) in cut_evenly(0..conv.output[1], most_columns) {
+            let outputs = Outputs { rows: row..row + height, columns: column..column + width };
+            let turned = &mut scratch[..blocks * LANES * outputs.len()];
+            turn(conv, l, dz, &outputs, turned);
+            // The blocks of a tile stay in the nearest cache, for all taps and input channels to pass by.
+            for (block, count) in cut(0..blocks, largest.on(l)[1]) {
+                for tap in 0..conv.kernel_size[0] * conv.kernel_size[1] {
+                    let tap = [tap / conv.kernel_size[1], tap % conv.kernel_size[1]];
+                    let mut kernel = Tap { conv, l, x, turned, outputs: &outputs, into: sums, tap };
                     cover(0..conv.in_channels, block..block + count, largest, &mut kernel);
                 }
             }
@@ -85,30 +84,31 @@ pub(super) fn leave<L: Lanes>(
     }
 }
 
-/// Rows of dz: `[OC][OH][OW]` lanes of images, to `[OC / 16][rows][OW][image]` lanes of channels, the last filled up with
+/// Outputs of dz: `[OC][OH][OW]` lanes of images, to `[OC / 16][rows][columns][image]` lanes of channels, the last filled up with
 /// zeros.
 #[inline(always)]
-fn turn<L: Lanes>(conv: &Placed, l: L, dz: &[Lane<L::Real>], rows: Range<usize>, turned: &mut [Lane<L::Real>]) {
+fn turn<L: Lanes>(conv: &Placed, l: L, dz: &[Lane<L::Real>], outputs: &Outputs, turned: &mut [Lane<L::Real>]) {
     let (plane, zero) = (conv.output[0] * conv.output[1], Lane::zero());
-    let pixels = rows.start * conv.output[1]..rows.end * conv.output[1];
-    let blocks = turned.as_chunks_mut::<LANES>().0.chunks_exact_mut(pixels.len());
+    let blocks = turned.as_chunks_mut::<LANES>().0.chunks_exact_mut(outputs.len());
     for (channels, block) in dz.chunks(LANES * plane).zip(blocks) {
-        for (p, columns) in pixels.clone().zip(block) {
-            let mut from = [&zero; LANES];
-            for (from, channel) in from.iter_mut().zip(channels.chunks_exact(plane)) {
-                *from = &channel[p];
+        for (row, block) in outputs.rows.clone().zip(block.chunks_exact_mut(outputs.columns.len())) {
+            for (column, columns) in outputs.columns.clone().zip(block) {
+                let mut from = [&zero; LANES];
+                for (from, channel) in from.iter_mut().zip(channels.chunks_exact(plane)) {
+                    *from = &channel[row * conv.output[1] + column];
+                }
+                l.turn(from, columns);
             }
-            l.turn(from, columns);
         }
     }
 }
 
-/// The outputs, along one side, whose window has pixels of the image at `tap`.
-fn met(conv: &Placed, side: usize, tap: usize) -> Range<usize> {
+/// Those of some outputs, along one side, whose window has pixels of the image at `tap`.
+fn met(conv: &Placed, side: usize, tap: usize, outputs: &Range<usize>) -> Range<usize> {
     let (stride, padding) = (conv.strides[side], conv.padding[side]);
     let start = padding.saturating_sub(tap).div_ceil(stride);
     let end = (padding + conv.input[side]).saturating_sub(tap).div_ceil(stride);
-    start..end.min(conv.output[side])
+    start.max(outputs.start)..end.min(outputs.end)
 }
 
 /// The weights of one tap: input channels by blocks of sixteen output channels.
@@ -117,14 +117,11 @@ struct Tap<'a, L: Lanes> {
     l: L,
     x: &'a [Lane<L::Real>],
     turned: &'a [Lane<L::Real>],
+    /// Those in `turned`.
+    outputs: &'a Outputs,
     into: &'a mut [L::Real],
-    /// The row of outputs that `turned` begins with.
-    turned_from: usize,
     /// Row and column of the kernel.
     tap: [usize; 2],
-    /// Outputs that meet the image.
-    rows: Range<usize>,
-    columns: Range<usize>,
 }
 
 impl<L: Lanes> RegisterTile for Tap<'_, L> {
@@ -132,9 +129,8 @@ impl<L: Lanes> RegisterTile for Tap<'_, L> {
 
     #[inline(always)]
     fn tile<const C: usize, const B: usize>(&mut self, c: usize, b: usize) {
-        let Self { conv, l, x, turned, .. } = *self;
+        let Self { conv, l, x, turned, outputs, .. } = *self;
         let [height, width] = conv.input;
-        let out_width = conv.output[1];
         let block_len = turned.len() / conv.out_channels.div_ceil(LANES);
         let mut planes = [x; C];
         for i in 0..C {
@@ -145,24 +141,26 @@ impl<L: Lanes> RegisterTile for Tap<'_, L> {
             blocks[j] = &turned[(b + j) * block_len..][..block_len];
         }
         let mut sums = [[l.splat(L::Real::ZERO); B]; C];
-        for oy in self.rows.clone() {
+        let (rows, columns) = (&outputs.rows, &outputs.columns);
+        let met_columns = met(conv, 1, self.tap[1], columns);
+        for oy in met(conv, 0, self.tap[0], rows) {
             let row = (oy * conv.strides[0] + self.tap[0] - conv.padding[0]) * width;
-            for ox in self.columns.clone() {
+            for ox in met_columns.clone() {
                 let pixel = row + ox * conv.strides[1] + self.tap[1] - conv.padding[1];
                 let mut pixels = [&x[0].0; C];
                 for i in 0..C {
                     pixels[i] = &planes[i][pixel].0;
                 }
-                let output = ((oy - self.turned_from) * out_width + ox) * LANES;
-                let mut outputs = [turned; B];
+                let place = ((oy - rows.start) * columns.len() + ox - columns.start) * LANES;
+                let mut gradients = [turned; B];
                 for j in 0..B {
-                    outputs[j] = &blocks[j][output..][..LANES];
+                    gradients[j] = &blocks[j][place..][..LANES];
                 }
-                let mut outputs = outputs.map(|block| block.iter());
+                let mut gradients = gradients.map(|block| block.iter());
                 for image in 0..LANES {
                     let mut d = [l.splat(L::Real::ZERO); B];
                     for j in 0..B {
-                        d[j] = l.load(outputs[j].next().expect("a lane for each image"));
+                        d[j] = l.load(gradients[j].next().expect("a lane for each image"));
                     }
                     for i in 0..C {
                         let pixel = l.splat(pixels[i][image]);
