@@ -10,7 +10,7 @@
 //!
 //! A register tile has one tap of the kernel, so that all of its sums meet the same pixels, and none of them padding.
 
-use super::Placed;
+use super::{Placed, plane};
 use crate::simd::{LANES, Lane, Lanes, Largest, Real, RegisterTile, cover, cut, cut_evenly};
 use std::ops::Range;
 
@@ -88,19 +88,32 @@ pub(super) fn leave<L: Lanes>(
 /// zeros.
 #[inline(always)]
 fn turn<L: Lanes>(conv: &Placed, l: L, dz: &[Lane<L::Real>], outputs: &Outputs, turned: &mut [Lane<L::Real>]) {
-    let (plane, zero) = (conv.output[0] * conv.output[1], Lane::zero());
+    let plane = plane(conv.output);
     let blocks = turned.as_chunks_mut::<LANES>().0.chunks_exact_mut(outputs.len());
     for (channels, block) in dz.chunks(LANES * plane).zip(blocks) {
         for (row, block) in outputs.rows.clone().zip(block.chunks_exact_mut(outputs.columns.len())) {
             for (column, columns) in outputs.columns.clone().zip(block) {
-                let mut from = [&zero; LANES];
-                for (from, channel) in from.iter_mut().zip(channels.chunks_exact(plane)) {
-                    *from = &channel[row * conv.output[1] + column];
-                }
-                l.turn(from, columns);
+                turn_pixel(l, channels, plane, row * conv.output[1] + column, columns);
             }
         }
     }
+}
+
+/// A pixel of up to sixteen planes, from lanes of images to one lane for each image; channels that are not there are zeros.
+#[inline(always)]
+pub(super) fn turn_pixel<L: Lanes>(
+    l: L,
+    planes: &[Lane<L::Real>],
+    plane: usize,
+    pixel: usize,
+    images: &mut [Lane<L::Real>; LANES],
+) {
+    let zero = Lane::zero();
+    let mut from = [&zero; LANES];
+    for (from, plane) in from.iter_mut().zip(planes.chunks_exact(plane)) {
+        *from = &plane[pixel];
+    }
+    l.turn(from, images);
 }
 
 /// Those of some outputs, along one side, whose window has pixels of the image at `tap`.

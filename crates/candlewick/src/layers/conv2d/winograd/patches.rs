@@ -1,6 +1,7 @@
 //! How a plane is divided into patches: those of neighbouring outputs overlap by two pixels, and reach into the padding.
 
 use super::super::arranged::LARGEST;
+use super::super::turned_gradient::turn_pixel;
 use super::super::{Placed, plane};
 use super::transforms::{Apart, Half, OUTPUTS, PLACES, SIDE, Together, Values, along_both};
 use crate::simd::{LANES, Lane, Lanes, Real};
@@ -158,7 +159,7 @@ impl Patches {
             for (i, row) in turned.iter_mut().enumerate() {
                 for (j, images) in row.iter_mut().enumerate() {
                     if i < rows && j < columns {
-                        turn(l, dy, plane(self.output), (oy + i) * width + ox + j, images);
+                        turn_pixel(l, dy, plane(self.output), (oy + i) * width + ox + j, images);
                     } else {
                         images.fill(Lane::zero());
                     }
@@ -178,17 +179,6 @@ impl Patches {
             }
         }
     }
-}
-
-/// A pixel of up to sixteen planes, from lanes of images to one lane for each image; channels that are not there are zeros.
-#[inline(always)]
-fn turn<L: Lanes>(l: L, planes: &[Lane<L::Real>], plane: usize, pixel: usize, images: &mut [Lane<L::Real>; LANES]) {
-    let zero = Lane::zero();
-    let mut from = [&zero; LANES];
-    for (from, plane) in from.iter_mut().zip(planes.chunks_exact(plane)) {
-        *from = &plane[pixel];
-    }
-    l.turn(from, images);
 }
 
 /// Lanes of all places, with so many in each.
