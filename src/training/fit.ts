@@ -1,17 +1,30 @@
 import { performance } from 'node:perf_hooks'
-import { callAddonAsync, type Engine, type MetricsReport } from '../addon.js'
+import { callAddonAsync, type Engine, type Sums } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
 import { inOrder } from '../data/order.js'
+import { CandlewickError } from '../errors.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
-import { type EpochSeeds, epochSeeds, expectSeed, shuffler } from '../random.js'
-import { abortable, progressInterval } from './abortable.js'
+import { type Draws, type DrawsState, draws, drawsFrom, expectSeed } from '../random.js'
+import { progressInterval } from './abortable.js'
 import checkAugment, { type Augmentation } from './augmentations.js'
+import {
+  type CheckpointClock,
+  type CheckpointEvery,
+  checkCheckpoint,
+  checkpointClock,
+  markOf,
+  type RunMark,
+  resumeRun,
+  writeRun,
+} from './checkpoint.js'
 import { evaluateWith } from './evaluate.js'
 import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
 import schedules from './schedules.js'
-import { countSteps, stepsOf } from './steps.js'
+import { setSteps, stepsOf } from './steps.js'
+import { accuracyOf, meanLoss, noSums } from './sums.js'
+import { trainEpoch } from './train-epoch.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -47,6 +60,12 @@ export interface EpochProgress {
   /** Training images done, and in all. */
   images: number
   total: number
+  /** Mean loss of the images that are done. */
+  loss: number
+  /** That of the next step. */
+  learningRate: number
+  /** Over the epoch, as far as it was trained since this `fit` began. */
+  imagesPerSecond: number
 }
 
 export interface FitOptions {
@@ -69,6 +88,18 @@ export interface FitOptions {
   seed?: number
   /** Stops the training within a batch, on a GPU within 32; the loop then throws the signal's reason. */
   signal?: AbortSignal
+  /**
+   * A file to go on from, should the training end early: all of its state, written whole or not at all, at the times that
+   * `checkpointEvery` says, and where `signal` ends it.
+   */
+  checkpoint?: string
+  /** How often the checkpoint is written: `{ seconds: 30 }`, `{ steps: 100 }` or `{ epochs: 1 }`, the default. */
+  checkpointEvery?: CheckpointEvery
+  /**
+   * A checkpoint to go on from, of a `fit` with the same network, data and options: the training ends with the bits of one that
+   * was never interrupted. Epochs that are done are not yielded again. The network's own parameters and seed are replaced.
+   */
+  resume?: string
   /** Called about ten times a second; what it throws, or what its promise is rejected with, ends the training. */
   onProgress?: (progress: EpochProgress) => void
 }
@@ -89,76 +120,149 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
   return epochsOf(expectNetwork(net), expectImages('train', train), checkFit(options))
 }
 
-async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
-  const { epochs, batchSize, optimizer, loss, test, shuffle, augment, seed, signal, onProgress } = settings
-  const release = net.occupy()
+async function* epochsOf(net: Sequential, train: Dataset, settings: FitSettings) {
+  const { epochs, test, loss, signal } = settings
+  let release = net.occupy()
+  const clock = checkpointClock(settings.checkpoint, settings.batchSize)
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
-    const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
-    const nextSeed = seed === undefined ? net.epochSeeds : epochSeeds(seed)
-    const stepsOfEpoch = Math.ceil(train.length / batchSize)
-    const total = stepsOf(engine, optimizer.id) + epochs * stepsOfEpoch
-    let told = performance.now()
-    for (let epoch = 1; epoch <= epochs; epoch++) {
-      const order = await nextOrder(train.length, train.start)
-      const report = (images: number): unknown => {
-        told = performance.now()
-        return onProgress?.({ epoch, images, total: train.length })
-      }
-      const { settings, id, learningRate } = optimizer
-      const where = { made: stepsOf(engine, id), count: stepsOfEpoch, total }
-      const { rates, last } = schedules.ratesOf(learningRate, where)
-      const augmenting = augment && augmentEpoch(augment, nextSeed)
-      const start = performance.now()
-      const trained = await abortable(signal, report, (progress) => {
-        const told = { settings, id, ...rates }
-        const training = engine.train(train.native, order, batchSize, loss.settings, told, progress, augmenting)
-        return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
-      })
-      const trainSeconds = secondsSince(start)
-      // An epoch of a few milliseconds ends before its timer strikes.
-      if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
-      const { correct, answers } = trained
-      const scored = answers > 0 && { trainAcc: correct / answers }
-      const figures = { epoch, loss: trained.loss, ...scored, learningRate: last }
-      if (!test) {
-        yield { ...figures, trainSeconds }
-        continue
-      }
-      const evalStart = performance.now()
-      const { loss: testLoss, accuracy } = await evaluateWith(net, test, loss, signal)
-      const tested = { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }) }
-      yield { ...figures, ...tested, trainSeconds, evalSeconds: secondsSince(evalStart) }
+    const run = await begin(net, engine, train, settings)
+    while (run.epoch <= epochs) {
+      const figures = await trainNext(run, clock)
+      const tested = test ? await testAfter(run, clock, test) : {}
+      const epoch: Epoch = { ...figures, ...tested }
+      run.history.push(epoch)
+      run.epoch++
+      Object.assign(run, { sums: noSums, seconds: 0, drawn: run.draws.state() })
+      if (clock.isDueAfter(epoch.epoch)) await save(run, clock)
+      // Between two epochs the network is free, for parameters to be loaded or a step by hand.
+      release()
+      release = () => {}
+      yield epoch
+      release = net.occupy()
     }
   } finally {
+    clock.stop()
     release()
   }
 }
 
-/** What the engine is told of the augmentation of the next epoch, as JSON. */
-function augmentEpoch(augmentations: readonly Augmentation[], nextSeed: EpochSeeds): string {
-  return JSON.stringify({ augmentations, ...nextSeed() })
+/** A training underway. */
+interface Run {
+  readonly net: Sequential
+  readonly engine: Engine
+  readonly train: Dataset
+  readonly settings: FitSettings
+  readonly draws: Draws
+  /** The steps at the end of the last epoch. */
+  readonly totalSteps: number
+  readonly history: Epoch[]
+  /** None where no checkpoint is asked for. */
+  readonly mark: RunMark | undefined
+  /** The epoch that trains, or is the next to. */
+  epoch: number
+  /** Of what is done of it. */
+  sums: Sums
+  /** That it has taken so far. */
+  seconds: number
+  /** By what it, and all that follow, are drawn. */
+  drawn: DrawsState
 }
 
-/** A training whose steps are counted, also where it ends early. */
-async function counted(
-  training: Promise<MetricsReport>,
-  engine: Engine,
-  id: number,
-  steps: () => number,
-): Promise<MetricsReport> {
-  try {
-    return await training
-  } finally {
-    countSteps(engine, id, steps())
+async function begin(net: Sequential, engine: Engine, train: Dataset, settings: FitSettings): Promise<Run> {
+  const { epochs, batchSize, shuffle, seed, checkpoint } = settings
+  const { id, kind } = checkOptimizer(settings.optimizer)
+  const isKept = checkpoint.path !== undefined || checkpoint.resume !== undefined
+  const mark = isKept ? await markOf(train, { batchSize, shuffle, optimizer: kind }) : undefined
+  const run = { net, engine, train, settings, mark }
+  if (checkpoint.resume === undefined || mark === undefined) {
+    const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(train.length / batchSize)
+    const drawing = seed === undefined ? net.draws : draws(seed)
+    const place = { history: [], epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state() }
+    return { ...run, ...place, totalSteps, draws: drawing }
   }
+  const resumed = await resumeRun(checkpoint.resume, net.describeForFile(), mark)
+  await callAddonAsync(() => engine.restoreRun(resumed.saved, id))
+  setSteps(engine, id, resumed.steps)
+  const drawing = drawsFrom(resumed.draws)
+  net.goOnFrom(resumed.seed, seed === undefined ? drawing : net.draws)
+  const { epoch, sums, seconds, totalSteps, history } = resumed
+  const place = { history: [...history], epoch, sums, seconds, drawn: resumed.draws }
+  return { ...run, ...place, totalSteps, draws: drawing }
 }
 
-function secondsSince(start: number): number {
-  return (performance.now() - start) / 1000
+/** Trains what is left of the next epoch. */
+async function trainNext(run: Run, clock: CheckpointClock): Promise<Epoch> {
+  const { engine, train, settings, draws, epoch, sums: from } = run
+  const { batchSize, shuffle, augment, loss, signal, onProgress } = settings
+  const order = shuffle ? await draws.nextOrder(train.length, train.start) : inOrder(train.length, train.start)
+  const augmenting = augment && JSON.stringify({ augmentations: augment, ...draws.nextSeed() })
+  const stepsOfEpoch = Math.ceil(train.length / batchSize)
+  const { settings: optimizer, id, learningRate } = checkOptimizer(settings.optimizer)
+  const made = stepsOf(engine, id) - Math.ceil(from.count / batchSize)
+  const { rates, last } = schedules.ratesOf(learningRate, { made, count: stepsOfEpoch, total: run.totalSteps })
+  const [start, before] = [performance.now(), run.seconds]
+  const seconds = () => before + (performance.now() - start) / 1000
+  let told = performance.now()
+  const tell = ({ images, loss }: { images: number; loss: number }): unknown => {
+    told = performance.now()
+    const imagesPerSecond = (1000 * (images - from.count)) / (told - start)
+    const rate = rates.learningRates?.[Math.min(Math.floor(images / batchSize), stepsOfEpoch - 1)] ?? last
+    return onProgress?.({ epoch, images, total: train.length, loss, learningRate: rate, imagesPerSecond })
+  }
+  const plan = { engine, images: train.native, order, batchSize, loss: loss.settings, rates, augment: augmenting }
+  const sums = await trainEpoch({ ...plan, optimizer: { settings: optimizer, id } }, from, {
+    signal,
+    report: tell,
+    until: clock.until,
+    begin: clock.begin,
+    between: async (sums) => {
+      Object.assign(run, { sums, seconds: seconds() })
+      if (signal?.aborted || clock.isDue(sums.count)) await save(run, clock)
+    },
+  }).catch((error) => {
+    throw inEpoch(epoch, error)
+  })
+  signal?.throwIfAborted()
+  // An epoch of a few milliseconds ends before its timer strikes.
+  if (performance.now() - told >= progressInterval) await tell({ images: train.length, loss: meanLoss(sums) })
+  const trainAcc = accuracyOf(sums)
+  const scored = trainAcc !== undefined && { trainAcc }
+  return { epoch, loss: meanLoss(sums), ...scored, learningRate: last, trainSeconds: run.seconds }
 }
+
+/** Writes the checkpoint, if there is to be one: where the training is in its epoch, and what that was drawn by. */
+async function save(run: Run, clock: CheckpointClock): Promise<void> {
+  const { net, engine, settings, mark, epoch, sums, seconds, totalSteps, drawn, history } = run
+  const { path } = settings.checkpoint
+  if (path === undefined || mark === undefined) return
+  const steps = stepsOf(engine, checkOptimizer(settings.optimizer).id)
+  const place = { epoch, sums, seconds, steps, totalSteps, draws: drawn, seed: net.seed, history }
+  await writeRun(path, engine, net.describeForFile(), mark, place)
+  clock.written()
+}
+
+async function testAfter(run: Run, clock: CheckpointClock, test: Dataset) {
+  const { loss, signal } = run.settings
+  const start = performance.now()
+  const { loss: testLoss, accuracy } = await evaluateWith(run.net, test, loss, signal, true).catch(async (error) => {
+    if (signal?.aborted) await save(run, clock)
+    throw error
+  })
+  const evalSeconds = (performance.now() - start) / 1000
+  return { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }), evalSeconds }
+}
+
+/** A training that diverged says in which epoch. */
+function inEpoch(epoch: number, error: unknown): unknown {
+  if (!(error instanceof CandlewickError) || error.code !== 'DIVERGED') return error
+  const message = error.message.charAt(0).toLowerCase() + error.message.slice(1)
+  return new CandlewickError('DIVERGED', `The training diverged in epoch ${epoch}: ${message}`, { cause: error })
+}
+
+type FitSettings = ReturnType<typeof checkFit>
 
 function checkFit(options: FitOptions) {
   const given = expectOptions<FitOptions>('fit', options, {
@@ -171,21 +275,27 @@ function checkFit(options: FitOptions) {
     augment: true,
     seed: true,
     signal: true,
+    checkpoint: true,
+    checkpointEvery: true,
+    resume: true,
     onProgress: true,
   })
+  checkOptimizer(given.optimizer)
   const { test, shuffle, seed, onProgress } = given
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw unexpected('onProgress', 'a function', onProgress)
   return {
     epochs: expectInteger('epochs', given.epochs, 1),
     batchSize: expectInteger('batchSize', given.batchSize, 1),
-    optimizer: checkOptimizer(given.optimizer),
+    // As it is: a learning rate that is set during the training is that of the next epoch.
+    optimizer: given.optimizer as Optimizer,
     loss: lossForEngine(given.loss),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
     augment: checkAugment(given.augment),
     seed: seed === undefined ? undefined : expectSeed(seed),
     signal: expectSignal(given.signal),
+    checkpoint: checkCheckpoint(given),
     onProgress: onProgress as FitOptions['onProgress'],
   }
 }
