@@ -99,7 +99,8 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
     }
   } catch (error) {
     bar?.stop()
-    if (signal.aborted && checkpoint !== undefined && existsSync(checkpoint)) console.error(`Go on with --resume ${checkpoint}.`)
+    if (signal.aborted && checkpoint !== undefined && existsSync(checkpoint))
+      console.error(`Go on with --resume ${checkpoint}.`)
     throw isDivergence(error) ? withAdvice(error, options) : error
   } finally {
     bar?.stop()

@@ -57,7 +57,12 @@ export class Sequential {
    */
   static async load(path: string, options: LoadNetworkOptions = {}): Promise<Sequential> {
     const file = expectPath('path', path)
-    const where = expectOptions<LoadNetworkOptions>('load', options, { device: true, engine: true, threads: true, seed: true })
+    const where = expectOptions<LoadNetworkOptions>('load', options, {
+      device: true,
+      engine: true,
+      threads: true,
+      seed: true,
+    })
     const { layers, inputShape } = JSON.parse(await callAddonAsync(() => readNetwork(file)))
     const net = new Sequential(layers)
     const given = Object.fromEntries(Object.entries(where).filter(([, value]) => value !== undefined))

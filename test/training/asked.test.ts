@@ -27,7 +27,11 @@ test.before(async () => {
 })
 
 async function network(): Promise<Sequential> {
-  const net = new Sequential([conv2d({ channels: 16, kernelSize: 5 }), maxPool2d({ poolSize: 2 }), dense({ units: 10 })])
+  const net = new Sequential([
+    conv2d({ channels: 16, kernelSize: 5 }),
+    maxPool2d({ poolSize: 2 }),
+    dense({ units: 10 }),
+  ])
   await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
   return net
 }
@@ -157,7 +161,9 @@ test('progress tells the loss so far, the rate and the pace', async (t) => {
   const { value } = await run.next()
   t.true(told.length > 0)
   const last = told.at(-1) as EpochProgress
-  t.true(told.every(({ loss, learningRate, imagesPerSecond }) => loss > 0 && learningRate === 0.05 && imagesPerSecond > 0))
+  t.true(
+    told.every(({ loss, learningRate, imagesPerSecond }) => loss > 0 && learningRate === 0.05 && imagesPerSecond > 0),
+  )
   t.true(last.images > 0)
   t.true(Math.abs(last.loss - (value as Epoch).loss) < 1)
   await run.return()
@@ -166,6 +172,7 @@ test('progress tells the loss so far, the rate and the pace', async (t) => {
 test('a training that diverges says where', async (t) => {
   const net = await network()
   const run = fit(net, train, { epochs: 3, batchSize, optimizer: sgd({ learningRate: 1e30 }) })
-  const message = /^The training diverged in epoch 1: the loss of step \d+ is (NaN|infinite), at a learning rate of 1e\+?30: .*clipNorm\.$/
+  const message =
+    /^The training diverged in epoch 1: the loss of step \d+ is (NaN|infinite), at a learning rate of 1e\+?30: .*clipNorm\.$/
   await t.throwsAsync(() => run.next(), { code: 'DIVERGED', message })
 })

@@ -31,7 +31,7 @@ const [images, side] = [1100, 12]
 export function squares() {
   const data = Uint8Array.from({ length: images * side * side }, (_, i) => {
     const [image, row, column] = [Math.floor(i / side ** 2), Math.floor(i / side) % side, i % side]
-    const [top, left] = [(image % 4 >> 1) * 6, (image % 2) * 6]
+    const [top, left] = [((image % 4) >> 1) * 6, (image % 2) * 6]
     const isInside = row >= top && row < top + 6 && column >= left && column < left + 6
     return ((i * 2654435761) % 127) + (isInside ? 100 : 0)
   })

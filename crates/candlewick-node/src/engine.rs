@@ -1,12 +1,12 @@
 //! A network that runs: every method puts a job in line and returns a promise.
 
 use crate::answers::{Answers, Parameters};
+use crate::checkpoint::SavedRun;
 use crate::dataset::Dataset;
 use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line, Long};
-use crate::checkpoint::SavedRun;
 use candlewick::augmentations::Augment;
 use candlewick::checkpoint::{Loaded, Selection};
 use candlewick::engine::Training;
@@ -261,13 +261,7 @@ impl Engine {
         let dataset = dataset.shared()?;
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
             let mut metrics = Metrics::from(sums);
-            engine.evaluate_on(
-                &dataset,
-                start as usize..end as usize,
-                &read_loss(&loss)?,
-                progress,
-                &mut metrics,
-            )?;
+            engine.evaluate_on(&dataset, start as usize..end as usize, &read_loss(&loss)?, progress, &mut metrics)?;
             Ok(metrics)
         };
         self.0.submit_long(env, progress.0.clone(), job, Sums::from)
@@ -335,12 +329,7 @@ impl Engine {
 
     /// Writes all parameters to a safetensors file, all or nothing, with the network, which goes as JSON.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn save_parameters<'env>(
-        &self,
-        env: &'env Env,
-        path: String,
-        network: String,
-    ) -> napi::Result<Object<'env>> {
+    pub fn save_parameters<'env>(&self, env: &'env Env, path: String, network: String) -> napi::Result<Object<'env>> {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             checkpoint::save(&engine.parameters()?, Some(&checkpoint::text_of(&network)?), Path::new(&path))
         };

@@ -2,6 +2,7 @@
 
 mod made_up;
 
+use candle_core::{DType, Device};
 use candlewick::Code;
 use candlewick::activations::Activation;
 use candlewick::augmentations::{Augment, Augmentation, RandomFlip, RandomShift};
@@ -17,7 +18,6 @@ use candlewick::losses::Loss;
 use candlewick::metrics::Metrics;
 use candlewick::network::Network;
 use candlewick::optimizers::{Adam, Averaging, Ema, Method, Optimizer, Rate, Sgd};
-use candle_core::{DType, Device};
 
 const IMAGES: usize = 83;
 
@@ -56,7 +56,8 @@ fn optimizers() -> [Optimizer; 2] {
     let averaging = Some(Averaging::Ema(Ema { decay: 0.9 }));
     let adam = Method::Adam(Adam { learning_rate: 0.01, beta1: 0.8, beta2: 0.9, epsilon: 1e-4, weight_decay: 0.01 });
     let sgd = Method::Sgd(Sgd { momentum: 0.9, nesterov: true, ..Sgd::PLAIN });
-    let rate = |place: usize| Rate { learning_rate: 0.001 * (place % 7) as f32, momentum: Some(0.8 + 0.004 * place as f64) };
+    let rate =
+        |place: usize| Rate { learning_rate: 0.001 * (place % 7) as f32, momentum: Some(0.8 + 0.004 * place as f64) };
     let rates: Vec<_> = (0..IMAGES.div_ceil(2)).map(rate).collect();
     [
         Optimizer { averaging, rates: rates.clone(), ..Optimizer::new(adam) },
@@ -161,7 +162,9 @@ fn images_are_augmented_batch_by_batch_as_all_at_once() {
             engine.train_on(training, &Progress::default(), &mut metrics).unwrap();
         });
         assert_eq!(outcome(&*engine, metrics), expected, "{name}");
-        let plain = with_training(&sgd, None, |training| engine.train_on(training, &Progress::default(), &mut Metrics::default()));
+        let plain = with_training(&sgd, None, |training| {
+            engine.train_on(training, &Progress::default(), &mut Metrics::default())
+        });
         plain.unwrap();
     }
 }

@@ -57,7 +57,8 @@ impl Run {
             None => Err(invalid(format!("tensor {name} is missing"))),
         };
         let planes = (0..self.kept.planes).map(|i| flat(&format!("{PLANE}{i}"))).collect::<Result<_>>()?;
-        let (parameters, average) = if self.kept.is_averaged { (flat(PARAMETERS)?, Some(shown)) } else { (shown, None) };
+        let (parameters, average) =
+            if self.kept.is_averaged { (flat(PARAMETERS)?, Some(shown)) } else { (shown, None) };
         let Kept { kind, steps, batches, seed, .. } = self.kept.clone();
         Ok(Snapshot { parameters, average, planes, kind, steps, batches, seed })
     }

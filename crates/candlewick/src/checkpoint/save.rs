@@ -261,8 +261,9 @@ mod tests {
         let path = folder.path().join("net");
         save(&parameters(), None, &path).unwrap();
         std::thread::scope(|scope| {
-            let savers: Vec<_> =
-                (0..2).map(|_| scope.spawn(|| (0..50).for_each(|_| save(&parameters(), None, &path).unwrap()))).collect();
+            let savers: Vec<_> = (0..2)
+                .map(|_| scope.spawn(|| (0..50).for_each(|_| save(&parameters(), None, &path).unwrap())))
+                .collect();
             while savers.iter().any(|saver| !saver.is_finished()) {
                 assert_eq!(load(&network(), &path, false).map_err(|e| e.message), Ok(VALUES.to_vec()));
             }

@@ -96,7 +96,8 @@ impl Dataset {
     /// `InvalidArgument` for images that are not there.
     pub fn checksum(&self, range: Range<usize>) -> Result<u32> {
         if range.start > range.end || range.end > self.count {
-            let message = format!("images {} to {} are not all there; there are {}", range.start, range.end, self.count);
+            let message =
+                format!("images {} to {} are not all there; there are {}", range.start, range.end, self.count);
             return Err(Error::new(Code::InvalidArgument, message));
         }
         let mut sum = crc32fast::Hasher::new();

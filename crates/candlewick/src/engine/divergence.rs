@@ -40,7 +40,7 @@ impl Divergence {
         let (loss, rate) = (if loss.is_nan() { "NaN" } else { "infinite" }, rate.learning_rate);
         let found = found.map_or(String::new(), |found| format!(": {found}"));
         let message = format!(
-            "the loss of step {step} is {loss}, at a learning rate of {rate}{found}; a learning rate that is too high is the most \
+            "the loss of step {step} is {loss}, at a learning rate of {rate:?}{found}; a learning rate that is too high is the most \
              likely cause: try a lower one, or the optimizer's clipNorm"
         );
         Error::new(Code::Diverged, message)

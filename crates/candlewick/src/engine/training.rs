@@ -78,7 +78,8 @@ impl Snapshot {
     /// # Errors
     /// `CheckpointInvalid`.
     pub(super) fn check(&self, network: &Network) -> Result<Option<&'static str>> {
-        let kind = self.kind.as_deref().map(|name| Optimizer::kind_of_name(name).ok_or_else(|| unknown(name))).transpose()?;
+        let kind =
+            self.kind.as_deref().map(|name| Optimizer::kind_of_name(name).ok_or_else(|| unknown(name))).transpose()?;
         if self.planes.len() > MOST_STATE {
             return Err(unknown(&format!("one of {} numbers a parameter", self.planes.len())));
         }
@@ -87,7 +88,9 @@ impl Snapshot {
         match lengths.find(|len| *len != expected) {
             None => Ok(kind),
             Some(len) => {
-                let message = format!("it holds {len} numbers where the network has {expected} parameters; was it saved from another network?");
+                let message = format!(
+                    "it holds {len} numbers where the network has {expected} parameters; was it saved from another network?"
+                );
                 Err(Error::new(Code::CheckpointInvalid, message))
             }
         }

@@ -296,7 +296,9 @@ impl Engine for CandleEngine {
         let objective = check_step(&self.network, images, targets, loss, optimizer)?;
         self.require_room_to_step(objective.len(), optimizer)?;
         let threads = self.lease()?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, &objective, optimizer, (0, Unless::Never))))?
+        with_images(images, |images| {
+            threads.install(|| self.step_on(&images, &objective, optimizer, (0, Unless::Never)))
+        })?
     }
 
     fn train_on(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()> {
