@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { callAddonAsync, type Engine, type MetricsReport } from '../addon.js'
+import { callAddonAsync, type Engine, type MetricsReport, type Progress } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
 import { inOrder } from '../data/order.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
@@ -7,11 +7,14 @@ import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { type EpochSeeds, epochSeeds, expectSeed, shuffler } from '../random.js'
 import { abortable, progressInterval } from './abortable.js'
 import checkAugment, { type Augmentation } from './augmentations.js'
+import checkCallbacks, { type CallbackOptions } from './callbacks.js'
 import { evaluateWith } from './evaluate.js'
 import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
+import { attend } from './run.js'
 import schedules from './schedules.js'
 import { countSteps, stepsOf } from './steps.js'
+import { stepwise, type Trained } from './stepwise.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -49,7 +52,7 @@ export interface EpochProgress {
   total: number
 }
 
-export interface FitOptions {
+export interface FitOptions extends CallbackOptions {
   epochs: number
   /** Images of a step; the last step of an epoch may have fewer. */
   batchSize: number
@@ -90,50 +93,67 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
 }
 
 async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
-  const { epochs, batchSize, optimizer, loss, test, shuffle, augment, seed, signal, onProgress } = settings
+  const { epochs, batchSize, optimizer, loss, test, shuffle, augment, seed, signal, onProgress, callbacks } = settings
+  const stepsOfEpoch = Math.ceil(train.length / batchSize)
   const release = net.occupy()
+  const attended = attend(callbacks, { net, epochs, stepsPerEpoch: stepsOfEpoch })
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
     const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
     const nextSeed = seed === undefined ? net.epochSeeds : epochSeeds(seed)
-    const stepsOfEpoch = Math.ceil(train.length / batchSize)
     const total = stepsOf(engine, optimizer.id) + epochs * stepsOfEpoch
     let told = performance.now()
-    for (let epoch = 1; epoch <= epochs; epoch++) {
+    await attended.begin()
+    for (let epoch = 1; epoch <= epochs && !attended.isStopped; epoch++) {
       const order = await nextOrder(train.length, train.start)
       const report = (images: number): unknown => {
         told = performance.now()
         return onProgress?.({ epoch, images, total: train.length })
       }
       const { settings, id, learningRate } = optimizer
-      const where = { made: stepsOf(engine, id), count: stepsOfEpoch, total }
-      const { rates, last } = schedules.ratesOf(learningRate, where)
       const augmenting = augment && augmentEpoch(augment, nextSeed)
+      const trainOn = async (part: Uint32Array, done: number): Promise<Trained> => {
+        const count = Math.ceil(part.length / batchSize)
+        const schedule = schedules.ratesOf(learningRate, { made: stepsOf(engine, id), count, total })
+        const { rates, last } = attended.scaled(schedule, count)
+        const work = (progress: Progress) => {
+          const told = { settings, id, ...rates }
+          const training = engine.train(train.native, part, batchSize, loss.settings, told, progress, augmenting)
+          return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
+        }
+        return { ...(await abortable(signal, (images) => report(done + images), work)), learningRate: last }
+      }
+      const afterStep = async ({ loss, learningRate }: Trained, images: number): Promise<boolean> => {
+        const step = (epoch - 1) * stepsOfEpoch + Math.ceil(images / batchSize)
+        await attended.step({ epoch, step, images, total: train.length, loss, learningRate })
+        if (performance.now() - told >= progressInterval && images < train.length) await report(images)
+        return attended.isStopped
+      }
       const start = performance.now()
-      const trained = await abortable(signal, report, (progress) => {
-        const told = { settings, id, ...rates }
-        const training = engine.train(train.native, order, batchSize, loss.settings, told, progress, augmenting)
-        return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
-      })
+      const trained = await (attended.byStep ? stepwise(order, batchSize, trainOn, afterStep) : trainOn(order, 0))
       const trainSeconds = secondsSince(start)
       // An epoch of a few milliseconds ends before its timer strikes.
-      if (performance.now() - told >= progressInterval && !signal?.aborted) await report(train.length)
+      if (performance.now() - told >= progressInterval && !signal?.aborted) await report(trained.count)
       const { correct, answers } = trained
       const scored = answers > 0 && { trainAcc: correct / answers }
-      const figures = { epoch, loss: trained.loss, ...scored, learningRate: last }
+      const figures = { epoch, loss: trained.loss, ...scored, learningRate: trained.learningRate }
       if (!test) {
-        yield { ...figures, trainSeconds }
+        yield await attended.epoch({ ...figures, trainSeconds })
         continue
       }
       const evalStart = performance.now()
       const { loss: testLoss, accuracy } = await evaluateWith(net, test, loss, signal)
       const tested = { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }) }
-      yield { ...figures, ...tested, trainSeconds, evalSeconds: secondsSince(evalStart) }
+      yield await attended.epoch({ ...figures, ...tested, trainSeconds, evalSeconds: secondsSince(evalStart) })
     }
+  } catch (error) {
+    attended.fail()
+    throw error
   } finally {
     release()
+    await attended.end()
   }
 }
 
@@ -172,6 +192,10 @@ function checkFit(options: FitOptions) {
     seed: true,
     signal: true,
     onProgress: true,
+    callbacks: true,
+    onStep: true,
+    onEpoch: true,
+    onEnd: true,
   })
   const { test, shuffle, seed, onProgress } = given
   if (onProgress !== undefined && typeof onProgress !== 'function')
@@ -187,5 +211,6 @@ function checkFit(options: FitOptions) {
     seed: seed === undefined ? undefined : expectSeed(seed),
     signal: expectSignal(given.signal),
     onProgress: onProgress as FitOptions['onProgress'],
+    callbacks: checkCallbacks(given),
   }
 }
