@@ -37,6 +37,11 @@ export { saveBest } from './training/callbacks/save-best.js'
 export { tensorBoard } from './training/callbacks/tensor-board.js'
 export type { Callback, CallbackOptions, Run, StepFigures } from './training/callbacks.js'
 export { type Evaluation, evaluate, type ScoredEvaluation } from './training/evaluate.js'
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateRange,
+} from './training/find-learning-rate.js'
 export { type Epoch, type EpochProgress, type FitOptions, fit, type ScoredEpoch } from './training/fit.js'
 export {
   type Loss,
