@@ -90,8 +90,7 @@ export default function checkCallbacks(given: Unchecked<CallbackOptions>): reado
     if (Array.isArray(callbacks)) return Array.from(callbacks, (one, i) => checkCallback(`callbacks[${i}]`, one))
     throw unexpected('callbacks', 'an array of callbacks, such as [earlyStopping()],', callbacks)
   })
-  const plain = methodsOf({ onStep, onEpoch, onEnd }, (key) => key)
-  return Object.keys(plain).length > 0 ? [...listed, plain] : listed
+  return [...listed, methodsOf({ onStep, onEpoch, onEnd }, (key) => key)]
 }
 
 function checkCallback(name: string, callback: unknown): Callback {
