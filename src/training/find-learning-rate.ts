@@ -1,5 +1,5 @@
 import { type Dataset, expectImages } from '../data/dataset.js'
-import { CandlewickError } from '../errors.js'
+import { CandlewickError, codeOf } from '../errors.js'
 import { type Checks, expectAbove0, expectInteger, expectSettings, unexpected } from '../expect.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { expectSeed } from '../random.js'
@@ -95,6 +95,8 @@ export async function findLearningRate(
   }
   try {
     for await (const _ of fit(net, images, settings));
+  } catch (error) {
+    if (codeOf(error) !== 'DIVERGED') throw error // that is where the range ends
   } finally {
     await putBack(net, before)
   }

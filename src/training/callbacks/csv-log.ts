@@ -26,18 +26,14 @@ export function csvLog(path: string, options: LogOptions = {}): Callback {
     async onEpoch(epoch) {
       const figures = new Map(figuresOf(epoch))
       const names = [...figures.keys()]
-      const line = (columns: readonly string[]) => columns.map((name) => figures.get(name) ?? '').join(',')
-      if (!columns) {
-        columns = names
-        isFirst = false
-        return log.add(`${names.join(',')}\n${line(names)}`)
-      }
+      const head = columns ? '' : `${names.join(',')}\n`
+      columns ??= names
       const known = new Set(columns)
       // Later epochs may lack a figure, as one that is not taken each time.
       const fits = isFirst ? names.join() === columns.join() : names.every((name) => known.has(name))
       if (!fits) throw unlike(file, columns, names)
       isFirst = false
-      await log.add(line(columns))
+      await log.add(head + columns.map((name) => figures.get(name)).join(','))
     },
     state: () => ({}),
     restore(state) {

@@ -23,16 +23,17 @@ export function readParameters(value: unknown): Record<string, Parameter> {
 function readParameter(name: string, value: unknown): Parameter {
   const { shape, data } = expectSettings<Parameter>(name, value, {
     shape: (value) => expectIntegers(`${name}.shape`, 'a shape', value, Object(value).length, 1),
-    data: (value) => readValues(expectString(`${name}.data`, value)),
+    data: (value) => readValues(`${name}.data`, value),
   })
   const length = shape.reduce((product, size) => product * size, 1)
   if (data.length !== length) throw unexpected(`${name}.data`, `${length} values`, data)
   return { shape, data }
 }
 
-function readValues(text: string): Float32Array {
-  const bytes = leastByteFirst(Buffer.from(text, 'base64'))
-  return new Float32Array(Uint8Array.from(bytes.subarray(0, bytes.length - (bytes.length % 4))).buffer)
+/** None where they are no whole numbers of four bytes. */
+function readValues(name: string, value: unknown): Float32Array {
+  const bytes = Buffer.from(expectString(name, value), 'base64')
+  return bytes.length % 4 === 0 ? new Float32Array(Uint8Array.from(leastByteFirst(bytes)).buffer) : new Float32Array(0)
 }
 
 function leastByteFirst(bytes: Buffer): Buffer {

@@ -129,6 +129,8 @@ test('a later epoch may lack a figure, but have no new one', async (t) => {
   const path = join(await temporaryFolder(t), 'log.csv')
   await told(csvLog(path), [{ testLoss: 1 }, {}, { testLoss: 2 }])
   t.is(await readFile(path, 'utf8'), `${names.trimEnd()},testLoss\n1,1,0.1,0.5,1\n2,1,0.1,0.5,\n3,1,0.1,0.5,2\n`)
+  await told(csvLog(path, { append: true }), [{ testLoss: 3 }, {}])
+  t.true((await readFile(path, 'utf8')).endsWith('3,1,0.1,0.5,2\n1,1,0.1,0.5,3\n2,1,0.1,0.5,\n'))
   await t.throwsAsync(told(csvLog(path), [{}, { testLoss: 1 }]), {
     message: /columns .*, but the epoch has .*testLoss/,
   })
