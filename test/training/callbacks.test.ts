@@ -30,12 +30,12 @@ function diary(name: string, entries: string[]): Callback {
 
 test('callbacks are told in their order, then plain options, each awaited, before the epoch is yielded', async (t) => {
   const entries: string[] = []
-  const options = {
+  const options: FitOptions = {
     epochs: 2,
     batchSize: 50,
     optimizer: sgd({ learningRate: 0.1 }),
-    callbacks: [diary('a', entries), ({ epoch }: { epoch: number }) => void entries.push(`b ${epoch}`)],
-    onEpoch: ({ epoch }: { epoch: number }) => void entries.push(`c ${epoch}`),
+    callbacks: [diary('a', entries), ({ epoch }) => void entries.push(`b ${epoch}`)],
+    onEpoch: ({ epoch }) => void entries.push(`c ${epoch}`),
     onEnd: () => void entries.push('c end'),
   }
   for await (const { epoch } of fit(await linear(), await stripes(100), options)) entries.push(`loop ${epoch}`)
