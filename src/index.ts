@@ -22,10 +22,27 @@ export type { Parameter } from './network/parameters.js'
 export type { Prediction } from './network/prediction.js'
 export { type LoadNetworkOptions, Sequential } from './network/sequential.js'
 export type { InitializeOptions } from './network/settings.js'
+export type { SummaryOptions } from './network/summary.js'
 export * from './training/augmentations.js'
 export * from './training/averaging.js'
+export { csvLog } from './training/callbacks/csv-log.js'
+export { type EarlyStopping, type EarlyStoppingOptions, earlyStopping } from './training/callbacks/early-stopping.js'
+export type { Figure } from './training/callbacks/figures.js'
+export { type History, history } from './training/callbacks/history.js'
+export { jsonLines } from './training/callbacks/json-lines.js'
+export type { LogOptions } from './training/callbacks/log-file.js'
+export type { MonitorOptions } from './training/callbacks/monitor.js'
+export { type ReduceOnPlateauOptions, reduceOnPlateau } from './training/callbacks/reduce-on-plateau.js'
+export { saveBest } from './training/callbacks/save-best.js'
+export { tensorBoard } from './training/callbacks/tensor-board.js'
+export type { Callback, CallbackOptions, Run, StepFigures } from './training/callbacks.js'
 export type { CheckpointEvery } from './training/checkpoint.js'
 export { type Evaluation, evaluate, type ScoredEvaluation } from './training/evaluate.js'
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateRange,
+} from './training/find-learning-rate.js'
 export { type Epoch, type EpochProgress, type FitOptions, fit, type ScoredEpoch } from './training/fit.js'
 export {
   type Loss,

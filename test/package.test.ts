@@ -59,7 +59,7 @@ test.serial('the package works where it is installed, as a library and as a comm
   t.is(execFileSync(process.execPath, ['--input-type=module', '--eval', program], options), '7\n')
   const { bin } = JSON.parse(await readFile('package.json', 'utf8'))
   const command = join('node_modules', 'candlewick', bin.candlewick)
-  t.regex(execFileSync(process.execPath, [command, 'summary'], options), /^total +44426$/m)
+  t.regex(execFileSync(process.execPath, [command, 'summary'], options), /^total +44426 +0 +281640$/m)
 })
 
 test.serial('what was compiled of a source that is gone does not stay', async (t) => {

@@ -1,6 +1,6 @@
+import { jsonLine } from '../json.js'
 import { devices } from '../network/devices.js'
 import { command } from './command.js'
-import { jsonLine } from './json.js'
 import { engine, json } from './shared-options.js'
 
 export const devicesCommand = command({

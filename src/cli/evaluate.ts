@@ -1,7 +1,7 @@
 import { fashionMnist } from '../data/fashion-mnist.js'
+import { jsonLine } from '../json.js'
 import { evaluate } from '../training/evaluate.js'
 import { command } from './command.js'
-import { jsonLine } from './json.js'
 import { UsageError } from './options.js'
 import { checkReadable, loadPreset } from './parameters-file.js'
 import { presets } from './presets.js'

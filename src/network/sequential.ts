@@ -15,6 +15,7 @@ import { checkSelection, type LoadedParameters, type LoadOptions, load } from '.
 import { checkParameters, copyParameters, type Parameter, setParameters } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
 import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
+import { type SummaryOptions, summary } from './summary.js'
 
 /** Where a network that is loaded runs. */
 export type LoadNetworkOptions = Pick<InitializeOptions, 'device' | 'engine' | 'threads' | 'seed'>
@@ -117,6 +118,17 @@ export class Sequential {
     return describe(this.#layers, checkInputShape(inputShape))
   }
 
+  /**
+   * The layers as a table, as Keras prints it: output shapes, parameters, multiply-adds (of convolutions and dense layers, for one
+   * image), the layers of residual blocks below them, and the totals. The memory of a step is that of float32s: parameters and their
+   * gradients, and for each image itself, all layers' outputs and their gradients. What an optimiser keeps comes to it; the CPU engine
+   * takes sixteen images at a time, and holds less. Without `inputShape`, the network has to know the shape of its images.
+   */
+  summary(inputShape?: readonly number[], options: SummaryOptions = {}): string {
+    expectNetwork(this)
+    return summary(this.#layers, this.shapeOfImages(inputShape), options)
+  }
+
   /** Where the network runs. */
   get device(): Device {
     return expectNetwork(this).#requireSettings().device
@@ -212,6 +224,17 @@ export class Sequential {
   /** {@link Sequential.dispose} */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
+  }
+
+  /**
+   * The shape of an image: as given, or as the network knows it.
+   * @internal
+   */
+  shapeOfImages(inputShape?: unknown): readonly number[] {
+    if (inputShape !== undefined) return checkInputShape(inputShape)
+    if (this.#inputShape) return this.#inputShape
+    const message = 'The network does not know the shape of its images yet; pass one, as in net.summary([1, 28, 28]).'
+    throw new CandlewickError('NOT_INITIALIZED', message)
   }
 
   /**

@@ -6,7 +6,6 @@ import type { Dataset } from '../data/dataset.js'
 import { CandlewickError } from '../errors.js'
 import { expectAbove0, expectInteger, expectOptions, expectPath, unexpected } from '../expect.js'
 import type { DrawsState } from '../random.js'
-import type { Epoch } from './fit.js'
 
 /** How often a checkpoint is written: after so many seconds, steps, or epochs. One of them. */
 export interface CheckpointEvery {
@@ -48,7 +47,8 @@ export interface RunPlace {
   readonly draws: DrawsState
   /** The network's. */
   readonly seed: number
-  readonly history: readonly Epoch[]
+  /** What callbacks remember, and the figures so far: plain JSON. */
+  readonly callbacks: unknown
 }
 
 interface RunFile extends RunMark, RunPlace {
@@ -78,15 +78,7 @@ export async function writeRun(
   place: RunPlace,
 ): Promise<void> {
   const file: RunFile = { version: 1, ...mark, ...place }
-  const run = JSON.stringify(file, (_, value) => (isOddNumber(value) ? String(value) : value))
-  await callAddonAsync(() => engine.saveRun(path, network, run))
-}
-
-/** JSON has none of these; as strings they come back. */
-const oddNumbers = ['NaN', 'Infinity', '-Infinity']
-
-function isOddNumber(value: unknown): boolean {
-  return typeof value === 'number' && !Number.isFinite(value)
+  await callAddonAsync(() => engine.saveRun(path, network, JSON.stringify(file)))
 }
 
 /** Reads a checkpoint that goes on with a training of this network and this mark. */
@@ -98,7 +90,7 @@ export async function resumeRun(path: string, network: string, mark: RunMark): P
     return new CandlewickError('CHECKPOINT_INVALID', message)
   }
   if (saved.network !== network) throw refuse('the network', short(saved.network), short(network))
-  const file: RunFile = JSON.parse(saved.run, (_, value) => (oddNumbers.includes(value) ? Number(value) : value))
+  const file: RunFile = JSON.parse(saved.run)
   if (file.version !== 1) {
     const message = `The checkpoint ${path} is of another version of candlewick (form ${file.version}, not 1); resume with that.`
     throw new CandlewickError('CHECKPOINT_INVALID', message)

@@ -8,6 +8,7 @@ import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { type Draws, type DrawsState, draws, drawsFrom, expectSeed } from '../random.js'
 import { progressInterval } from './abortable.js'
 import checkAugment, { type Augmentation } from './augmentations.js'
+import checkCallbacks, { type CallbackOptions } from './callbacks.js'
 import {
   type CheckpointClock,
   type CheckpointEvery,
@@ -21,9 +22,10 @@ import {
 import { evaluateWith } from './evaluate.js'
 import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
+import { type Attended, attend } from './run.js'
 import schedules from './schedules.js'
 import { setSteps, stepsOf } from './steps.js'
-import { accuracyOf, meanLoss, noSums } from './sums.js'
+import { accuracyOf, meanLoss, noSums, sumsBetween } from './sums.js'
 import { trainEpoch } from './train-epoch.js'
 
 /** One epoch's figures. */
@@ -68,7 +70,7 @@ export interface EpochProgress {
   imagesPerSecond: number
 }
 
-export interface FitOptions {
+export interface FitOptions extends CallbackOptions {
   epochs: number
   /** Images of a step; the last step of an epoch may have fewer. */
   batchSize: number
@@ -121,44 +123,50 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
 }
 
 async function* epochsOf(net: Sequential, train: Dataset, settings: FitSettings) {
-  const { epochs, test, loss, signal } = settings
+  const { epochs, batchSize, test, loss, signal, callbacks } = settings
   let release = net.occupy()
-  const clock = checkpointClock(settings.checkpoint, settings.batchSize)
+  const attended = attend(callbacks, { net, epochs, stepsPerEpoch: Math.ceil(train.length / batchSize) })
+  const clock = checkpointClock(settings.checkpoint, batchSize)
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
-    const run = await begin(net, engine, train, settings)
-    while (run.epoch <= epochs) {
-      const figures = await trainNext(run, clock)
-      const tested = test ? await testAfter(run, clock, test) : {}
-      const epoch: Epoch = { ...figures, ...tested }
-      run.history.push(epoch)
-      run.epoch++
-      Object.assign(run, { sums: noSums, seconds: 0, drawn: run.draws.state() })
-      if (clock.isDueAfter(epoch.epoch)) await save(run, clock)
+    const training = await begin(net, engine, train, settings, attended)
+    await attended.begin()
+    while (training.epoch <= epochs && !attended.isStopped) {
+      const figures = await trainNext(training, clock)
+      const tested = test ? await testAfter(training, clock, test) : {}
+      const epoch = await attended.epoch<Epoch>({ ...figures, ...tested })
+      training.epoch++
+      Object.assign(training, { sums: noSums, seconds: 0, drawn: training.draws.state() })
+      if (clock.isDueAfter(epoch.epoch)) await save(training, clock)
       // Between two epochs the network is free, for parameters to be loaded or a step by hand.
       release()
       release = () => {}
       yield epoch
       release = net.occupy()
     }
+  } catch (error) {
+    attended.fail()
+    throw error
   } finally {
     clock.stop()
     release()
+    await attended.end()
   }
 }
 
 /** A training underway. */
-interface Run {
+interface Training {
   readonly net: Sequential
   readonly engine: Engine
   readonly train: Dataset
   readonly settings: FitSettings
+  /** Its callbacks. */
+  readonly attended: Attended
   readonly draws: Draws
   /** The steps at the end of the last epoch. */
   readonly totalSteps: number
-  readonly history: Epoch[]
   /** None where no checkpoint is asked for. */
   readonly mark: RunMark | undefined
   /** The epoch that trains, or is the next to. */
@@ -171,86 +179,119 @@ interface Run {
   drawn: DrawsState
 }
 
-async function begin(net: Sequential, engine: Engine, train: Dataset, settings: FitSettings): Promise<Run> {
+async function begin(
+  net: Sequential,
+  engine: Engine,
+  train: Dataset,
+  settings: FitSettings,
+  attended: Attended,
+): Promise<Training> {
   const { epochs, batchSize, shuffle, seed, checkpoint } = settings
   const { id, kind } = checkOptimizer(settings.optimizer)
   const isKept = checkpoint.path !== undefined || checkpoint.resume !== undefined
   const mark = isKept ? await markOf(train, { batchSize, shuffle, optimizer: kind }) : undefined
-  const run = { net, engine, train, settings, mark }
+  const training = { net, engine, train, settings, attended, mark }
   if (checkpoint.resume === undefined || mark === undefined) {
     const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(train.length / batchSize)
     const drawing = seed === undefined ? net.draws : draws(seed)
-    const place = { history: [], epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state() }
-    return { ...run, ...place, totalSteps, draws: drawing }
+    return { ...training, epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state(), totalSteps, draws: drawing }
   }
   const resumed = await resumeRun(checkpoint.resume, net.describeForFile(), mark)
+  attended.restore(resumed.callbacks)
   await callAddonAsync(() => engine.restoreRun(resumed.saved, id))
   setSteps(engine, id, resumed.steps)
   const drawing = drawsFrom(resumed.draws)
   net.goOnFrom(resumed.seed, seed === undefined ? drawing : net.draws)
-  const { epoch, sums, seconds, totalSteps, history } = resumed
-  const place = { history: [...history], epoch, sums, seconds, drawn: resumed.draws }
-  return { ...run, ...place, totalSteps, draws: drawing }
+  const { epoch, sums, seconds, totalSteps } = resumed
+  return { ...training, epoch, sums, seconds, drawn: resumed.draws, totalSteps, draws: drawing }
 }
 
-/** Trains what is left of the next epoch. */
-async function trainNext(run: Run, clock: CheckpointClock): Promise<Epoch> {
-  const { engine, train, settings, draws, epoch, sums: from } = run
-  const { batchSize, shuffle, augment, loss, signal, onProgress } = settings
+/** Trains what is left of the next epoch, or as much of it as callbacks want. */
+async function trainNext(training: Training, clock: CheckpointClock): Promise<Epoch> {
+  const { train, settings, attended, draws, epoch, sums: from } = training
+  const { batchSize, shuffle, augment, loss, signal } = settings
   const order = shuffle ? await draws.nextOrder(train.length, train.start) : inOrder(train.length, train.start)
   const augmenting = augment && JSON.stringify({ augmentations: augment, ...draws.nextSeed() })
   const stepsOfEpoch = Math.ceil(train.length / batchSize)
   const { settings: optimizer, id, learningRate } = checkOptimizer(settings.optimizer)
-  const made = stepsOf(engine, id) - Math.ceil(from.count / batchSize)
-  const { rates, last } = schedules.ratesOf(learningRate, { made, count: stepsOfEpoch, total: run.totalSteps })
-  const [start, before] = [performance.now(), run.seconds]
-  const seconds = () => before + (performance.now() - start) / 1000
-  let told = performance.now()
-  const tell = ({ images, loss }: { images: number; loss: number }): unknown => {
-    told = performance.now()
-    const imagesPerSecond = (1000 * (images - from.count)) / (told - start)
-    const rate = rates.learningRates?.[Math.min(Math.floor(images / batchSize), stepsOfEpoch - 1)] ?? last
-    return onProgress?.({ epoch, images, total: train.length, loss, learningRate: rate, imagesPerSecond })
+  const made = stepsOf(training.engine, id) - Math.ceil(from.count / batchSize)
+  const schedule = schedules.ratesOf(learningRate, { made, count: stepsOfEpoch, total: training.totalSteps })
+  const rates = () => attended.scaled(schedule, stepsOfEpoch)
+  const rateAfter = (images: number) => {
+    const step = Math.min(Math.max(Math.ceil(images / batchSize), 1), stepsOfEpoch)
+    return rates().rates.learningRates?.[step - 1] ?? rates().last
   }
-  const plan = { engine, images: train.native, order, batchSize, loss: loss.settings, rates, augment: augmenting }
-  const sums = await trainEpoch({ ...plan, optimizer: { settings: optimizer, id } }, from, {
+  const [start, before] = [performance.now(), training.seconds]
+  const progress = progressOf(training, rateAfter)
+  const seconds = () => before + (performance.now() - start) / 1000
+  const plan = { engine: training.engine, images: train.native, order, batchSize, loss: loss.settings }
+  const sums = await trainEpoch({ ...plan, rates, augment: augmenting, optimizer: { settings: optimizer, id } }, from, {
     signal,
-    report: tell,
-    until: clock.until,
+    report: progress.tell,
+    until: (count) => (attended.byStep ? count + batchSize : clock.until(count)),
     begin: clock.begin,
-    between: async (sums) => {
-      Object.assign(run, { sums, seconds: seconds() })
-      if (signal?.aborted || clock.isDue(sums.count)) await save(run, clock)
+    async between(sums, before) {
+      Object.assign(training, { sums, seconds: seconds() })
+      if (attended.byStep) {
+        const step = (epoch - 1) * stepsOfEpoch + Math.ceil(sums.count / batchSize)
+        const of = { epoch, step, images: sums.count, total: train.length }
+        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: rateAfter(sums.count) })
+      }
+      if (signal?.aborted || clock.isDue(sums.count)) await save(training, clock)
+      return attended.isStopped
     },
   }).catch((error) => {
     throw inEpoch(epoch, error)
   })
   signal?.throwIfAborted()
-  // An epoch of a few milliseconds ends before its timer strikes.
-  if (performance.now() - told >= progressInterval) await tell({ images: train.length, loss: meanLoss(sums) })
+  await progress.tellOfEnd(sums)
   const trainAcc = accuracyOf(sums)
   const scored = trainAcc !== undefined && { trainAcc }
-  return { epoch, loss: meanLoss(sums), ...scored, learningRate: last, trainSeconds: run.seconds }
+  return { epoch, loss: meanLoss(sums), ...scored, learningRate: rateAfter(sums.count), trainSeconds: training.seconds }
+}
+
+/** What `onProgress` is told of an epoch that begins now. */
+function progressOf({ train, settings, epoch, sums }: Training, rateAfter: (images: number) => number) {
+  const { onProgress, batchSize } = settings
+  const start = performance.now()
+  let told = start
+  const tell = ({ images, loss }: { images: number; loss: number }): unknown => {
+    told = performance.now()
+    const imagesPerSecond = (1000 * (images - sums.count)) / (told - start)
+    const learningRate = rateAfter(images + batchSize)
+    return onProgress?.({ epoch, images, total: train.length, loss, learningRate, imagesPerSecond })
+  }
+  return {
+    tell,
+    /** An epoch of a few milliseconds ends before its timer strikes. */
+    async tellOfEnd(sums: Sums) {
+      if (performance.now() - told < progressInterval) return
+      await tell({ images: sums.count, loss: meanLoss(sums) })
+    },
+  }
 }
 
 /** Writes the checkpoint, if there is to be one: where the training is in its epoch, and what that was drawn by. */
-async function save(run: Run, clock: CheckpointClock): Promise<void> {
-  const { net, engine, settings, mark, epoch, sums, seconds, totalSteps, drawn, history } = run
+async function save(training: Training, clock: CheckpointClock): Promise<void> {
+  const { net, engine, settings, attended, mark, epoch, sums, seconds, totalSteps, drawn } = training
   const { path } = settings.checkpoint
   if (path === undefined || mark === undefined) return
   const steps = stepsOf(engine, checkOptimizer(settings.optimizer).id)
-  const place = { epoch, sums, seconds, steps, totalSteps, draws: drawn, seed: net.seed, history }
+  const callbacks = attended.state()
+  const place = { epoch, sums, seconds, steps, totalSteps, draws: drawn, seed: net.seed, callbacks }
   await writeRun(path, engine, net.describeForFile(), mark, place)
   clock.written()
 }
 
-async function testAfter(run: Run, clock: CheckpointClock, test: Dataset) {
-  const { loss, signal } = run.settings
+async function testAfter(training: Training, clock: CheckpointClock, test: Dataset) {
+  const { loss, signal } = training.settings
   const start = performance.now()
-  const { loss: testLoss, accuracy } = await evaluateWith(run.net, test, loss, signal, true).catch(async (error) => {
-    if (signal?.aborted) await save(run, clock)
-    throw error
-  })
+  const { loss: testLoss, accuracy } = await evaluateWith(training.net, test, loss, signal, true).catch(
+    async (error) => {
+      if (signal?.aborted) await save(training, clock)
+      throw error
+    },
+  )
   const evalSeconds = (performance.now() - start) / 1000
   return { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }), evalSeconds }
 }
@@ -279,6 +320,10 @@ function checkFit(options: FitOptions) {
     checkpointEvery: true,
     resume: true,
     onProgress: true,
+    callbacks: true,
+    onStep: true,
+    onEpoch: true,
+    onEnd: true,
   })
   checkOptimizer(given.optimizer)
   const { test, shuffle, seed, onProgress } = given
@@ -297,5 +342,6 @@ function checkFit(options: FitOptions) {
     signal: expectSignal(given.signal),
     checkpoint: checkCheckpoint(given),
     onProgress: onProgress as FitOptions['onProgress'],
+    callbacks: checkCallbacks(given),
   }
 }

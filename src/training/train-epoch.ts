@@ -13,8 +13,8 @@ export interface EpochPlan {
   readonly loss: string
   /** Its settings as JSON, and its number. */
   readonly optimizer: { readonly settings: string; readonly id: number }
-  /** Those of all its steps. */
-  readonly rates: Rates
+  /** Those of all its steps, as they are now. */
+  readonly rates: () => { readonly rates: Rates }
   /** As JSON. */
   readonly augment?: string | undefined
 }
@@ -28,8 +28,8 @@ export interface EpochWatch {
   readonly until: (count: number) => number
   /** Told at the beginning how the epoch is paused, as for a checkpoint. */
   readonly begin: (pause: () => void) => void
-  /** Called wherever the epoch pauses, and at its end. */
-  readonly between: (sums: Sums, before: Sums) => unknown
+  /** Called wherever the epoch pauses, and at its end; whether the epoch is to end there. */
+  readonly between: (sums: Sums, before: Sums) => Promise<boolean>
 }
 
 /**
@@ -44,7 +44,7 @@ export function trainEpoch(plan: EpochPlan, from: Sums, watch: EpochWatch): Prom
     while (sums.count < plan.order.length && !signal?.aborted) {
       const before = sums
       sums = await trainUntil(Math.min(until(before.count), plan.order.length), plan, before, progress)
-      await between(sums, before)
+      if (await between(sums, before)) break
       if (!signal?.aborted) progress.pause(false)
     }
     return sums
@@ -55,7 +55,7 @@ export function trainEpoch(plan: EpochPlan, from: Sums, watch: EpochWatch): Prom
 async function trainUntil(end: number, plan: EpochPlan, sums: Sums, progress: Progress): Promise<Sums> {
   const { engine, images, batchSize, loss, augment } = plan
   const { id, settings } = plan.optimizer
-  const optimizer = { settings, id, ...ratesOf(plan.rates, Math.ceil(end / batchSize)) }
+  const optimizer = { settings, id, ...firstOf(plan.rates().rates, Math.ceil(end / batchSize)) }
   const options = { batchSize, loss, optimizer, ...(augment !== undefined && { augment }) }
   const count = (done: number) => countSteps(engine, id, Math.max(0, Math.ceil((done - sums.count) / batchSize)))
   try {
@@ -70,7 +70,7 @@ async function trainUntil(end: number, plan: EpochPlan, sums: Sums, progress: Pr
 }
 
 /** The rates of the first steps. */
-function ratesOf({ learningRates, momenta }: Rates, steps: number): Rates {
+function firstOf({ learningRates, momenta }: Rates, steps: number): Rates {
   return {
     ...(learningRates && { learningRates: learningRates.subarray(0, steps) }),
     ...(momenta && { momenta: momenta.subarray(0, steps) }),

@@ -1,9 +1,9 @@
 /** Arguments that the command refuses, without a process for each. */
 
 import test from 'ava'
-import { jsonLine } from '#dist/cli/json.js'
 import { explain, main } from '#dist/cli/main.js'
 import { usage } from '#dist/cli/usage.js'
+import { jsonLine } from '#dist/json.js'
 
 /** The line that a command line ends in, and its exit code. */
 async function failure(args: string[]): Promise<{ line: string; code: number }> {

@@ -137,9 +137,9 @@ pub struct LoadReport {
     pub left: Vec<String>,
 }
 
-/// A network's parameters and the line for what runs it, with the number of threads that it was given, if it was.
+/// A network's parameters and the line for what runs it.
 #[napi(custom_finalize)]
-pub struct Engine(Line, Option<usize>);
+pub struct Engine(Line);
 
 impl ObjectFinalize for Engine {
     fn finalize(self, env: Env) -> napi::Result<()> {
@@ -180,7 +180,7 @@ pub fn create_engine<'env>(
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
-    Line::start(env, make, move |line| Engine(line, threads))
+    Line::start(env, make, Engine)
 }
 
 #[napi]
