@@ -84,6 +84,10 @@ export function checkLabels(labels: unknown, count: number): Uint32Array {
     const copy = allocate(`the labels of ${count} images`, () => new Uint32Array(count))
     for (let i = 0; i < count; i++) {
       const label = given[i]
+      if (typeof label === 'string') {
+        const expected = 'a number (map names to numbers, as with classes.indexOf(name))'
+        throw unexpected(`labels[${i}]`, expected, label)
+      }
       if (!isLabel(label)) throw unexpected(`labels[${i}]`, 'an integer of at least 0', label)
       copy[i] = label
     }

@@ -1,3 +1,4 @@
+import { CandlewickError } from '../errors.js'
 import {
   type Checks,
   expectAbove0,
@@ -109,6 +110,11 @@ export default function checkActivation(given: unknown): Activation {
   const kind = isName ? given : readOnce<{ kind: string }>('activation', given, { kind: true }).kind
   const check = Object.entries(activations).find(([known]) => known === kind)?.[1]
   if (check && (check === named) === isName) return check(given)
+  if (kind === 'softmax') {
+    const message =
+      'Softmax is part of the loss, which takes logits: leave the activation of the last layer out; predict gives probabilities.'
+    throw new CandlewickError('INVALID_ARGUMENT', message)
+  }
   const known = Object.entries(activations).map(([name, check]) => (check === named ? show(name) : `${name}(...)`))
   throw unexpected('activation', `one of ${known.join(', ')}`, given)
 }

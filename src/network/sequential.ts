@@ -6,6 +6,7 @@ import { CandlewickError, messageOf } from '../errors.js'
 import { expectInstance, expectOptions, expectPath, unexpected } from '../expect.js'
 import { type Draws, draws } from '../random.js'
 import { forgetSteps } from '../training/steps.js'
+import { suspectImages } from '../training/suspicions.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
 import { zeros } from './initializers.js'
@@ -143,7 +144,9 @@ export class Sequential {
   async predict(images: Images): Promise<Prediction> {
     expectNetwork(this)
     const checked = checkImages(images)
-    return predict(await this.engine(checked.shape.slice(1)), checked)
+    const engine = await this.engine(checked.shape.slice(1))
+    suspectImages(engine, checked)
+    return predict(engine, checked)
   }
 
   /** Copies of all parameters by name, `conv0.weight`, `conv0.bias`, ..., in the order of the layers. */

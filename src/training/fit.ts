@@ -26,6 +26,7 @@ import { type Attended, attend } from './run.js'
 import schedules from './schedules.js'
 import { setSteps, stepsOf } from './steps.js'
 import { accuracyOf, meanLoss, noSums, sumsBetween } from './sums.js'
+import { noteBytes, suspectEnd, suspectLoss } from './suspicions.js'
 import { trainEpoch } from './train-epoch.js'
 
 /** One epoch's figures. */
@@ -132,12 +133,18 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: FitSettings)
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
     const training = await begin(net, engine, train, settings, attended)
+    noteBytes(engine)
+    if (loss.kind !== 'meanSquaredError') suspectEnd(net.toJSON())
+    let before = 0
     await attended.begin()
     while (training.epoch <= epochs && !attended.isStopped) {
-      const figures = await trainNext(training, clock)
-      const tested = test ? await testAfter(training, clock, test) : {}
-      const epoch = await attended.epoch<Epoch>({ ...figures, ...tested })
+      const { trainSeconds, ...figures } = await trainNext(training, clock)
+      const { evalSeconds, ...tested } = test ? await testAfter(training, clock, test) : {}
+      const seconds = { trainSeconds, ...(evalSeconds !== undefined && { evalSeconds }) }
+      const epoch = await attended.epoch<Epoch>({ ...figures, ...tested, ...seconds })
       training.epoch++
+      if (loss.kind === 'softmaxCrossEntropy') suspectLoss(outputsOf(net), before, epoch.loss)
+      before = epoch.loss
       Object.assign(training, { sums: noSums, seconds: 0, drawn: training.draws.state() })
       if (clock.isDueAfter(epoch.epoch)) await save(training, clock)
       // Between two epochs the network is free, for parameters to be loaded or a step by hand.
@@ -154,6 +161,11 @@ async function* epochsOf(net: Sequential, train: Dataset, settings: FitSettings)
     release()
     await attended.end()
   }
+}
+
+function outputsOf(net: Sequential): number {
+  const [, ...shape] = net.layers.at(-1)?.outputShape ?? []
+  return shape.reduce((product, size) => product * size, 1)
 }
 
 /** A training underway. */
@@ -177,6 +189,8 @@ interface Training {
   seconds: number
   /** By what it, and all that follow, are drawn. */
   drawn: DrawsState
+  /** When `onProgress` was told the last time. */
+  told: number
 }
 
 async function begin(
@@ -190,7 +204,7 @@ async function begin(
   const { id, kind } = checkOptimizer(settings.optimizer)
   const isKept = checkpoint.path !== undefined || checkpoint.resume !== undefined
   const mark = isKept ? await markOf(train, { batchSize, shuffle, optimizer: kind }) : undefined
-  const training = { net, engine, train, settings, attended, mark }
+  const training = { net, engine, train, settings, attended, mark, told: performance.now() }
   if (checkpoint.resume === undefined || mark === undefined) {
     const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(train.length / batchSize)
     const drawing = seed === undefined ? net.draws : draws(seed)
@@ -223,6 +237,7 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
   }
   const [start, before] = [performance.now(), training.seconds]
   const progress = progressOf(training, rateAfter)
+  let rate = rateAfter(from.count)
   const seconds = () => before + (performance.now() - start) / 1000
   const plan = { engine: training.engine, images: train.native, order, batchSize, loss: loss.settings }
   const sums = await trainEpoch({ ...plan, rates, augment: augmenting, optimizer: { settings: optimizer, id } }, from, {
@@ -232,10 +247,11 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
     begin: clock.begin,
     async between(sums, before) {
       Object.assign(training, { sums, seconds: seconds() })
+      rate = rateAfter(sums.count)
       if (attended.byStep) {
         const step = (epoch - 1) * stepsOfEpoch + Math.ceil(sums.count / batchSize)
         const of = { epoch, step, images: sums.count, total: train.length }
-        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: rateAfter(sums.count) })
+        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: rate })
       }
       if (signal?.aborted || clock.isDue(sums.count)) await save(training, clock)
       return attended.isStopped
@@ -247,17 +263,17 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
   await progress.tellOfEnd(sums)
   const trainAcc = accuracyOf(sums)
   const scored = trainAcc !== undefined && { trainAcc }
-  return { epoch, loss: meanLoss(sums), ...scored, learningRate: rateAfter(sums.count), trainSeconds: training.seconds }
+  return { epoch, loss: meanLoss(sums), ...scored, learningRate: rate, trainSeconds: training.seconds }
 }
 
 /** What `onProgress` is told of an epoch that begins now. */
-function progressOf({ train, settings, epoch, sums }: Training, rateAfter: (images: number) => number) {
+function progressOf(training: Training, rateAfter: (images: number) => number) {
+  const { train, settings, epoch, sums } = training
   const { onProgress, batchSize } = settings
   const start = performance.now()
-  let told = start
   const tell = ({ images, loss }: { images: number; loss: number }): unknown => {
-    told = performance.now()
-    const imagesPerSecond = (1000 * (images - sums.count)) / (told - start)
+    training.told = performance.now()
+    const imagesPerSecond = (1000 * (images - sums.count)) / (training.told - start)
     const learningRate = rateAfter(images + batchSize)
     return onProgress?.({ epoch, images, total: train.length, loss, learningRate, imagesPerSecond })
   }
@@ -265,7 +281,7 @@ function progressOf({ train, settings, epoch, sums }: Training, rateAfter: (imag
     tell,
     /** An epoch of a few milliseconds ends before its timer strikes. */
     async tellOfEnd(sums: Sums) {
-      if (performance.now() - told < progressInterval) return
+      if (performance.now() - training.told < progressInterval) return
       await tell({ images: sums.count, loss: meanLoss(sums) })
     },
   }

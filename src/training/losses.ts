@@ -108,6 +108,7 @@ function kindOf<K extends Kind>(kind: K): Checks<{ readonly kind: K }> {
 
 /** What an engine is told of a loss. */
 export interface LossForEngine {
+  kind: Kind
   /** Its settings, as JSON. */
   settings: string
   takes: Takes
@@ -125,5 +126,5 @@ export default function lossForEngine(loss: unknown): LossForEngine {
     throw unexpected('loss', 'a loss, such as softmaxCrossEntropy(),', loss)
   }
   const { takes, check } = losses[kind as Kind]
-  return { settings: JSON.stringify(check(given)), takes }
+  return { kind: kind as Kind, settings: JSON.stringify(check(given)), takes }
 }

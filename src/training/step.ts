@@ -13,6 +13,7 @@ import checkOptimizer, { type Optimizer } from './optimizers.js'
 import schedules from './schedules.js'
 import { countSteps, stepsOf } from './steps.js'
 import { meanLoss } from './sums.js'
+import { noteImages, suspectEnd } from './suspicions.js'
 
 /**
  * One optimiser step on a batch of your own; the mean loss and the number of right answers are those before the step: of images for
@@ -51,13 +52,15 @@ export async function step(
   expectNetwork(net)
   const checked = checkImages(images)
   const given = expectOptions<typeof options>('step', options, { loss: true })
-  const { settings: loss, takes } = lossForEngine(given.loss)
+  const { kind, settings: loss, takes } = lossForEngine(given.loss)
   const [count] = checked.shape
   const labels = takes === 'labels' ? checkLabels(labelsOrTargets, count) : new Uint32Array(0)
   const targets = takes === 'targets' ? checkTargets(labelsOrTargets, count).data : new Float32Array(0)
   const { settings, id, learningRate } = checkOptimizer(optimizer)
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
+  noteImages(engine, checked)
+  if (kind !== 'meanSquaredError') suspectEnd(net.toJSON())
   const { rates } = schedules.ratesOf(learningRate, { made: stepsOf(engine, id), count: 1 })
   const takeBack = countSteps(engine, id, 1) // the next call may come before this one's turn
   try {

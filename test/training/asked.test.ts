@@ -176,3 +176,22 @@ test('a training that diverges says where', async (t) => {
     /^The training diverged in epoch 1: the loss of step \d+ is (NaN|infinite), at a learning rate of 1e\+?30: .*clipNorm\.$/
   await t.throwsAsync(() => run.next(), { code: 'DIVERGED', message })
 })
+
+test('a flood of predictions does not drown a training', async (t) => {
+  const net = await network()
+  const data = train.slice(0, 4000)
+  const many: Images = { data: new Float32Array(500 * 784), shape: [500, 1, 28, 28] }
+  let isOver = false
+  const flood = async () => {
+    while (!isOver) {
+      void net.predict(many).catch(() => {}) // more than it can answer
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  }
+  const flooding = flood()
+  for await (const { loss } of fit(net, data, { epochs: 1, batchSize, optimizer: sgd({ learningRate: 0.05 }) }))
+    t.true(loss > 0)
+  isOver = true
+  await flooding
+  await net.dispose()
+})

@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
-use crate::line::{Closing, Line, Long};
+use crate::line::{Closing, Line, Long, Place};
 use candlewick::augmentations::Augment;
 use candlewick::checkpoint::{Loaded, Selection};
 use candlewick::engine::Training;
@@ -209,7 +209,7 @@ impl Engine {
             };
             engine.step(&images, targets, &loss, &optimizer)
         };
-        self.0.submit(env, job, Sums::from)
+        self.0.submit(env, Place::Writes, job, Sums::from)
     }
 
     /// Steps over the images of `dataset` that `order` names, after those that are in `sums`, up to the last or to a pause. Resolves to the sums of all that were trained on.
@@ -281,20 +281,25 @@ impl Engine {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             engine.check(&dataset, start as usize..end as usize, &read_loss(&loss)?).map(drop)
         };
-        self.0.submit(env, job, |()| ())
+        self.0.submit(env, Place::Reads, job, |()| ())
     }
 
     /// Logits, probabilities and labels of images.
     #[napi(ts_return_type = "Promise<Answers>")]
     pub fn predict<'env>(&self, env: &'env Env, images: &ImageFeed) -> napi::Result<Object<'env>> {
         let images = images.shared();
-        self.0.submit(env, move |engine| Answers::new(engine.predict(&images.tensor()?)?), |answers| answers)
+        self.0.submit(
+            env,
+            Place::Reads,
+            move |engine| Answers::new(engine.predict(&images.tensor()?)?),
+            |answers| answers,
+        )
     }
 
     /// Copies of all parameters, in the network's order.
     #[napi(ts_return_type = "Promise<Parameters>")]
     pub fn parameters<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
-        self.0.submit(env, |engine| engine.parameters(), Parameters::new)
+        self.0.submit(env, Place::Reads, |engine| engine.parameters(), Parameters::new)
     }
 
     /// Replaces parameters by those of a safetensors file, all that are selected or none; says which, and which stay as they are.
@@ -314,7 +319,7 @@ impl Engine {
             engine.set_flat_parameters(parameters)?;
             Ok(LoadReport { loaded, left })
         };
-        self.0.submit(env, job, |report| report)
+        self.0.submit(env, Place::Writes, job, |report| report)
     }
 
     /// Replaces all parameters by these, end to end in the network's order.
@@ -324,7 +329,7 @@ impl Engine {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             engine.set_flat_parameters(values.tensor()?.flatten_all()?.to_vec1()?)
         };
-        self.0.submit(env, job, |()| ())
+        self.0.submit(env, Place::Writes, job, |()| ())
     }
 
     /// Writes all parameters to a safetensors file, all or nothing, with the network, which goes as JSON.
@@ -333,7 +338,7 @@ impl Engine {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             checkpoint::save(&engine.parameters()?, Some(&checkpoint::text_of(&network)?), Path::new(&path))
         };
-        self.0.submit(env, job, |()| ())
+        self.0.submit(env, Place::Reads, job, |()| ())
     }
 
     /// Writes all that training goes on from to a safetensors file, all or nothing. The network and what the loop has to know go
@@ -349,7 +354,7 @@ impl Engine {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             checkpoint::save_run(engine.network(), &engine.snapshot()?, (&network, &run), Path::new(&path))
         };
-        self.0.submit(env, job, |()| ())
+        self.0.submit(env, Place::Reads, job, |()| ())
     }
 
     /// Goes on from a checkpoint; what the optimiser kept is that of the one of this number.
@@ -359,7 +364,7 @@ impl Engine {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             engine.restore(&run.snapshot(engine.network())?, owner as u64)
         };
-        self.0.submit(env, job, |()| ())
+        self.0.submit(env, Place::Writes, job, |()| ())
     }
 
     /// Takes no more work; the promise resolves when what is in line is done and the memory is given back.

@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// Called with the engine, or with the reason why there is none.
 type Job = Box<dyn FnOnce(Result<&mut dyn Engine>) + Send>;
@@ -50,11 +51,35 @@ thread_local! {
     static LINES: RefCell<Vec<Weak<Shared>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// A job in line.
+struct Waiting {
+    job: Job,
+    place: Place,
+}
+
+/// How a job stands to those before and behind it.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Place {
+    /// It may change the parameters, or what else others see: nobody passes it.
+    Writes,
+    /// It changes nothing.
+    Reads,
+    /// A part of long work that gives way: it passes all but a few of those that read.
+    GivesWay,
+}
+
+/// Jobs that come between two parts of work that gives way, however many wait. With the time that they take, which the work then
+/// has as well, a flood of predictions takes no more than half of a training's time.
+const BETWEEN: usize = 8;
+
+/// As long as the work goes on before it gives way again, at most.
+const LONGEST: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct State {
     /// Not here while a job has it.
     engine: Option<Box<dyn Engine>>,
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Waiting>,
     /// Whether a thread is at work on the line.
     is_running: bool,
     /// Why no more jobs are taken, if none are.
@@ -69,6 +94,8 @@ struct State {
     farewells: Vec<Box<dyn FnOnce() + Send>>,
     /// Long work that runs, to be cancelled when the line is closed.
     running: Option<Arc<Long>>,
+    /// Time that other jobs have had since work paused that gives way.
+    served: Duration,
 }
 
 /// Long work.
@@ -103,18 +130,20 @@ impl Line {
     pub fn submit<'env, T: Send + 'static, R: ToNapiValue + 'static>(
         &self,
         env: &'env Env,
+        place: Place,
         job: impl FnOnce(&mut dyn Engine) -> Result<T> + Send + 'static,
         convert: impl FnOnce(T) -> R + Send + 'static,
     ) -> napi::Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred::<R, Resolver<R>>()?;
         let shared = self.0.clone();
-        self.0.push(Box::new(move |engine| {
+        let job = Box::new(move |engine: Result<&mut dyn Engine>| {
             let (done, measured) = match engine {
                 Ok(engine) => (guarded(|| job(engine)), Some(shared.measure(engine.size()))),
                 Err(reason) => (Err(reason), None),
             };
             settle(deferred, done, shared, measured, convert);
-        }));
+        });
+        self.0.push(Waiting { job, place });
         Ok(promise)
     }
 
@@ -126,6 +155,7 @@ impl Line {
         job: impl FnOnce(&mut dyn Engine, &Progress) -> Result<T> + Send + 'static,
         convert: impl FnOnce(T) -> R + Send + 'static,
     ) -> napi::Result<Object<'env>> {
+        let place = if long.gives_way { Place::GivesWay } else { Place::Reads };
         let shared = self.0.clone();
         let job = move |engine: &mut dyn Engine| {
             shared.watch(Some(long.clone()));
@@ -133,7 +163,7 @@ impl Line {
             let closed = shared.watch(None);
             result.map_err(|error| closed.filter(|_| error.code == Code::Cancelled).unwrap_or(error))
         };
-        self.submit(env, job, convert)
+        self.submit(env, place, job, convert)
     }
 
     /// Takes no more jobs, and ends long work if `reason` is one for that; the promise resolves when the jobs in line are done
@@ -204,13 +234,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(self: &Arc<Self>, job: Job) {
+    fn push(self: &Arc<Self>, waiting: Waiting) {
         let mut state = self.state();
         if let Some(reason) = state.closed.clone() {
             drop(state);
-            return job(Err(reason));
+            return (waiting.job)(Err(reason));
         }
-        state.waiting.push_back(job);
+        let at = state.place_of(waiting.place);
+        state.waiting.insert(at, waiting);
         if let Some(running) = &state.running {
             running.progress.give_way(running.gives_way);
         }
@@ -251,18 +282,23 @@ impl Shared {
     fn work(&self, refused: Option<&Error>) {
         loop {
             let mut state = self.state();
-            let Some(job) = state.waiting.pop_front() else {
+            let Some(Waiting { job, place }) = state.waiting.pop_front() else {
                 return leave(state);
             };
             let refused = refused.cloned().or_else(|| state.closed.clone().filter(|_| state.is_over));
             let mut engine = state.engine.take();
             drop(state);
+            let begun = Instant::now();
             job(match (&mut engine, refused) {
                 (_, Some(reason)) => Err(reason),
                 (Some(engine), None) => Ok(engine.as_mut()),
                 (None, None) => Err(internal("the engine is gone")),
             });
-            self.state().engine = engine;
+            let mut state = self.state();
+            state.engine = engine;
+            if place != Place::GivesWay {
+                state.served += begun.elapsed();
+            }
         }
     }
 
@@ -272,6 +308,8 @@ impl Shared {
         if let Some(Long { progress, gives_way }) = long.as_deref() {
             // What it has given way to came before it in line.
             progress.give_way(*gives_way && !state.waiting.is_empty());
+            let served = std::mem::take(&mut state.served);
+            progress.hold_out(if *gives_way { served.min(LONGEST) } else { Duration::ZERO });
             if state.is_cancelled {
                 progress.cancel();
             }
@@ -300,6 +338,13 @@ impl Shared {
 }
 
 impl State {
+    /// Where in line a job goes.
+    fn place_of(&self, place: Place) -> usize {
+        let len = self.waiting.len();
+        let writes = self.waiting.iter().rposition(|waiting| waiting.place == Place::Writes);
+        if place == Place::GivesWay { writes.map_or(0, |at| at + 1).max(len.min(BETWEEN)) } else { len }
+    }
+
     /// Ends long work, what runs and what is in line.
     fn cancel(&mut self) {
         self.is_cancelled = true;

@@ -2,7 +2,9 @@
 
 use crate::error::{Code, Error, Result};
 use crate::metrics::Metrics;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// How far long work is, and ways to stop it.
 #[derive(Debug, Default)]
@@ -13,6 +15,13 @@ pub struct Progress {
     cancelled: AtomicBool,
     pausing: AtomicBool,
     giving_way: AtomicBool,
+    /// Until when it does not give way, in nanoseconds since the first progress of the process.
+    holds_out: AtomicU64,
+}
+
+fn now() -> u64 {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    FIRST.elapsed().as_nanos() as u64
 }
 
 impl Progress {
@@ -41,6 +50,15 @@ impl Progress {
         self.giving_way.store(giving_way, Ordering::Relaxed);
     }
 
+    /// Has the work go on for so long before it gives way.
+    pub fn hold_out(&self, time: Duration) {
+        self.holds_out.store(now().saturating_add(time.as_nanos() as u64), Ordering::Relaxed);
+    }
+
+    fn gives_way(&self) -> bool {
+        self.giving_way.load(Ordering::Relaxed) && now() >= self.holds_out.load(Ordering::Relaxed)
+    }
+
     /// Says what all images so far come to, after a batch of them; whether the work is to pause.
     ///
     /// # Errors
@@ -49,7 +67,7 @@ impl Progress {
         self.loss.store(metrics.mean_loss().to_bits(), Ordering::Relaxed);
         self.images.store(metrics.count, Ordering::Relaxed);
         self.check()?;
-        Ok(self.pausing.load(Ordering::Relaxed) || self.giving_way.load(Ordering::Relaxed))
+        Ok(self.pausing.load(Ordering::Relaxed) || self.gives_way())
     }
 
     pub(crate) fn check(&self) -> Result<()> {

@@ -1,0 +1,79 @@
+/** What is silently useless in a training is said: see warnings.ts. */
+
+import type { Engine } from '../addon.js'
+import type { CheckedImages } from '../data/images.js'
+import type { Layer } from '../network/layers.js'
+import { warnOnce } from '../warnings.js'
+
+const mostSampled = 4096 // values, which take microseconds
+const farAway = 10 // times what the network was trained on
+
+/** The largest magnitude of the values that each network was trained on. */
+const trainedOn = new WeakMap<Engine, number>()
+
+/** Remembers that a network trains on a dataset, whose bytes count as 0 to 1. */
+export function noteBytes(engine: Engine): void {
+  trainedOn.set(engine, Math.max(trainedOn.get(engine) ?? 0, 1))
+}
+
+/** Looks at images that a network is to train on, and remembers their range. */
+export function noteImages(engine: Engine, images: CheckedImages): void {
+  const largest = magnitude(images)
+  if (looksLikeBytes(images)) warnOfBytes(largest)
+  trainedOn.set(engine, Math.max(trainedOn.get(engine) ?? 0, largest))
+}
+
+/** Looks at images that a network is to answer: whether they are of the kind that it was trained on, as far as that is known. */
+export function suspectImages(engine: Engine, images: CheckedImages): void {
+  if (!(images.data instanceof Float32Array)) return
+  const [largest, known] = [magnitude(images), trainedOn.get(engine)]
+  if (known !== undefined && largest > farAway * Math.max(known, 1)) {
+    warnOnce(
+      'CANDLEWICK_IMAGE_RANGE',
+      `The images to predict hold values of ${largest}, but those that the network was trained on ${known} at most: prepare ` +
+        'them alike. Bytes (a Uint8Array) count as 0 to 1, float32 as it is.',
+    )
+  } else if (known === undefined && looksLikeBytes(images)) warnOfBytes(largest)
+}
+
+function warnOfBytes(largest: number): void {
+  warnOnce(
+    'CANDLEWICK_IMAGE_RANGE',
+    `The images are float32 with whole numbers up to ${largest}, which count as they are; give them as bytes (a Uint8Array), ` +
+      'which count as 0 to 1, or divide them by 255.',
+  )
+}
+
+function magnitude(images: CheckedImages): number {
+  if (images.data instanceof Uint8Array) return 1
+  const sample = images.data.subarray(0, mostSampled)
+  return sample.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
+}
+
+/** Whole numbers from 0 to 255, as pixels are, and not only small ones. */
+function looksLikeBytes(images: CheckedImages): boolean {
+  if (images.data instanceof Uint8Array || magnitude(images) <= farAway) return false
+  const sample = images.data.subarray(0, mostSampled)
+  return sample.every((value) => Number.isInteger(value) && value >= 0 && value <= 255)
+}
+
+/** A network whose outputs are to be logits, and that ends in what makes all of them positive. */
+export function suspectEnd(layers: readonly Layer[]): void {
+  const last = layers.at(-1)
+  if (!last || !('activation' in last) || last.activation !== 'relu') return
+  warnOnce(
+    'CANDLEWICK_RELU_AT_END',
+    `The last layer (${last.kind}) ends in relu, so no output can say no; leave its activation out: the loss takes logits.`,
+  )
+}
+
+/** A loss that is no better than a guess, epoch after epoch. */
+export function suspectLoss(classes: number, before: number, after: number): void {
+  const guess = Math.log(classes)
+  if (classes < 2 || !(before > guess && after > guess && after >= before)) return
+  warnOnce(
+    'CANDLEWICK_LOSS_STAYS',
+    `The loss is ${after.toFixed(4)}, and was ${before.toFixed(4)} an epoch before; guessing among ${classes} classes has ` +
+      `${guess.toFixed(4)}. Try a lower learning rate, look at images and labels, or initialize anew.`,
+  )
+}
