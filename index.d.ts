@@ -39,6 +39,8 @@ export declare class Dataset {
   labels(indices: Uint32Array, into: Uint8Array): void
   /** Fills `into` with the targets of the images that `indices` names. */
   targets(indices: Uint32Array, into: Float32Array): void
+  /** A number that differs, as good as always, for other images, labels or targets in the places `start` to `end` (excluded). */
+  checksum(start: number, end: number): Promise<number>
   /** Gives the memory back, once no engine is at work on it. */
   dispose(): void
 }
@@ -60,11 +62,14 @@ export declare class DatasetBuilder {
 /** A network's parameters and the line for what runs it, with the number of threads that it was given, if it was. */
 export declare class Engine {
   /** One optimiser step on a batch, of which the loss, as JSON, takes either labels or values, a number for each output. */
-  step(images: ImageFeed, labels: Uint32Array, values: Float32Array, loss: string, optimizer: OptimizerOptions): Promise<MetricsReport>
-  /** Steps over the images of `dataset` that `order` names, first changed as `augment` says; it and the loss go as JSON. */
-  train(dataset: Dataset, order: Uint32Array, batchSize: number, loss: string, optimizer: OptimizerOptions, progress: Progress, augment?: string | undefined | null): Promise<MetricsReport>
-  /** Loss and right answers over the images `start` to `end` (excluded) of `dataset`; the loss goes as JSON. */
-  evaluate(dataset: Dataset, start: number, end: number, loss: string, progress: Progress): Promise<MetricsReport>
+  step(images: ImageFeed, labels: Uint32Array, values: Float32Array, loss: string, optimizer: OptimizerOptions): Promise<Sums>
+  /** Steps over the images of `dataset` that `order` names, after those that are in `sums`, up to the last or to a pause. Resolves to the sums of all that were trained on. */
+  train(dataset: Dataset, order: Uint32Array, options: TrainingOptions, sums: Sums, progress: Progress): Promise<Sums>
+  /**
+   * Loss and right answers over the images `start` to `end` (excluded) of `dataset`, after those that are in `sums`, up to the
+   * last or to a pause. The loss goes as JSON.
+   */
+  evaluate(dataset: Dataset, start: number, end: number, loss: string, sums: Sums, progress: Progress): Promise<Sums>
   /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network and the loss, which goes as JSON. */
   check(dataset: Dataset, start: number, end: number, loss: string): Promise<void>
   /** Logits, probabilities and labels of images. */
@@ -73,8 +78,17 @@ export declare class Engine {
   parameters(): Promise<Parameters>
   /** Replaces parameters by those of a safetensors file, all that are selected or none; says which, and which stay as they are. */
   loadParameters(path: string, selection: SelectionOptions): Promise<LoadReport>
-  /** Writes all parameters to a safetensors file, all or nothing. */
-  saveParameters(path: string): Promise<void>
+  /** Replaces all parameters by these, end to end in the network's order. */
+  setParameters(values: ImageFeed): Promise<void>
+  /** Writes all parameters to a safetensors file, all or nothing, with the network, which goes as JSON. */
+  saveParameters(path: string, network: string): Promise<void>
+  /**
+   * Writes all that training goes on from to a safetensors file, all or nothing. The network and what the loop has to know go
+   * as JSON.
+   */
+  saveRun(path: string, network: string, run: string): Promise<void>
+  /** Goes on from a checkpoint; what the optimiser kept is that of the one of this number. */
+  restoreRun(run: SavedRun, owner: number): Promise<void>
   /** Takes no more work; the promise resolves when what is in line is done and the memory is given back. */
   retire(): Promise<void>
   /** As `retire`, but a training or an evaluation in line ends within a batch, with code DISPOSED. */
@@ -110,12 +124,27 @@ export declare class Parameters {
 
 /** Long work as seen from JavaScript: how far it is, and a way to stop it. */
 export declare class Progress {
-  /** Of work that has not begun. */
-  constructor()
+  /** Of work that has not begun, and that may pause where other work is in line. */
+  constructor(givesWay: boolean)
   /** Images done so far. */
   get images(): number
+  /** Mean loss of these images; 0 before the first. */
+  get loss(): number
+  /**
+   * Asks the work to end after its batch, so that it can be gone on with, or takes that back: its promise is then resolved to what
+   * there is so far.
+   */
+  pause(pausing: boolean): void
   /** Asks the work to stop before its next batch; its promise is then rejected with code CANCELLED. */
   cancel(): void
+}
+
+/** A checkpoint of a training, read and found whole. */
+export declare class SavedRun {
+  /** The network that it is of, as JSON. */
+  get network(): string
+  /** What the loop wrote, as JSON. */
+  get run(): string
 }
 
 /** Fails if a network cannot run on the device of this name, on the engine of that. */
@@ -160,18 +189,6 @@ export interface LoadReport {
   left: Array<string>
 }
 
-/** Loss and right answers over images. */
-export interface MetricsReport {
-  /** Mean loss of an image. */
-  loss: number
-  /** Answers that are right. */
-  correct: number
-  /** Answers that are right or wrong; 0 of a loss that knows no such answers. */
-  answers: number
-  /** Images counted. */
-  count: number
-}
-
 /** An optimiser. */
 export interface OptimizerOptions {
   /** Its settings, as JSON. */
@@ -184,6 +201,9 @@ export interface OptimizerOptions {
   momenta?: Float64Array
 }
 
+/** The parameters of layers for images of (channels, height, width), in their order. Layers and parameters go as JSON. */
+export declare function parameterList(layers: string, inputShape: Array<number>): string
+
 /** What runs a network, and where. */
 export interface Placement {
   /** fused or candle. */
@@ -194,6 +214,12 @@ export interface Placement {
   threads?: number
 }
 
+/** The network that a file of parameters or a checkpoint tells of, as JSON; read off the event loop. */
+export declare function readNetwork(path: string): Promise<string>
+
+/** Reads a checkpoint, off the event loop. */
+export declare function readRun(path: string): Promise<SavedRun>
+
 /** Which parameters are loaded from a file. */
 export interface SelectionOptions {
   /** Patterns of their names, `*` for any letters and `?` for one; none for all. */
@@ -202,4 +228,30 @@ export interface SelectionOptions {
   ignoreExtra: boolean
   /** Whether parameters stay as they are whose tensor is missing or has another shape. */
   ignoreMismatch: boolean
+}
+
+/** Losses and right answers of images, as sums, so that those of more images can be added to the bit. */
+export interface Sums {
+  /** Of the images' losses. */
+  loss: number
+  /** What the mean loss divides by. */
+  weight: number
+  /** Answers that are right. */
+  correct: number
+  /** Answers that are right or wrong; 0 of a loss that knows no such answers. */
+  answers: number
+  /** Images counted. */
+  count: number
+}
+
+/** What a training is, beside its images. */
+export interface TrainingOptions {
+  /** Images of a step. */
+  batchSize: number
+  /** What is made small, as JSON. */
+  loss: string
+  /** How. */
+  optimizer: OptimizerOptions
+  /** How images are changed before they are trained on, as JSON. */
+  augment?: string
 }

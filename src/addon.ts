@@ -15,8 +15,12 @@ export {
   type Engine,
   ImageFeed,
   layerNames,
-  type MetricsReport,
   Progress,
+  parameterList,
+  readNetwork,
+  readRun,
+  type SavedRun,
+  type Sums,
 } from '../index.js'
 
 /** Calls the addon. */

@@ -24,7 +24,7 @@ export const errorCodes = [
   'DOWNLOAD_FAILED',
   /** A checkpoint file cannot be opened. */
   'CHECKPOINT_NOT_FOUND',
-  /** A checkpoint file does not hold this network's parameters. */
+  /** A checkpoint file does not hold this network's parameters, is damaged, or is of another training. */
   'CHECKPOINT_INVALID',
   /** A checkpoint could not be written; what stood at its path before is untouched, unless the sentence says that it is lost. */
   'SAVE_FAILED',
@@ -34,6 +34,8 @@ export const errorCodes = [
   'DEVICE_UNAVAILABLE',
   /** A GPU stopped answering, and what was on it is gone. */
   'DEVICE_LOST',
+  /** A training came to a loss that is not finite. */
+  'DIVERGED',
   /** A defect of candlewick. */
   'INTERNAL',
 ] as const

@@ -35,6 +35,27 @@ async function handOver(feed: ImageFeed, { data, shape }: CheckedImages): Promis
   }
 }
 
+/** Hands over arrays one after the other, in pieces, with turns for others in between. */
+export async function handOverPieces(
+  arrays: readonly Float32Array[],
+  push: (piece: Float32Array) => void,
+): Promise<void> {
+  let handed = 0
+  for (const array of arrays) {
+    const { length } = array
+    for (let start = 0; start < length; start += pieceLength) {
+      if (handed >= pieceLength) {
+        await setImmediate()
+        handed = 0
+      }
+      if (array.length !== length) throw unexpected('data', 'an array that is left alone meanwhile', array)
+      const piece = array.subarray(start, start + pieceLength)
+      callAddon(() => push(piece))
+      handed += piece.length
+    }
+  }
+}
+
 /** Fills an array with what `read` copies from the addon. */
 export async function fill<T extends Float32Array | Uint32Array>(
   array: T,

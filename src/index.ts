@@ -20,7 +20,7 @@ export type { LoadedParameters, LoadOptions } from './network/loading.js'
 export { modernLeNet, modernLeNetRecipe } from './network/modern-lenet.js'
 export type { Parameter } from './network/parameters.js'
 export type { Prediction } from './network/prediction.js'
-export { Sequential } from './network/sequential.js'
+export { type LoadNetworkOptions, Sequential } from './network/sequential.js'
 export type { InitializeOptions } from './network/settings.js'
 export type { SummaryOptions } from './network/summary.js'
 export * from './training/augmentations.js'
@@ -36,6 +36,7 @@ export { type ReduceOnPlateauOptions, reduceOnPlateau } from './training/callbac
 export { saveBest } from './training/callbacks/save-best.js'
 export { tensorBoard } from './training/callbacks/tensor-board.js'
 export type { Callback, CallbackOptions, Run, StepFigures } from './training/callbacks.js'
+export type { CheckpointEvery } from './training/checkpoint.js'
 export { type Evaluation, evaluate, type ScoredEvaluation } from './training/evaluate.js'
 export {
   type FindLearningRateOptions,

@@ -3,12 +3,16 @@
 import { webcrypto as crypto } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+import { xoroshiro128plus, xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus'
 import { inOrder } from './data/order.js'
 import { expectInteger } from './expect.js'
 
 /** Draws one random order of `start ... start + length - 1` after the other; lets the event loop run in between. */
-export type Shuffler = (length: number, start: number) => Promise<Uint32Array>
+export interface Shuffler {
+  (length: number, start: number): Promise<Uint32Array>
+  /** By which the next orders can be drawn again. */
+  state(): readonly number[]
+}
 
 const turnLength = 1 << 14 // swaps, about a millisecond of them
 
@@ -21,8 +25,11 @@ export function expectSeed(value: unknown): number {
 
 /** The orders that follow from a seed, the same on every machine. */
 export function shuffler(seed: number): Shuffler {
-  const generator = xoroshiro128plus(seed)
-  return async (length, start) => {
+  return shufflerOf(xoroshiro128plus(seed))
+}
+
+function shufflerOf(generator: ReturnType<typeof xoroshiro128plus>): Shuffler {
+  const next = async (length: number, start: number) => {
     const order = inOrder(length, start)
     // Fisher and Yates
     for (let i = length - 1; i > 0; i--) {
@@ -34,15 +41,42 @@ export function shuffler(seed: number): Shuffler {
     }
     return order
   }
+  return Object.assign(next, { state: () => generator.getState() })
 }
 
-/** What decides the augmentation of one epoch after the other: a seed, and the number of the epoch from 1 on. */
-export type EpochSeeds = () => { readonly seed: number; readonly epoch: number }
+/** What is drawn for one epoch of a training after the other. */
+export interface Draws {
+  /** The order of its images. */
+  readonly nextOrder: Shuffler
+  /** What decides its augmentation: a seed, and the number of the epoch from 1 on. */
+  nextSeed(): { readonly seed: number; readonly epoch: number }
+  /** By which the next epochs can be drawn again; plain JSON. */
+  state(): DrawsState
+}
 
-/** The epochs that are augmented by a seed, each another. */
-export function epochSeeds(seed: number): EpochSeeds {
-  let epoch = 0
-  return () => ({ seed, epoch: ++epoch })
+export interface DrawsState {
+  readonly order: readonly number[]
+  readonly seed: number
+  readonly epoch: number
+}
+
+/** The epochs that follow from a seed. */
+export function draws(seed: number): Draws {
+  return drawing(shuffler(seed), seed, 0)
+}
+
+/** The epochs that follow from where others were. */
+export function drawsFrom({ order, seed, epoch }: DrawsState): Draws {
+  return drawing(shufflerOf(xoroshiro128plusFromState(order)), seed, epoch)
+}
+
+function drawing(nextOrder: Shuffler, seed: number, drawn: number): Draws {
+  let epoch = drawn
+  return {
+    nextOrder,
+    nextSeed: () => ({ seed, epoch: ++epoch }),
+    state: () => ({ order: nextOrder.state(), seed, epoch }),
+  }
 }
 
 /** A seed that nobody chose. */

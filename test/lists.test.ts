@@ -6,6 +6,7 @@ import { arrayDataset, CandlewickError, conv2d, dense, fit, Sequential, sgd, ste
 import { callAddon, callAddonAsync, createEngine, DatasetBuilder, describeLayers, Progress } from '#dist/addon.js'
 import type { CheckedImages } from '#dist/data/images.js'
 import { fed } from '#dist/feed.js'
+import { noSums } from '#dist/training/sums.js'
 
 /** The message of what `call` throws, or its promise is rejected with; '' for what is taken as it is, as where all has a default. */
 async function refusal(call: () => unknown): Promise<string> {
@@ -51,7 +52,9 @@ const augmentations = await known(async () => {
   images.pushLabels(Uint8Array.of(0))
   const augment = `{"augmentations":[${unknown}],"seed":1,"epoch":1}`
   const sgd = { settings: '{"kind":"sgd","learningRate":0.1}', id: 1 }
-  await callAddonAsync(() => made.train(images.finish(), Uint32Array.of(0), 1, plain, sgd, new Progress(), augment))
+  const options = { batchSize: 1, loss: plain, optimizer: sgd, augment }
+  const progress = new Progress(false)
+  await callAddonAsync(() => made.train(images.finish(), Uint32Array.of(0), options, noSums, progress))
 })
 
 test('activations are the same in TypeScript and in Rust', async (t) => {

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { callAddon, checkSavePath } from '../addon.js'
 import { fashionMnist } from '../data/fashion-mnist.js'
 import type { TrainAndTest } from '../data/idx-dataset.js'
+import { CandlewickError } from '../errors.js'
 import { formatDevice, formatEpoch, formatShape } from '../format.js'
 import { jsonLine } from '../json.js'
 import { defaultEngine } from '../network/engines.js'
@@ -9,7 +11,7 @@ import { progressBar } from '../progress-bar.js'
 import { mostSeed } from '../random.js'
 import { type EpochProgress, fit } from '../training/fit.js'
 import { command } from './command.js'
-import { decimal, flag, integer, option, text, type Values } from './options.js'
+import { decimal, flag, integer, option, text, UsageError, type Values } from './options.js'
 import { brokenParameter, checkReadable, loadPreset } from './parameters-file.js'
 import { type Preset, presets } from './presets.js'
 import { dataFolder, placement, runOptions } from './shared-options.js'
@@ -28,6 +30,8 @@ const trainOptions = {
   init: option('FILE.safetensors', text, 'start from these parameters'),
   'no-shuffle': flag('take the images in the order of the file'),
   save: option('FILE.safetensors', text, 'write the parameters after the last epoch'),
+  checkpoint: option('FILE.safetensors', text, 'write all to go on from, every 30 seconds, epoch and at Ctrl-C'),
+  resume: option('FILE.safetensors', text, 'go on from a checkpoint, and write further ones there'),
   ...runOptions,
 }
 
@@ -44,16 +48,19 @@ export const trainCommand = command({
 function completed(options: Values<typeof trainOptions>) {
   const preset = presets[options.preset]
   const { epochs = preset.epochs, 'batch-size': batchSize = preset.batchSize } = options
-  const { 'learning-rate': learningRate = preset.learningRate } = options
-  return { ...options, epochs, batchSize, learningRate }
+  const { 'learning-rate': learningRate = preset.learningRate, checkpoint = options.resume } = options
+  if (options.resume !== undefined && options.init !== undefined) {
+    throw new UsageError('Expected --init or --resume, but received both.')
+  }
+  return { ...options, epochs, batchSize, learningRate, checkpoint }
 }
 
 async function train(options: TrainOptions, signal: AbortSignal): Promise<void> {
-  const { init, save, seed, json } = options
+  const { init, save, seed, json, checkpoint, resume } = options
   const placed = placement(options)
-  if (init !== undefined) await checkReadable(init)
+  for (const file of [init, resume]) if (file !== undefined) await checkReadable(file)
   const preset = presets[options.preset]
-  if (save !== undefined) checkFile(save, preset)
+  for (const file of [save, checkpoint]) if (file !== undefined) checkFile(file, preset)
   const data = await fashionMnist({ ...dataFolder(options), signal })
   const net = preset.network()
   const place = { inputShape: data.train.imageShape, ...placed }
@@ -69,7 +76,7 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
 
 /** Trains, and prints the figures of each epoch. */
 async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
-  const { epochs, batchSize, learningRate, json } = options
+  const { epochs, batchSize, learningRate, json, checkpoint, resume } = options
   const { loss, recipe } = presets[options.preset]
   const bar = json ? undefined : progressBar('training', process.stdout)
   const settings = {
@@ -80,6 +87,8 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
     test,
     shuffle: !options['no-shuffle'],
     signal,
+    ...(checkpoint !== undefined && { checkpoint, checkpointEvery: { seconds: 30 } }),
+    ...(resume !== undefined && { resume }),
     onProgress: ({ epoch, images, total }: EpochProgress) => bar?.update((epoch - 1) * total + images, epochs * total),
   }
   try {
@@ -87,18 +96,35 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
       bar?.stop()
       if (json) console.log(jsonLine({ ...epoch, seed: net.seed }))
       else console.log(formatEpoch(epoch))
-      if (!Number.isFinite(epoch.loss)) throw diverged(`the loss of epoch ${epoch.epoch} is ${epoch.loss}`, options)
     }
+  } catch (error) {
+    bar?.stop()
+    if (signal.aborted && checkpoint !== undefined && existsSync(checkpoint))
+      console.error(`Go on with --resume ${checkpoint}.`)
+    throw isDivergence(error) ? withAdvice(error, options) : error
   } finally {
     bar?.stop()
   }
 }
 
+function isDivergence(error: unknown): error is CandlewickError {
+  return error instanceof CandlewickError && error.code === 'DIVERGED'
+}
+
+/** What the command has to add to the library's words. */
+function withAdvice(error: CandlewickError, { init, save, checkpoint }: TrainOptions): Error {
+  const others = init === undefined ? '' : `, or other parameters than those of ${init}`
+  const unsaved = save === undefined ? '' : `; nothing was saved to ${save}`
+  const last = checkpoint === undefined ? '' : `; the last checkpoint is ${checkpoint}`
+  return new Error(`${error.message.replace(/\.$/, '')}${others}${unsaved}${last}.`)
+}
+
 /** The first lines, as d2l prints them, with the seed if nobody chose it. */
-function announce(net: Sequential, { seed, engine }: TrainOptions): void {
+function announce(net: Sequential, { seed, engine, resume }: TrainOptions): void {
   const by = engine === defaultEngine ? '' : ` by the engine ${engine}`
   console.log(`training on ${formatDevice(net.device)}${by}`)
-  if (seed === undefined) console.log(`seed ${net.seed}`)
+  if (resume !== undefined) console.log(`going on from ${resume}`)
+  else if (seed === undefined) console.log(`seed ${net.seed}`)
   for (const { name, outputShape } of net.layers) console.log(`${name} output shape: ${formatShape(outputShape ?? [])}`)
 }
 

@@ -1,7 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
-import { callAddon, callAddonAsync, type Engine } from '../addon.js'
-import { fill } from '../feed.js'
+import { callAddon, callAddonAsync, type Engine, ImageFeed, parameterList } from '../addon.js'
+import { messageOf } from '../errors.js'
+import { readOnce, refuseUnknownKeys, show, unexpected } from '../expect.js'
+import { fill, handOverPieces } from '../feed.js'
+import { formatShape } from '../format.js'
 import { allocate } from '../memory.js'
+import type { Layer } from './layers.js'
 
 export interface Parameter {
   /** (out, in, kernel height, kernel width), (out, in) or (out). */
@@ -26,5 +30,42 @@ export async function copyParameters(engine: Engine): Promise<Record<string, Par
     return parameters
   } finally {
     values.free()
+  }
+}
+
+/** Parameters of the network's own names and shapes, in its order, whose values are not copied yet. */
+export function checkParameters(
+  parameters: unknown,
+  layers: readonly Layer[],
+  inputShape: readonly number[],
+): Float32Array[] {
+  const json = callAddon(() => parameterList(JSON.stringify(layers), [...inputShape]))
+  const list: { name: string; shape: number[] }[] = JSON.parse(json)
+  refuseUnknownKeys('parameters', parameters, Object.fromEntries(list.map(({ name }) => [name, true])))
+  return list.map(({ name, shape }) => {
+    const one = readOnce<Record<string, Parameter>>('parameters', parameters, { [name]: true })[name]
+    const given = readOnce<Parameter>(`parameters[${show(name)}]`, one, { shape: true, data: true })
+    const expected = `a parameter of shape ${formatShape(shape)}, as net.parameters() gives it,`
+    const isOfShape = Array.isArray(given.shape) && formatShape(given.shape.map(Number)) === formatShape(shape)
+    if (!isOfShape) throw unexpected(`parameters[${show(name)}]`, expected, one)
+    const { data } = given
+    const length = shape.reduce((product, size) => product * size, 1)
+    if (data instanceof Float32Array && data.length === length) return data
+    throw unexpected(`parameters[${show(name)}].data`, `a Float32Array of length ${length}`, data)
+  })
+}
+
+/** Replaces all parameters by these, in the network's order; their place in line is that of the call. */
+export async function setParameters(engine: Engine, parameters: readonly Float32Array[]): Promise<void> {
+  const length = parameters.reduce((sum, { length }) => sum + length, 0)
+  const feed = callAddon(() => new ImageFeed(false, [length]))
+  try {
+    const work = callAddonAsync(() => engine.setParameters(feed))
+    const handed = handOverPieces(parameters, (piece) => feed.pushFloats(piece)).catch((error) => {
+      feed.fail(messageOf(error)) // the work is told, and fails with it
+    })
+    await Promise.all([work, handed])
+  } finally {
+    feed.free()
   }
 }

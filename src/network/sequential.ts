@@ -1,20 +1,24 @@
 import { setImmediate } from 'node:timers/promises'
-import { callAddonAsync, createEngine, type Engine } from '../addon.js'
+import { callAddonAsync, createEngine, type Engine, readNetwork } from '../addon.js'
 import { markClass } from '../copies.js'
 import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
-import { expectInstance, expectPath, unexpected } from '../expect.js'
-import { type EpochSeeds, epochSeeds, type Shuffler, shuffler } from '../random.js'
+import { expectInstance, expectOptions, expectPath, unexpected } from '../expect.js'
+import { type Draws, draws } from '../random.js'
 import { forgetSteps } from '../training/steps.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
+import { zeros } from './initializers.js'
 import { checkLayers } from './layers/check.js'
 import type { Layer } from './layers.js'
 import { checkSelection, type LoadedParameters, type LoadOptions, load } from './loading.js'
-import { copyParameters, type Parameter } from './parameters.js'
+import { checkParameters, copyParameters, type Parameter, setParameters } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
 import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
 import { type SummaryOptions, summary } from './summary.js'
+
+/** Where a network that is loaded runs. */
+export type LoadNetworkOptions = Pick<InitializeOptions, 'device' | 'engine' | 'threads' | 'seed'>
 
 /** Layers one after the other, with their parameters. */
 export class Sequential {
@@ -26,8 +30,7 @@ export class Sequential {
   #settings: Settings | undefined
   #inputShape: readonly number[] | undefined
   #engine: Promise<Engine> | undefined
-  #shuffler: Shuffler | undefined
-  #epochSeeds: EpochSeeds | undefined
+  #draws: Draws | undefined
   #busy = false
   #disposed = false
 
@@ -47,6 +50,26 @@ export class Sequential {
   /** The network of these layers, which {@link Sequential.toJSON} gave, as they are or as text; it has no parameters yet. */
   static fromJSON(json: string | readonly Layer[]): Sequential {
     return new Sequential(typeof json === 'string' ? parseLayers(json) : json)
+  }
+
+  /**
+   * A network with its parameters from a file that {@link Sequential.saveParameters} or a checkpoint of `fit` wrote: layers and the
+   * shape of its images are in there. The options are those of {@link Sequential.initialize} that say where it runs.
+   */
+  static async load(path: string, options: LoadNetworkOptions = {}): Promise<Sequential> {
+    const file = expectPath('path', path)
+    const where = expectOptions<LoadNetworkOptions>('load', options, {
+      device: true,
+      engine: true,
+      threads: true,
+      seed: true,
+    })
+    const { layers, inputShape } = JSON.parse(await callAddonAsync(() => readNetwork(file)))
+    const net = new Sequential(layers)
+    const given = Object.fromEntries(Object.entries(where).filter(([, value]) => value !== undefined))
+    await net.initialize({ ...given, inputShape, init: zeros() })
+    await net.loadParameters(file)
+    return net
   }
 
   /** The layers as plain data, the very JSON that the engine is told them in: `JSON.stringify(net)` is its text. */
@@ -73,8 +96,7 @@ export class Sequential {
       this.#engine = engine
       this.#inputShape = inputShape
       this.#settings = settings
-      this.#shuffler = shuffler(settings.seed)
-      this.#epochSeeds = epochSeeds(settings.seed)
+      this.#draws = draws(settings.seed)
     } finally {
       release()
     }
@@ -145,6 +167,35 @@ export class Sequential {
   }
 
   /**
+   * Replaces all parameters by those that {@link Sequential.parameters} gave, of this network or of one with the same layers. What
+   * an optimiser keeps is forgotten, as with {@link Sequential.loadParameters}.
+   */
+  async setParameters(parameters: Readonly<Record<string, Parameter>>): Promise<void> {
+    expectNetwork(this)
+    this.requireIdle()
+    const engine = await this.engine()
+    const list = checkParameters(parameters, this.#layers, this.#inputShape ?? [])
+    forgetSteps(engine)
+    await setParameters(engine, list)
+  }
+
+  /**
+   * A network of its own with the same layers and parameters, to serve while this one trains on: those of the call's place in line,
+   * which in a training is between two steps. It runs on the same device, and goes on as one that was just initialized.
+   */
+  async clone(): Promise<Sequential> {
+    expectNetwork(this)
+    const { engine, device, seed, threads } = this.#requireSettings()
+    const original = await this.engine()
+    const copy = new Sequential(this.#layers)
+    const inputShape = this.#inputShape as [number, number, number]
+    const placed = { engine, device, seed, ...(threads !== undefined && { threads }), inputShape, init: zeros() }
+    const [parameters] = await Promise.all([copyParameters(original), copy.initialize(placed)])
+    await copy.setParameters(parameters)
+    return copy
+  }
+
+  /**
    * Writes all parameters to a safetensors file, all or nothing: a file that is there is replaced by a whole one, and keeps its
    * rights. Only where that can't be (a mounted file, a folder that may not be written) is it written in place.
    */
@@ -152,7 +203,7 @@ export class Sequential {
     expectNetwork(this)
     const file = expectPath('path', path)
     const engine = await this.engine()
-    await callAddonAsync(() => engine.saveParameters(file))
+    await callAddonAsync(() => engine.saveParameters(file, this.describeForFile()))
   }
 
   /**
@@ -205,21 +256,29 @@ export class Sequential {
   }
 
   /**
-   * What draws the network's random orders, one after the other.
+   * What is drawn for the network's epochs, one after the other.
    * @internal
    */
-  get shuffler(): Shuffler {
+  get draws(): Draws {
     this.#requireSettings()
-    return this.#shuffler as Shuffler
+    return this.#draws as Draws
   }
 
   /**
-   * What decides the augmentation of the network's epochs, one after the other.
+   * The epochs to come are drawn as after a checkpoint of a network with this seed.
    * @internal
    */
-  get epochSeeds(): EpochSeeds {
-    this.#requireSettings()
-    return this.#epochSeeds as EpochSeeds
+  goOnFrom(seed: number, drawn: Draws): void {
+    this.#settings = { ...this.#requireSettings(), seed }
+    this.#draws = drawn
+  }
+
+  /**
+   * The network and the shape of its images, as files have them, as JSON; of one that has an engine.
+   * @internal
+   */
+  describeForFile(): string {
+    return JSON.stringify({ layers: this.#layers, inputShape: this.#inputShape })
   }
 
   /**

@@ -1,41 +1,52 @@
 import { clearInterval, setInterval } from 'node:timers'
-import { callAddonAsync, type MetricsReport, Progress } from '../addon.js'
+import { Progress, type Sums } from '../addon.js'
 
 export const progressInterval = 100 // ms
+
+export interface AbortableOptions {
+  /** Whether the work pauses where others wait for the network; who asked for it asks for the rest. Nobody may change parameters. */
+  readonly givesWay: boolean
+  /** Called about ten times a second. */
+  readonly report?: (progress: Progress) => unknown
+  /** What the signal does; cancels the work by default. */
+  readonly stop?: (progress: Progress) => void
+}
 
 /** Runs native work that an AbortSignal can stop, and says about ten times a second how far it is. */
 export async function abortable(
   signal: AbortSignal | undefined,
-  report: ((images: number) => unknown) | undefined,
-  work: (progress: Progress) => Promise<MetricsReport>,
-): Promise<MetricsReport> {
+  work: (progress: Progress) => Promise<Sums>,
+  options: AbortableOptions,
+): Promise<Sums> {
+  const { report, stop = (progress) => progress.cancel() } = options
   signal?.throwIfAborted()
-  const progress = new Progress()
+  const progress = new Progress(options.givesWay)
   let timer: NodeJS.Timeout | undefined
-  const cancel = () => {
-    progress.cancel()
+  const end = () => {
+    stop(progress)
     clearInterval(timer) // who has ended it is told no more
   }
-  signal?.addEventListener('abort', cancel, { once: true })
+  signal?.addEventListener('abort', end, { once: true })
   let failure: { error: unknown } | undefined
   const tell = async () => {
     try {
-      await report?.(progress.images)
+      await report?.(progress)
     } catch (error) {
       failure ??= { error }
-      cancel()
+      clearInterval(timer)
+      progress.cancel()
     }
   }
   if (report) timer = setInterval(tell, progressInterval)
   try {
-    const done = await callAddonAsync(() => work(progress))
+    const done = await work(progress)
     if (!failure) return done
   } catch (error) {
     signal?.throwIfAborted()
     failure ??= { error }
   } finally {
     clearInterval(timer)
-    signal?.removeEventListener('abort', cancel)
+    signal?.removeEventListener('abort', end)
   }
   throw failure.error // even if the work was done before it could be cancelled
 }

@@ -1,8 +1,10 @@
+import { callAddonAsync, type Progress } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
 import { expectOptions, expectSignal } from '../expect.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { abortable } from './abortable.js'
 import lossForEngine, { type Loss, type LossForEngine, type ScoredLoss } from './losses.js'
+import { accuracyOf, meanLoss, noSums } from './sums.js'
 
 export interface Evaluation {
   /** Mean loss of an image: of softmax cross-entropy in nats, and weighted as the loss weighs classes. */
@@ -41,19 +43,29 @@ export async function evaluate(net: Sequential, dataset: Dataset, options: Evalu
   expectNetwork(net)
   const images = expectImages('dataset', dataset)
   const given = expectOptions<EvaluateOptions>('evaluate', options, { signal: true, loss: true })
-  return evaluateWith(net, images, lossForEngine(given.loss), expectSignal(given.signal))
+  return evaluateWith(net, images, lossForEngine(given.loss), expectSignal(given.signal), false)
 }
 
-/** What {@link evaluate} does, with arguments that are checked. */
+/** What {@link evaluate} does, with arguments that are checked; within a `fit`, it may give way to predictions. */
 export async function evaluateWith(
   net: Sequential,
   { native, start, length, imageShape }: Dataset,
   loss: LossForEngine,
   signal: AbortSignal | undefined,
+  givesWay: boolean,
 ): Promise<Evaluation> {
   const engine = await net.engine(imageShape)
-  const work = (progress: Parameters<typeof engine.evaluate>[4]) =>
-    engine.evaluate(native, start, start + length, loss.settings, progress)
-  const { loss: mean, correct, answers, count } = await abortable(signal, undefined, work)
-  return { loss: mean, ...(answers > 0 && { accuracy: correct / answers, correct }), count }
+  const work = async (progress: Progress) => {
+    let sums = noSums
+    do sums = await callAddonAsync(() => engine.evaluate(native, start, start + length, loss.settings, sums, progress))
+    while (sums.count < length) // it has given way
+    return sums
+  }
+  const sums = await abortable(signal, work, { givesWay })
+  const accuracy = accuracyOf(sums)
+  return {
+    loss: meanLoss(sums),
+    ...(accuracy !== undefined && { accuracy, correct: sums.correct }),
+    count: sums.count,
+  }
 }

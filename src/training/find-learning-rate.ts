@@ -7,7 +7,6 @@ import type { Run, StepFigures } from './callbacks.js'
 import { fit } from './fit.js'
 import type { Loss } from './losses.js'
 import { type Optimizer, sgd } from './optimizers.js'
-import { putBack } from './put-back.js'
 
 export interface FindLearningRateOptions {
   batchSize: number
@@ -98,7 +97,7 @@ export async function findLearningRate(
   } catch (error) {
     if (codeOf(error) !== 'DIVERGED') throw error // that is where the range ends
   } finally {
-    await putBack(net, before)
+    await net.setParameters(before)
   }
   return { suggestion: suggest(range.rates, range.smoothed), ...range }
 }

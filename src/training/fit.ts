@@ -1,20 +1,32 @@
 import { performance } from 'node:perf_hooks'
-import { callAddonAsync, type Engine, type MetricsReport, type Progress } from '../addon.js'
+import { callAddonAsync, type Engine, type Sums } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
 import { inOrder } from '../data/order.js'
+import { CandlewickError } from '../errors.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
-import { type EpochSeeds, epochSeeds, expectSeed, shuffler } from '../random.js'
-import { abortable, progressInterval } from './abortable.js'
+import { type Draws, type DrawsState, draws, drawsFrom, expectSeed } from '../random.js'
+import { progressInterval } from './abortable.js'
 import checkAugment, { type Augmentation } from './augmentations.js'
 import checkCallbacks, { type CallbackOptions } from './callbacks.js'
+import {
+  type CheckpointClock,
+  type CheckpointEvery,
+  checkCheckpoint,
+  checkpointClock,
+  markOf,
+  type RunMark,
+  resumeRun,
+  writeRun,
+} from './checkpoint.js'
 import { evaluateWith } from './evaluate.js'
 import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
-import { attend } from './run.js'
+import { type Attended, attend } from './run.js'
 import schedules from './schedules.js'
-import { countSteps, stepsOf } from './steps.js'
-import { stepwise, type Trained } from './stepwise.js'
+import { setSteps, stepsOf } from './steps.js'
+import { accuracyOf, meanLoss, noSums, sumsBetween } from './sums.js'
+import { trainEpoch } from './train-epoch.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -50,6 +62,12 @@ export interface EpochProgress {
   /** Training images done, and in all. */
   images: number
   total: number
+  /** Mean loss of the images that are done. */
+  loss: number
+  /** That of the next step. */
+  learningRate: number
+  /** Over the epoch, as far as it was trained since this `fit` began. */
+  imagesPerSecond: number
 }
 
 export interface FitOptions extends CallbackOptions {
@@ -72,6 +90,18 @@ export interface FitOptions extends CallbackOptions {
   seed?: number
   /** Stops the training within a batch, on a GPU within 32; the loop then throws the signal's reason. */
   signal?: AbortSignal
+  /**
+   * A file to go on from, should the training end early: all of its state, written whole or not at all, at the times that
+   * `checkpointEvery` says, and where `signal` ends it.
+   */
+  checkpoint?: string
+  /** How often the checkpoint is written: `{ seconds: 30 }`, `{ steps: 100 }` or `{ epochs: 1 }`, the default. */
+  checkpointEvery?: CheckpointEvery
+  /**
+   * A checkpoint to go on from, of a `fit` with the same network, data and options: the training ends with the bits of one that
+   * was never interrupted. Epochs that are done are not yielded again. The network's own parameters and seed are replaced.
+   */
+  resume?: string
   /** Called about ten times a second; what it throws, or what its promise is rejected with, ends the training. */
   onProgress?: (progress: EpochProgress) => void
 }
@@ -92,93 +122,188 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
   return epochsOf(expectNetwork(net), expectImages('train', train), checkFit(options))
 }
 
-async function* epochsOf(net: Sequential, train: Dataset, settings: ReturnType<typeof checkFit>) {
-  const { epochs, batchSize, optimizer, loss, test, shuffle, augment, seed, signal, onProgress, callbacks } = settings
-  const stepsOfEpoch = Math.ceil(train.length / batchSize)
-  const release = net.occupy()
-  const attended = attend(callbacks, { net, epochs, stepsPerEpoch: stepsOfEpoch })
+async function* epochsOf(net: Sequential, train: Dataset, settings: FitSettings) {
+  const { epochs, batchSize, test, loss, signal, callbacks } = settings
+  let release = net.occupy()
+  const attended = attend(callbacks, { net, epochs, stepsPerEpoch: Math.ceil(train.length / batchSize) })
+  const clock = checkpointClock(settings.checkpoint, batchSize)
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(train.imageShape)
     if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
-    const nextOrder = shuffle ? (seed === undefined ? net.shuffler : shuffler(seed)) : inOrder
-    const nextSeed = seed === undefined ? net.epochSeeds : epochSeeds(seed)
-    const total = stepsOf(engine, optimizer.id) + epochs * stepsOfEpoch
-    let told = performance.now()
+    const training = await begin(net, engine, train, settings, attended)
     await attended.begin()
-    for (let epoch = 1; epoch <= epochs && !attended.isStopped; epoch++) {
-      const order = await nextOrder(train.length, train.start)
-      const report = (images: number): unknown => {
-        told = performance.now()
-        return onProgress?.({ epoch, images, total: train.length })
-      }
-      const { settings, id, learningRate } = optimizer
-      const augmenting = augment && augmentEpoch(augment, nextSeed)
-      const trainOn = async (part: Uint32Array, done: number): Promise<Trained> => {
-        const count = Math.ceil(part.length / batchSize)
-        const schedule = schedules.ratesOf(learningRate, { made: stepsOf(engine, id), count, total })
-        const { rates, last } = attended.scaled(schedule, count)
-        const work = (progress: Progress) => {
-          const told = { settings, id, ...rates }
-          const training = engine.train(train.native, part, batchSize, loss.settings, told, progress, augmenting)
-          return counted(training, engine, id, () => Math.ceil(progress.images / batchSize))
-        }
-        return { ...(await abortable(signal, (images) => report(done + images), work)), learningRate: last }
-      }
-      const afterStep = async ({ loss, learningRate }: Trained, images: number): Promise<boolean> => {
-        const step = (epoch - 1) * stepsOfEpoch + Math.ceil(images / batchSize)
-        await attended.step({ epoch, step, images, total: train.length, loss, learningRate })
-        if (performance.now() - told >= progressInterval && images < train.length) await report(images)
-        return attended.isStopped
-      }
-      const start = performance.now()
-      const trained = await (attended.byStep ? stepwise(order, batchSize, trainOn, afterStep) : trainOn(order, 0))
-      const trainSeconds = secondsSince(start)
-      // An epoch of a few milliseconds ends before its timer strikes.
-      if (performance.now() - told >= progressInterval && !signal?.aborted) await report(trained.count)
-      const { correct, answers } = trained
-      const scored = answers > 0 && { trainAcc: correct / answers }
-      const figures = { epoch, loss: trained.loss, ...scored, learningRate: trained.learningRate }
-      if (!test) {
-        yield await attended.epoch({ ...figures, trainSeconds })
-        continue
-      }
-      const evalStart = performance.now()
-      const { loss: testLoss, accuracy } = await evaluateWith(net, test, loss, signal)
-      const tested = { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }) }
-      yield await attended.epoch({ ...figures, ...tested, trainSeconds, evalSeconds: secondsSince(evalStart) })
+    while (training.epoch <= epochs && !attended.isStopped) {
+      const figures = await trainNext(training, clock)
+      const tested = test ? await testAfter(training, clock, test) : {}
+      const epoch = await attended.epoch<Epoch>({ ...figures, ...tested })
+      training.epoch++
+      Object.assign(training, { sums: noSums, seconds: 0, drawn: training.draws.state() })
+      if (clock.isDueAfter(epoch.epoch)) await save(training, clock)
+      // Between two epochs the network is free, for parameters to be loaded or a step by hand.
+      release()
+      release = () => {}
+      yield epoch
+      release = net.occupy()
     }
   } catch (error) {
     attended.fail()
     throw error
   } finally {
+    clock.stop()
     release()
     await attended.end()
   }
 }
 
-/** What the engine is told of the augmentation of the next epoch, as JSON. */
-function augmentEpoch(augmentations: readonly Augmentation[], nextSeed: EpochSeeds): string {
-  return JSON.stringify({ augmentations, ...nextSeed() })
+/** A training underway. */
+interface Training {
+  readonly net: Sequential
+  readonly engine: Engine
+  readonly train: Dataset
+  readonly settings: FitSettings
+  /** Its callbacks. */
+  readonly attended: Attended
+  readonly draws: Draws
+  /** The steps at the end of the last epoch. */
+  readonly totalSteps: number
+  /** None where no checkpoint is asked for. */
+  readonly mark: RunMark | undefined
+  /** The epoch that trains, or is the next to. */
+  epoch: number
+  /** Of what is done of it. */
+  sums: Sums
+  /** That it has taken so far. */
+  seconds: number
+  /** By what it, and all that follow, are drawn. */
+  drawn: DrawsState
 }
 
-/** A training whose steps are counted, also where it ends early. */
-async function counted(
-  training: Promise<MetricsReport>,
+async function begin(
+  net: Sequential,
   engine: Engine,
-  id: number,
-  steps: () => number,
-): Promise<MetricsReport> {
-  try {
-    return await training
-  } finally {
-    countSteps(engine, id, steps())
+  train: Dataset,
+  settings: FitSettings,
+  attended: Attended,
+): Promise<Training> {
+  const { epochs, batchSize, shuffle, seed, checkpoint } = settings
+  const { id, kind } = checkOptimizer(settings.optimizer)
+  const isKept = checkpoint.path !== undefined || checkpoint.resume !== undefined
+  const mark = isKept ? await markOf(train, { batchSize, shuffle, optimizer: kind }) : undefined
+  const training = { net, engine, train, settings, attended, mark }
+  if (checkpoint.resume === undefined || mark === undefined) {
+    const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(train.length / batchSize)
+    const drawing = seed === undefined ? net.draws : draws(seed)
+    return { ...training, epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state(), totalSteps, draws: drawing }
+  }
+  const resumed = await resumeRun(checkpoint.resume, net.describeForFile(), mark)
+  attended.restore(resumed.callbacks)
+  await callAddonAsync(() => engine.restoreRun(resumed.saved, id))
+  setSteps(engine, id, resumed.steps)
+  const drawing = drawsFrom(resumed.draws)
+  net.goOnFrom(resumed.seed, seed === undefined ? drawing : net.draws)
+  const { epoch, sums, seconds, totalSteps } = resumed
+  return { ...training, epoch, sums, seconds, drawn: resumed.draws, totalSteps, draws: drawing }
+}
+
+/** Trains what is left of the next epoch, or as much of it as callbacks want. */
+async function trainNext(training: Training, clock: CheckpointClock): Promise<Epoch> {
+  const { train, settings, attended, draws, epoch, sums: from } = training
+  const { batchSize, shuffle, augment, loss, signal } = settings
+  const order = shuffle ? await draws.nextOrder(train.length, train.start) : inOrder(train.length, train.start)
+  const augmenting = augment && JSON.stringify({ augmentations: augment, ...draws.nextSeed() })
+  const stepsOfEpoch = Math.ceil(train.length / batchSize)
+  const { settings: optimizer, id, learningRate } = checkOptimizer(settings.optimizer)
+  const made = stepsOf(training.engine, id) - Math.ceil(from.count / batchSize)
+  const schedule = schedules.ratesOf(learningRate, { made, count: stepsOfEpoch, total: training.totalSteps })
+  const rates = () => attended.scaled(schedule, stepsOfEpoch)
+  const rateAfter = (images: number) => {
+    const step = Math.min(Math.max(Math.ceil(images / batchSize), 1), stepsOfEpoch)
+    return rates().rates.learningRates?.[step - 1] ?? rates().last
+  }
+  const [start, before] = [performance.now(), training.seconds]
+  const progress = progressOf(training, rateAfter)
+  const seconds = () => before + (performance.now() - start) / 1000
+  const plan = { engine: training.engine, images: train.native, order, batchSize, loss: loss.settings }
+  const sums = await trainEpoch({ ...plan, rates, augment: augmenting, optimizer: { settings: optimizer, id } }, from, {
+    signal,
+    report: progress.tell,
+    until: (count) => (attended.byStep ? count + batchSize : clock.until(count)),
+    begin: clock.begin,
+    async between(sums, before) {
+      Object.assign(training, { sums, seconds: seconds() })
+      if (attended.byStep) {
+        const step = (epoch - 1) * stepsOfEpoch + Math.ceil(sums.count / batchSize)
+        const of = { epoch, step, images: sums.count, total: train.length }
+        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: rateAfter(sums.count) })
+      }
+      if (signal?.aborted || clock.isDue(sums.count)) await save(training, clock)
+      return attended.isStopped
+    },
+  }).catch((error) => {
+    throw inEpoch(epoch, error)
+  })
+  signal?.throwIfAborted()
+  await progress.tellOfEnd(sums)
+  const trainAcc = accuracyOf(sums)
+  const scored = trainAcc !== undefined && { trainAcc }
+  return { epoch, loss: meanLoss(sums), ...scored, learningRate: rateAfter(sums.count), trainSeconds: training.seconds }
+}
+
+/** What `onProgress` is told of an epoch that begins now. */
+function progressOf({ train, settings, epoch, sums }: Training, rateAfter: (images: number) => number) {
+  const { onProgress, batchSize } = settings
+  const start = performance.now()
+  let told = start
+  const tell = ({ images, loss }: { images: number; loss: number }): unknown => {
+    told = performance.now()
+    const imagesPerSecond = (1000 * (images - sums.count)) / (told - start)
+    const learningRate = rateAfter(images + batchSize)
+    return onProgress?.({ epoch, images, total: train.length, loss, learningRate, imagesPerSecond })
+  }
+  return {
+    tell,
+    /** An epoch of a few milliseconds ends before its timer strikes. */
+    async tellOfEnd(sums: Sums) {
+      if (performance.now() - told < progressInterval) return
+      await tell({ images: sums.count, loss: meanLoss(sums) })
+    },
   }
 }
 
-function secondsSince(start: number): number {
-  return (performance.now() - start) / 1000
+/** Writes the checkpoint, if there is to be one: where the training is in its epoch, and what that was drawn by. */
+async function save(training: Training, clock: CheckpointClock): Promise<void> {
+  const { net, engine, settings, attended, mark, epoch, sums, seconds, totalSteps, drawn } = training
+  const { path } = settings.checkpoint
+  if (path === undefined || mark === undefined) return
+  const steps = stepsOf(engine, checkOptimizer(settings.optimizer).id)
+  const callbacks = attended.state()
+  const place = { epoch, sums, seconds, steps, totalSteps, draws: drawn, seed: net.seed, callbacks }
+  await writeRun(path, engine, net.describeForFile(), mark, place)
+  clock.written()
 }
+
+async function testAfter(training: Training, clock: CheckpointClock, test: Dataset) {
+  const { loss, signal } = training.settings
+  const start = performance.now()
+  const { loss: testLoss, accuracy } = await evaluateWith(training.net, test, loss, signal, true).catch(
+    async (error) => {
+      if (signal?.aborted) await save(training, clock)
+      throw error
+    },
+  )
+  const evalSeconds = (performance.now() - start) / 1000
+  return { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }), evalSeconds }
+}
+
+/** A training that diverged says in which epoch. */
+function inEpoch(epoch: number, error: unknown): unknown {
+  if (!(error instanceof CandlewickError) || error.code !== 'DIVERGED') return error
+  const message = error.message.charAt(0).toLowerCase() + error.message.slice(1)
+  return new CandlewickError('DIVERGED', `The training diverged in epoch ${epoch}: ${message}`, { cause: error })
+}
+
+type FitSettings = ReturnType<typeof checkFit>
 
 function checkFit(options: FitOptions) {
   const given = expectOptions<FitOptions>('fit', options, {
@@ -191,25 +316,31 @@ function checkFit(options: FitOptions) {
     augment: true,
     seed: true,
     signal: true,
+    checkpoint: true,
+    checkpointEvery: true,
+    resume: true,
     onProgress: true,
     callbacks: true,
     onStep: true,
     onEpoch: true,
     onEnd: true,
   })
+  checkOptimizer(given.optimizer)
   const { test, shuffle, seed, onProgress } = given
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw unexpected('onProgress', 'a function', onProgress)
   return {
     epochs: expectInteger('epochs', given.epochs, 1),
     batchSize: expectInteger('batchSize', given.batchSize, 1),
-    optimizer: checkOptimizer(given.optimizer),
+    // As it is: a learning rate that is set during the training is that of the next epoch.
+    optimizer: given.optimizer as Optimizer,
     loss: lossForEngine(given.loss),
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
     augment: checkAugment(given.augment),
     seed: seed === undefined ? undefined : expectSeed(seed),
     signal: expectSignal(given.signal),
+    checkpoint: checkCheckpoint(given),
     onProgress: onProgress as FitOptions['onProgress'],
     callbacks: checkCallbacks(given),
   }

@@ -45,15 +45,22 @@ export interface SgdOptions extends OptimizerOptions {
 
 /**
  * The settings of an optimiser, from {@link sgd}, {@link adam} or {@link adamW} or made by hand. What it keeps from step to step (velocity,
- * means) lives with the network for as long as the same object is passed to `fit` or `step`; another object starts afresh.
+ * means) lives with the network for as long as the same object is passed to `fit` or `step`; another object starts afresh. Its
+ * `learningRate` may be set meanwhile: a `fit` underway takes it from its next epoch on, and all else goes on.
  */
-export type Optimizer = Readonly<SgdOptions> | Adam | AdamW
+export type Optimizer = Readonly<SgdOptions> | Sgd | Adam | AdamW
+
+type Settings<T extends { learningRate?: LearningRate }> = Readonly<Required<Omit<T, 'learningRate'>>> & {
+  learningRate: LearningRate
+}
+
+export type Sgd = Settings<SgdOptions>
 
 /**
  * Stochastic gradient descent as PyTorch has it: g += weightDecay · w, v = momentum · v + g, w -= learningRate · v, and with
  * `nesterov` w -= learningRate · (g + momentum · v).
  */
-export function sgd(options: SgdOptions): Required<Readonly<SgdOptions>> {
+export function sgd(options: SgdOptions): Sgd {
   return checkSgd(expectSettings('sgd', options, sgdSettings))
 }
 
@@ -97,7 +104,7 @@ export interface AdamOptions extends OptimizerOptions {
   weightDecay?: number
 }
 
-export interface Adam extends Readonly<Required<AdamOptions>> {
+export interface Adam extends Settings<AdamOptions> {
   readonly kind: 'adam'
 }
 
@@ -122,7 +129,7 @@ export interface AdamWOptions extends AdamOptions {
   weightDecay?: number
 }
 
-export interface AdamW extends Readonly<Required<AdamWOptions>> {
+export interface AdamW extends Settings<AdamWOptions> {
   readonly kind: 'adamW'
 }
 
@@ -150,6 +157,7 @@ type Kind = keyof typeof optimizers
  * @internal
  */
 export interface CheckedOptimizer {
+  readonly kind: Kind
   /** As JSON, without the rates of a schedule. */
   readonly settings: string
   /** By which the engine knows whose state it holds. */
@@ -169,7 +177,7 @@ export default function checkOptimizer(optimizer: unknown): CheckedOptimizer {
   }
   const { learningRate = 0, ...others } = optimizers[kind as Kind](optimizer)
   const settings = { ...others, learningRate: typeof learningRate === 'number' ? learningRate : 0 }
-  return { settings: JSON.stringify(settings), id: identify(optimizer as Optimizer), learningRate }
+  return { kind: kind as Kind, settings: JSON.stringify(settings), id: identify(optimizer as Optimizer), learningRate }
 }
 
 const numbers = new WeakMap<Optimizer, number>()

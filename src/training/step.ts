@@ -12,6 +12,7 @@ import lossForEngine, {
 import checkOptimizer, { type Optimizer } from './optimizers.js'
 import schedules from './schedules.js'
 import { countSteps, stepsOf } from './steps.js'
+import { meanLoss } from './sums.js'
 
 /**
  * One optimiser step on a batch of your own; the mean loss and the number of right answers are those before the step: of images for
@@ -61,8 +62,8 @@ export async function step(
   const takeBack = countSteps(engine, id, 1) // the next call may come before this one's turn
   try {
     const told = { settings, id, ...rates }
-    const report = await fed(checked, (feed) => engine.step(feed, labels, targets, loss, told))
-    return { loss: report.loss, ...(report.answers > 0 && { correct: report.correct }) }
+    const sums = await fed(checked, (feed) => engine.step(feed, labels, targets, loss, told))
+    return { loss: meanLoss(sums), ...(sums.answers > 0 && { correct: sums.correct }) }
   } catch (error) {
     takeBack()
     throw error

@@ -29,6 +29,11 @@ export function countSteps(engine: Engine, id: number, steps: number): () => voi
   }
 }
 
+/** An optimiser goes on from a checkpoint, in which it has made these steps. */
+export function setSteps(engine: Engine, id: number, steps: number): void {
+  made.set(engine, { id, steps })
+}
+
 /** An optimiser starts afresh on other parameters. */
 export function forgetSteps(engine: Engine): void {
   made.delete(engine)

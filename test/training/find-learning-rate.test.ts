@@ -11,10 +11,7 @@ import {
   sgd,
   step,
 } from 'candlewick'
-import { withSetParameters } from './set-parameters.js'
 import { linear, stripes, train } from './stripes.js'
-
-withSetParameters()
 
 const find = async (net: Sequential, options: Partial<FindLearningRateOptions> = {}) => {
   return findLearningRate(net, await stripes(200), { batchSize: 10, ...options })

@@ -1,11 +1,12 @@
 //! Datasets: filled in pieces, then shared with every engine.
 
+use crate::aside;
 use crate::errors::{internal, to_js};
 use crate::runners;
 use candlewick::dataset;
 use candlewick::{Code, Error};
 use napi::Env;
-use napi::bindgen_prelude::ObjectFinalize;
+use napi::bindgen_prelude::{Object, ObjectFinalize};
 use napi_derive::napi;
 use std::sync::Arc;
 
@@ -152,6 +153,13 @@ impl Dataset {
     #[napi]
     pub fn targets(&self, indices: &[u32], #[napi(ts_arg_type = "Float32Array")] into: Floats<'_>) -> napi::Result<()> {
         copy_rows(self.images()?.targets(), self.target_len, indices, into)
+    }
+
+    /// A number that differs, as good as always, for other images, labels or targets in the places `start` to `end` (excluded).
+    #[napi(ts_return_type = "Promise<number>")]
+    pub fn checksum<'env>(&self, env: &'env Env, start: u32, end: u32) -> napi::Result<Object<'env>> {
+        let images = self.shared()?;
+        aside::run(env, move || images.checksum(start as usize..end as usize), |sum| sum)
     }
 
     /// Gives the memory back, once no engine is at work on it.

@@ -1,13 +1,15 @@
 //! A network that runs: every method puts a job in line and returns a promise.
 
 use crate::answers::{Answers, Parameters};
+use crate::checkpoint::SavedRun;
 use crate::dataset::Dataset;
 use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
-use crate::line::{Closing, Line};
+use crate::line::{Closing, Line, Long};
 use candlewick::augmentations::Augment;
 use candlewick::checkpoint::{Loaded, Selection};
+use candlewick::engine::Training;
 use candlewick::initializers::Initializer;
 use candlewick::losses::{Loss, Takes, Targets};
 use candlewick::metrics::Metrics;
@@ -33,42 +35,85 @@ pub struct OptimizerOptions {
     pub momenta: Option<Float64Array>,
 }
 
-/// Loss and right answers over images.
+/// What a training is, beside its images.
+#[napi(object, object_to_js = false)]
+pub struct TrainingOptions {
+    /// Images of a step.
+    pub batch_size: u32,
+    /// What is made small, as JSON.
+    pub loss: String,
+    /// How.
+    pub optimizer: OptimizerOptions,
+    /// How images are changed before they are trained on, as JSON.
+    pub augment: Option<String>,
+}
+
+/// Losses and right answers of images, as sums, so that those of more images can be added to the bit.
 #[napi(object)]
-pub struct MetricsReport {
-    /// Mean loss of an image.
+#[derive(Clone, Copy)]
+pub struct Sums {
+    /// Of the images' losses.
     pub loss: f64,
+    /// What the mean loss divides by.
+    pub weight: f64,
     /// Answers that are right.
     pub correct: f64,
     /// Answers that are right or wrong; 0 of a loss that knows no such answers.
     pub answers: f64,
     /// Images counted.
-    pub count: u32,
+    pub count: f64,
+}
+
+impl From<Metrics> for Sums {
+    fn from(metrics: Metrics) -> Self {
+        let Metrics { loss, weight, correct, answers, count } = metrics;
+        Self { loss, weight, correct: correct as f64, answers: answers as f64, count: count as f64 }
+    }
+}
+
+impl From<Sums> for Metrics {
+    fn from(sums: Sums) -> Self {
+        let Sums { loss, weight, correct, answers, count } = sums;
+        Self { loss, weight, correct: correct as u64, answers: answers as u64, count: count as u64 }
+    }
 }
 
 /// Long work as seen from JavaScript: how far it is, and a way to stop it.
 #[napi]
 #[derive(Default)]
-pub struct Progress(Arc<candlewick::engine::Progress>);
+pub struct Progress(Arc<Long>);
 
 #[napi]
 impl Progress {
-    /// Of work that has not begun.
+    /// Of work that has not begun, and that may pause where other work is in line.
     #[napi(constructor)]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(gives_way: bool) -> Self {
+        Self(Arc::new(Long { gives_way, ..Long::default() }))
     }
 
     /// Images done so far.
     #[napi(getter)]
     pub fn images(&self) -> u32 {
-        self.0.images() as u32
+        self.0.progress.images() as u32
+    }
+
+    /// Mean loss of these images; 0 before the first.
+    #[napi(getter)]
+    pub fn loss(&self) -> f64 {
+        self.0.progress.loss()
+    }
+
+    /// Asks the work to end after its batch, so that it can be gone on with, or takes that back: its promise is then resolved to what
+    /// there is so far.
+    #[napi]
+    pub fn pause(&self, pausing: bool) {
+        self.0.progress.pause(pausing);
     }
 
     /// Asks the work to stop before its next batch; its promise is then rejected with code CANCELLED.
     #[napi]
     pub fn cancel(&self) {
-        self.0.cancel();
+        self.0.progress.cancel();
     }
 }
 
@@ -92,9 +137,9 @@ pub struct LoadReport {
     pub left: Vec<String>,
 }
 
-/// A network's parameters and the line for what runs it, with the number of threads that it was given, if it was.
+/// A network's parameters and the line for what runs it.
 #[napi(custom_finalize)]
-pub struct Engine(Line, Option<usize>);
+pub struct Engine(Line);
 
 impl ObjectFinalize for Engine {
     fn finalize(self, env: Env) -> napi::Result<()> {
@@ -135,13 +180,13 @@ pub fn create_engine<'env>(
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
     };
-    Line::start(env, make, move |line| Engine(line, threads))
+    Line::start(env, make, Engine)
 }
 
 #[napi]
 impl Engine {
     /// One optimiser step on a batch, of which the loss, as JSON, takes either labels or values, a number for each output.
-    #[napi(ts_return_type = "Promise<MetricsReport>")]
+    #[napi(ts_return_type = "Promise<Sums>")]
     pub fn step<'env>(
         &self,
         env: &'env Env,
@@ -164,43 +209,45 @@ impl Engine {
             };
             engine.step(&images, targets, &loss, &optimizer)
         };
-        self.0.submit(env, job, report)
+        self.0.submit(env, job, Sums::from)
     }
 
-    /// Steps over the images of `dataset` that `order` names, first changed as `augment` says; it and the loss go as JSON.
-    #[napi(ts_return_type = "Promise<MetricsReport>")]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "JavaScript gives seven of them, less than an object for them would be worth"
-    )]
+    /// Steps over the images of `dataset` that `order` names, after those that are in `sums`, up to the last or to a pause. Resolves to the sums of all that were trained on.
+    #[napi(ts_return_type = "Promise<Sums>")]
     pub fn train<'env>(
         &self,
         env: &'env Env,
         dataset: &Dataset,
         order: &[u32],
-        batch_size: u32,
-        loss: String,
-        optimizer: OptimizerOptions,
+        options: TrainingOptions,
+        sums: Sums,
         progress: &Progress,
-        augment: Option<String>,
     ) -> napi::Result<Object<'env>> {
-        let epoch = Images { dataset: dataset.shared()?, order: memory::copy(order).map_err(to_js)? };
-        let (optimizer, threads) = (Announced::of(optimizer), self.1);
+        let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
+        let TrainingOptions { batch_size, loss, optimizer, augment } = options;
+        let optimizer = Announced::of(optimizer);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
             let (optimizer, loss) = (optimizer.begin(engine)?, read_loss(&loss)?);
-            let Images { dataset, order } = match augment {
-                Some(augment) => {
-                    epoch.augmented(&read_augment(&augment)?, &loss, engine.network().classes(), threads)?
-                }
-                None => epoch,
+            let augment = augment.as_deref().map(read_augment).transpose()?;
+            let training = Training {
+                dataset: &dataset,
+                order: &order,
+                batch_size: batch_size as usize,
+                loss: &loss,
+                optimizer: &optimizer,
+                augment: augment.as_ref(),
             };
-            engine.train(&dataset, &order, batch_size as usize, &loss, &optimizer, progress)
+            let mut metrics = Metrics::from(sums);
+            engine.train_on(&training, progress, &mut metrics)?;
+            Ok(metrics)
         };
-        self.0.submit_long(env, progress.0.clone(), job, report)
+        self.0.submit_long(env, progress.0.clone(), job, Sums::from)
     }
 
-    /// Loss and right answers over the images `start` to `end` (excluded) of `dataset`; the loss goes as JSON.
-    #[napi(ts_return_type = "Promise<MetricsReport>")]
+    /// Loss and right answers over the images `start` to `end` (excluded) of `dataset`, after those that are in `sums`, up to the
+    /// last or to a pause. The loss goes as JSON.
+    #[napi(ts_return_type = "Promise<Sums>")]
+    #[allow(clippy::too_many_arguments, reason = "an object for them would be worth less than it costs")]
     pub fn evaluate<'env>(
         &self,
         env: &'env Env,
@@ -208,13 +255,16 @@ impl Engine {
         start: u32,
         end: u32,
         loss: String,
+        sums: Sums,
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
         let dataset = dataset.shared()?;
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            engine.evaluate(&dataset, start as usize..end as usize, &read_loss(&loss)?, progress)
+            let mut metrics = Metrics::from(sums);
+            engine.evaluate_on(&dataset, start as usize..end as usize, &read_loss(&loss)?, progress, &mut metrics)?;
+            Ok(metrics)
         };
-        self.0.submit_long(env, progress.0.clone(), job, report)
+        self.0.submit_long(env, progress.0.clone(), job, Sums::from)
     }
 
     /// Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network and the loss, which goes as JSON.
@@ -267,10 +317,49 @@ impl Engine {
         self.0.submit(env, job, |report| report)
     }
 
-    /// Writes all parameters to a safetensors file, all or nothing.
+    /// Replaces all parameters by these, end to end in the network's order.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn save_parameters<'env>(&self, env: &'env Env, path: String) -> napi::Result<Object<'env>> {
-        self.0.submit(env, move |engine| checkpoint::save(&engine.parameters()?, Path::new(&path)), |()| ())
+    pub fn set_parameters<'env>(&self, env: &'env Env, values: &ImageFeed) -> napi::Result<Object<'env>> {
+        let values = values.shared();
+        let job = move |engine: &mut dyn candlewick::engine::Engine| {
+            engine.set_flat_parameters(values.tensor()?.flatten_all()?.to_vec1()?)
+        };
+        self.0.submit(env, job, |()| ())
+    }
+
+    /// Writes all parameters to a safetensors file, all or nothing, with the network, which goes as JSON.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save_parameters<'env>(&self, env: &'env Env, path: String, network: String) -> napi::Result<Object<'env>> {
+        let job = move |engine: &mut dyn candlewick::engine::Engine| {
+            checkpoint::save(&engine.parameters()?, Some(&checkpoint::text_of(&network)?), Path::new(&path))
+        };
+        self.0.submit(env, job, |()| ())
+    }
+
+    /// Writes all that training goes on from to a safetensors file, all or nothing. The network and what the loop has to know go
+    /// as JSON.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save_run<'env>(
+        &self,
+        env: &'env Env,
+        path: String,
+        network: String,
+        run: String,
+    ) -> napi::Result<Object<'env>> {
+        let job = move |engine: &mut dyn candlewick::engine::Engine| {
+            checkpoint::save_run(engine.network(), &engine.snapshot()?, (&network, &run), Path::new(&path))
+        };
+        self.0.submit(env, job, |()| ())
+    }
+
+    /// Goes on from a checkpoint; what the optimiser kept is that of the one of this number.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn restore_run<'env>(&self, env: &'env Env, run: &SavedRun, owner: f64) -> napi::Result<Object<'env>> {
+        let run = run.0.clone();
+        let job = move |engine: &mut dyn candlewick::engine::Engine| {
+            engine.restore(&run.snapshot(engine.network())?, owner as u64)
+        };
+        self.0.submit(env, job, |()| ())
     }
 
     /// Takes no more work; the promise resolves when what is in line is done and the memory is given back.
@@ -313,23 +402,6 @@ impl Announced {
     }
 }
 
-/// What an epoch trains on.
-struct Images {
-    dataset: Arc<candlewick::dataset::Dataset>,
-    order: Vec<u32>,
-}
-
-impl Images {
-    /// The same, augmented. Labels and targets are checked before, while an error can name an image by its index in the dataset.
-    fn augmented(self, augment: &Augment, loss: &Loss, outputs: usize, threads: Option<usize>) -> Result<Self> {
-        let Self { dataset, mut order } = self;
-        dataset.check(&order, loss, outputs)?;
-        let dataset = Arc::new(dataset.augmented(&order, augment, threads)?);
-        (0..).zip(&mut order).for_each(|(place, index)| *index = place);
-        Ok(Self { dataset, order })
-    }
-}
-
 fn read_augment(text: &str) -> Result<Augment> {
     let example = r#"{ "augmentations": [{ "kind": "randomFlip" }], "seed": 1, "epoch": 1 }"#;
     json::read("the augmentation", example, text)
@@ -337,13 +409,4 @@ fn read_augment(text: &str) -> Result<Augment> {
 
 fn read_loss(text: &str) -> Result<Loss> {
     json::read("the loss", r#"{ "kind": "softmaxCrossEntropy" }"#, text)
-}
-
-fn report(metrics: Metrics) -> MetricsReport {
-    MetricsReport {
-        loss: metrics.mean_loss(),
-        correct: metrics.correct as f64,
-        answers: metrics.answers as f64,
-        count: metrics.count as u32,
-    }
 }

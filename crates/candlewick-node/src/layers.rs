@@ -27,6 +27,21 @@ pub fn describe(layers: String, input_shape: Vec<u32>) -> napi::Result<String> {
     serde_json::to_string(&reports.collect::<Vec<_>>()).map_err(|error| to_js(internal(&error.to_string())))
 }
 
+/// A parameter, as an object: its name and shape.
+#[derive(Serialize)]
+struct ParameterReport<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+}
+
+/// The parameters of layers for images of (channels, height, width), in their order. Layers and parameters go as JSON.
+#[napi]
+pub fn parameter_list(layers: String, input_shape: Vec<u32>) -> napi::Result<String> {
+    let network = network(&layers, &input_shape).map_err(to_js)?;
+    let reports = network.parameters.iter().map(|p| ParameterReport { name: &p.name, shape: &p.shape });
+    serde_json::to_string(&reports.collect::<Vec<_>>()).map_err(|error| to_js(internal(&error.to_string())))
+}
+
 /// The names of layers, which need no shape.
 #[napi]
 pub fn layer_names(layers: String) -> napi::Result<Vec<String>> {

@@ -2,6 +2,7 @@
 //! (Rust) or `src/` (TypeScript), which is also where arguments are checked.
 
 mod answers;
+mod aside;
 mod checkpoint;
 mod dataset;
 mod device;

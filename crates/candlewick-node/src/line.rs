@@ -68,7 +68,16 @@ struct State {
     /// To be called when the engine is gone.
     farewells: Vec<Box<dyn FnOnce() + Send>>,
     /// Long work that runs, to be cancelled when the line is closed.
-    running: Option<Arc<Progress>>,
+    running: Option<Arc<Long>>,
+}
+
+/// Long work.
+#[derive(Default)]
+pub struct Long {
+    pub progress: Progress,
+    /// Whether it pauses where other work waits. Who asked for it then asks for the rest, which is again the last in line: so nothing
+    /// that changes parameters may wait.
+    pub gives_way: bool,
 }
 
 impl Line {
@@ -113,14 +122,14 @@ impl Line {
     pub fn submit_long<'env, T: Send + 'static, R: ToNapiValue + 'static>(
         &self,
         env: &'env Env,
-        progress: Arc<Progress>,
+        long: Arc<Long>,
         job: impl FnOnce(&mut dyn Engine, &Progress) -> Result<T> + Send + 'static,
         convert: impl FnOnce(T) -> R + Send + 'static,
     ) -> napi::Result<Object<'env>> {
         let shared = self.0.clone();
         let job = move |engine: &mut dyn Engine| {
-            shared.watch(Some(progress.clone()));
-            let result = guarded(|| job(engine, &progress));
+            shared.watch(Some(long.clone()));
+            let result = guarded(|| job(engine, &long.progress));
             let closed = shared.watch(None);
             result.map_err(|error| closed.filter(|_| error.code == Code::Cancelled).unwrap_or(error))
         };
@@ -202,6 +211,9 @@ impl Shared {
             return job(Err(reason));
         }
         state.waiting.push_back(job);
+        if let Some(running) = &state.running {
+            running.progress.give_way(running.gives_way);
+        }
         self.go_on(state);
     }
 
@@ -255,12 +267,16 @@ impl Shared {
     }
 
     /// What to cancel when the line is closed, from now on; why it is, if it is already.
-    fn watch(&self, progress: Option<Arc<Progress>>) -> Option<Error> {
+    fn watch(&self, long: Option<Arc<Long>>) -> Option<Error> {
         let mut state = self.state();
-        if let (true, Some(progress)) = (state.is_cancelled, &progress) {
-            progress.cancel();
+        if let Some(Long { progress, gives_way }) = long.as_deref() {
+            // What it has given way to came before it in line.
+            progress.give_way(*gives_way && !state.waiting.is_empty());
+            if state.is_cancelled {
+                progress.cancel();
+            }
         }
-        state.running = progress;
+        state.running = long;
         state.closed.clone()
     }
 
@@ -287,8 +303,8 @@ impl State {
     /// Ends long work, what runs and what is in line.
     fn cancel(&mut self) {
         self.is_cancelled = true;
-        if let Some(progress) = &self.running {
-            progress.cancel();
+        if let Some(long) = &self.running {
+            long.progress.cancel();
         }
     }
 }
@@ -335,7 +351,7 @@ fn settle<T: Send + 'static, R: ToNapiValue + 'static>(
 }
 
 /// No panic crosses into JavaScript: it becomes an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(describe(panic)))
 }
 

@@ -29,6 +29,8 @@ pub enum Code {
     Disposed,
     /// The work was cancelled between two batches.
     Cancelled,
+    /// A training came to numbers that are not finite.
+    Diverged,
     /// A defect of candlewick.
     Internal,
 }
@@ -49,6 +51,7 @@ impl Code {
             Code::DeviceLost => "DEVICE_LOST",
             Code::Disposed => "DISPOSED",
             Code::Cancelled => "CANCELLED",
+            Code::Diverged => "DIVERGED",
             Code::Internal => "INTERNAL",
         }
     }

@@ -1,7 +1,6 @@
 import { expectBoolean, expectInteger, expectSettings } from '../../expect.js'
 import type { Parameter } from '../../network/parameters.js'
 import type { Callback } from '../callbacks.js'
-import { putBack } from '../put-back.js'
 import { readParameters, writeParameters } from './kept-parameters.js'
 import { type Best, better, type MonitorOptions, monitorChecks, readBest, writeBest } from './monitor.js'
 import { readState } from './state.js'
@@ -60,7 +59,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): EarlyStopping
       now = { best, bestEpoch: epoch.epoch, waited: 0, parameters }
     },
     async onEnd(run) {
-      if (now.parameters) await putBack(run.net, now.parameters)
+      if (now.parameters) await run.net.setParameters(now.parameters)
     },
     state() {
       const { best, bestEpoch = null, waited, parameters } = now

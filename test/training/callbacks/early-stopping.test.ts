@@ -1,10 +1,7 @@
 import test from 'ava'
 import { type EarlyStoppingOptions, type Epoch, earlyStopping, evaluate } from 'candlewick'
-import { withSetParameters } from '../set-parameters.js'
 import { linear, stripes, train } from '../stripes.js'
 import { losses, told } from './run.js'
-
-withSetParameters()
 
 test('training ends when so many epochs in a row are no better', async (t) => {
   const figures = losses(5, 4, 4, 4.5, 3, 3, 3, 3, 3)

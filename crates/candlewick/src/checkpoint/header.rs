@@ -1,5 +1,6 @@
 //! The header of a safetensors file, read without believing it: of what a network does not ask for, only places are kept.
 
+use super::run::PREFIX;
 use super::{Selection, shorten};
 use crate::network::Network;
 use safetensors::Dtype;
@@ -98,8 +99,8 @@ impl<'de> Visitor<'de> for Wanted<'_> {
             entry.check(&name).map_err(A::Error::custom)?;
             places.try_reserve(1).map_err(A::Error::custom)?;
             places.push(entry.data_offsets);
-            if !self.selection.takes(&name) {
-                continue;
+            if name.starts_with(PREFIX) || !self.selection.takes(&name) {
+                continue; // a checkpoint's, beside its parameters
             }
             if !self.parameters.contains(name.as_str()) {
                 header.extras += 1;

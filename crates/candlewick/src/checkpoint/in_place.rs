@@ -59,7 +59,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net");
         let parameters = parameters();
-        let layout = Layout::new(&parameters).unwrap();
+        let layout = Layout::new(&parameters, None, false).unwrap();
         for old in [0, 7, 100, 100_000] {
             fs::write(&path, vec![1; old]).unwrap();
             overwrite(&OpenOptions::new().write(true).open(&path).unwrap(), &layout).unwrap();
@@ -75,7 +75,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         let reader = File::open(&path).unwrap(); // may not be written
         let parameters = parameters();
-        assert!(overwrite(&reader, &Layout::new(&parameters).unwrap()).is_err());
+        assert!(overwrite(&reader, &Layout::new(&parameters, None, false).unwrap()).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
     }
 
@@ -84,13 +84,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net");
         let parameters = parameters();
-        crate::checkpoint::save(&parameters, &path).unwrap();
+        crate::checkpoint::save(&parameters, None, &path).unwrap();
         let keeper = File::open(&path).unwrap();
         keeper.lock().unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| assert_eq!(load(&network(), &path, false).unwrap(), VALUES));
             let file = OpenOptions::new().write(true).open(&path).unwrap();
-            let error = overwrite(&file, &Layout::new(&parameters).unwrap()).unwrap_err();
+            let error = overwrite(&file, &Layout::new(&parameters, None, false).unwrap()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ResourceBusy);
         });
     }
@@ -100,8 +100,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net");
         let parameters = parameters();
-        let layout = Layout::new(&parameters).unwrap();
-        crate::checkpoint::save(&parameters, &path).unwrap();
+        let layout = Layout::new(&parameters, None, false).unwrap();
+        crate::checkpoint::save(&parameters, None, &path).unwrap();
         std::thread::scope(|scope| {
             let writers: Vec<_> = (0..2)
                 .map(|_| {

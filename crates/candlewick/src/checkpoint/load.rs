@@ -53,9 +53,7 @@ pub fn load_some(network: &Network, path: &Path, selection: &Selection, current:
 }
 
 fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) -> Result<Loaded> {
-    let file = ordinary::open(path, OpenOptions::new().read(true)).map_err(unreadable)?;
-    // Who writes in place holds a lock. Where there are no locks, what follows finds that the file is in the making.
-    let _ = patiently(|| file.try_lock_shared());
+    let file = opened(path)?;
     let before = file.metadata().map_err(unreadable)?;
     let (header, start) = header(&file, before.len(), network, selection)?;
     if let Some(name) = header.extra.as_ref().filter(|_| !selection.ignore_extra) {
@@ -74,6 +72,13 @@ fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) 
         return Err(invalid("it changed while it was read; load it again when nobody writes to it".into()));
     }
     Ok(Loaded { parameters, loaded, left })
+}
+
+/// A file to read, locked: who writes in place holds a lock. Where there are no locks, its readers find that the file is in the making.
+pub(super) fn opened(path: &Path) -> Result<File> {
+    let file = ordinary::open(path, OpenOptions::new().read(true)).map_err(unreadable)?;
+    let _ = patiently(|| file.try_lock_shared());
+    Ok(file)
 }
 
 /// A parameter, its tensor in the file, and that tensor's type.
@@ -106,19 +111,8 @@ fn find<'a>(network: &'a Network, selection: &Selection, header: &'a Header) -> 
 }
 
 /// The header of a file of `len` bytes, and where the tensors begin.
-fn header(mut file: &File, len: u64, network: &Network, selection: &Selection) -> Result<(Header, u64)> {
-    let foreign = |reason: String| {
-        invalid(format!("it is not a safetensors file ({reason}); it may be cut short or of another format"))
-    };
-    let mut length = [0; 8];
-    if len < length.len() as u64 {
-        return Err(foreign(format!("{len} bytes hold no header")));
-    }
-    file.read_exact(&mut length).map_err(unreadable)?;
-    let length = u64::from_le_bytes(length);
-    if length > MOST_HEADER.min(len - 8) {
-        return Err(foreign(format!("a header of {length} bytes in a file of {len}")));
-    }
+fn header(file: &File, len: u64, network: &Network, selection: &Selection) -> Result<(Header, u64)> {
+    let length = header_length(file, len)?;
     // Names and the list of places, at worst. An entry of a tensor is longer than what is kept of it.
     memory::check_room(4 * length as usize).map_err(|_| {
         Error::new(
@@ -137,6 +131,24 @@ fn header(mut file: &File, len: u64, network: &Network, selection: &Selection) -
         return Err(foreign(format!("its tensors take {} bytes, but it holds {held}", header.data_len)));
     }
     Ok((header, 8 + length))
+}
+
+/// The length of the header of a file of `len` bytes, which follows.
+pub(super) fn header_length(mut file: &File, len: u64) -> Result<u64> {
+    let mut length = [0; 8];
+    if len < length.len() as u64 {
+        return Err(foreign(format!("{len} bytes hold no header")));
+    }
+    file.read_exact(&mut length).map_err(unreadable)?;
+    let length = u64::from_le_bytes(length);
+    if length > MOST_HEADER.min(len - 8) {
+        return Err(foreign(format!("a header of {length} bytes in a file of {len}")));
+    }
+    Ok(length)
+}
+
+fn foreign(reason: String) -> Error {
+    invalid(format!("it is not a safetensors file ({reason}); it may be cut short or of another format"))
 }
 
 /// The type of a tensor that can be made float32.
@@ -165,7 +177,7 @@ fn read_values(mut file: &File, start: u64, dtype: DType, values: &mut [f32]) ->
     Ok(())
 }
 
-fn unreadable(error: io::Error) -> Error {
+pub(super) fn unreadable(error: io::Error) -> Error {
     let reason = words(&error);
     match error.kind() {
         ErrorKind::UnexpectedEof => {
@@ -331,7 +343,7 @@ mod tests {
         let none = load(&network(), &path, false).unwrap_err();
         assert_eq!(none.code, Code::CheckpointNotFound);
         assert!(none.message.contains("no such file or directory; name a file"), "{}", none.message);
-        save(&parameters(), &path).unwrap();
+        save(&parameters(), None, &path).unwrap();
         let bytes = fs::read(&path).unwrap();
         let refused = |bytes: &[u8], reason: &str| {
             fs::write(&path, bytes).unwrap();
@@ -374,7 +386,7 @@ mod tests {
     fn a_file_that_shrinks_is_an_error() {
         let folder = tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
-        save(&parameters(), &path).unwrap();
+        save(&parameters(), None, &path).unwrap();
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let len = file.metadata().unwrap().len();
         let (header, start) = header(&file, len, &network(), &Selection::default()).unwrap();
@@ -392,7 +404,7 @@ mod tests {
     fn a_file_that_is_written_meanwhile_is_an_error() {
         let folder = tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
-        save(&parameters(), &path).unwrap();
+        save(&parameters(), None, &path).unwrap();
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {

@@ -9,11 +9,13 @@ mod lock;
 mod ordinary;
 mod reason;
 mod rights;
+mod run;
 mod save;
 mod selection;
 mod temporary;
 
 pub use load::{Loaded, load, load_some};
+pub use run::{Run, load_run, network_of, save_run, text_of};
 pub use save::{check_writable, save};
 pub use selection::Selection;
 

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// Writes `parameters` to `path`, all or nothing. A link stays one, and a file that is replaced leaves its rights to the new
+/// Writes `parameters` to `path`, all or nothing, with what candlewick has to say of them. A link stays one, and a file that is replaced leaves its rights to the new
 /// one. What killed writers left beside it is removed.
 ///
 /// Where nothing can be renamed over the file (it is mounted, or its folder may not be written), it is written in place: this
@@ -19,9 +19,13 @@ use tempfile::NamedTempFile;
 ///
 /// # Errors
 /// `SaveFailed` with the system's reason.
-pub fn save(parameters: &[(String, Tensor)], path: &Path) -> Result<()> {
-    let layout = Layout::new(parameters)?;
-    Destination::of(path).and_then(|destination| put(&layout, destination)).map_err(|error| failed(path, &error))
+pub fn save(parameters: &[(String, Tensor)], text: Option<&str>, path: &Path) -> Result<()> {
+    write(&Layout::new(parameters, text, false)?, path)
+}
+
+/// Writes a file as [`save`] does.
+pub(super) fn write(layout: &Layout, path: &Path) -> Result<()> {
+    Destination::of(path).and_then(|destination| put(layout, destination)).map_err(|error| failed(path, &error))
 }
 
 /// Finds out what [`save`] would, short of writing: whether a file of `bytes` bytes could be saved to `path`. Changes nothing
@@ -108,7 +112,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
         for _ in 0..2 {
-            save(&parameters(), &path).unwrap();
+            save(&parameters(), None, &path).unwrap();
             assert_eq!(load(&network(), &path, false).unwrap(), VALUES);
             assert_eq!(count(folder.path()), 1, "nothing else is left");
         }
@@ -125,7 +129,7 @@ mod tests {
             (long.as_str(), "file name too long; choose a shorter"),
         ] {
             let path = folder.path().join(path);
-            for outcome in [save(&parameters(), &path), check_writable(&path, 1)] {
+            for outcome in [save(&parameters(), None, &path), check_writable(&path, 1)] {
                 let error = outcome.unwrap_err();
                 assert_eq!(error.code, Code::SaveFailed);
                 assert!(error.message.contains(words) || path.ends_with(folder.path()), "{}", error.message);
@@ -143,7 +147,7 @@ mod tests {
         let (file, link) = (folder.path().join("net.safetensors"), folder.path().join("latest"));
         symlink(&file, &link).unwrap();
         for _ in 0..2 {
-            save(&parameters(), &link).unwrap(); // makes the file first, and replaces it then
+            save(&parameters(), None, &link).unwrap(); // makes the file first, and replaces it then
             assert!(link.is_symlink());
             assert_eq!(load(&network(), &file, false).unwrap(), VALUES);
         }
@@ -151,7 +155,7 @@ mod tests {
             let link = folder.path().join(device.replace('/', ""));
             symlink(device, &link).unwrap();
             for path in [&link, Path::new(device)] {
-                for outcome in [save(&parameters(), path), check_writable(path, 1)] {
+                for outcome in [save(&parameters(), None, path), check_writable(path, 1)] {
                     let error = outcome.unwrap_err();
                     assert_eq!(error.code, Code::SaveFailed);
                     assert!(
@@ -172,10 +176,10 @@ mod tests {
         let mode = |path: &PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
         let (plain, new) = (folder.path().join("plain"), folder.path().join("new"));
         fs::write(&plain, "").unwrap(); // 0666 less umask
-        save(&parameters(), &new).unwrap();
+        save(&parameters(), None, &new).unwrap();
         assert_eq!(mode(&new), mode(&plain));
         fs::set_permissions(&new, PermissionsExt::from_mode(0o620)).unwrap();
-        save(&parameters(), &new).unwrap();
+        save(&parameters(), None, &new).unwrap();
         assert_eq!(mode(&new), 0o620);
     }
 
@@ -214,9 +218,9 @@ mod tests {
         let (path, new) = (folder.join("net"), folder.join("new"));
         check_writable(&path, 100_000).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        save(&parameters(), &path).unwrap();
+        save(&parameters(), None, &path).unwrap();
         assert_eq!(load(&network(), &path, false).unwrap(), VALUES);
-        for outcome in [save(&parameters(), &new), check_writable(&new, 1)] {
+        for outcome in [save(&parameters(), None, &new), check_writable(&new, 1)] {
             let error = outcome.unwrap_err();
             assert!(error.message.contains("permission denied; make it writable"), "{error}");
         }
@@ -231,7 +235,7 @@ mod tests {
         drop(left.keep().unwrap()); // the lock goes, the file stays
         check_writable(&path, 1).unwrap();
         assert_eq!(count(folder.path()), 1);
-        save(&parameters(), &path).unwrap();
+        save(&parameters(), None, &path).unwrap();
         assert_eq!(count(folder.path()), 1);
         load(&network(), &path, false).unwrap();
     }
@@ -255,10 +259,11 @@ mod tests {
     fn two_savers_at_once_leave_one_whole_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net");
-        save(&parameters(), &path).unwrap();
+        save(&parameters(), None, &path).unwrap();
         std::thread::scope(|scope| {
-            let savers: Vec<_> =
-                (0..2).map(|_| scope.spawn(|| (0..50).for_each(|_| save(&parameters(), &path).unwrap()))).collect();
+            let savers: Vec<_> = (0..2)
+                .map(|_| scope.spawn(|| (0..50).for_each(|_| save(&parameters(), None, &path).unwrap())))
+                .collect();
             while savers.iter().any(|saver| !saver.is_finished()) {
                 assert_eq!(load(&network(), &path, false).map_err(|e| e.message), Ok(VALUES.to_vec()));
             }

@@ -1,11 +1,12 @@
-//! An epoch's images, changed at random.
+//! The images of a training, changed at random.
 
 use super::{Dataset, new_id};
 use crate::augmentations::Augment;
-use crate::engine::pool;
+use crate::engine::{Images, pool};
 use crate::error::{Code, Error, Result};
 use crate::memory::{self, show_bytes};
 use crate::shape::show;
+use crate::simd::LANES;
 use rayon::prelude::*;
 
 impl Dataset {
@@ -30,6 +31,36 @@ impl Dataset {
             });
         });
         Ok(Self { id: new_id(), shape, count, pixels, labels, targets, target_len })
+    }
+}
+
+/// The images of one batch after the other, changed in memory that the next batch's take over, where they are changed at all.
+pub struct Augmented<'a> {
+    augment: Option<&'a Augment>,
+    pixels: Vec<u8>,
+}
+
+impl<'a> Augmented<'a> {
+    /// Room for batches of up to so many images of `dataset`, which `augment` was checked for.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn with_room(augment: Option<&'a Augment>, dataset: &Dataset, images: usize) -> Result<Self> {
+        let pixels = if augment.is_some() { images.saturating_mul(dataset.image_len()) } else { 0 };
+        Ok(Self { augment, pixels: memory::zeros(pixels)? })
+    }
+
+    /// Those that `indices` names, no more of them than there is room for; made by the threads that this is called on.
+    pub fn images<'b>(&'b mut self, dataset: &'b Dataset, indices: &'b [u32]) -> Images<'b> {
+        let (Some(augment), len) = (self.augment, dataset.image_len()) else {
+            return Images::Indexed(dataset.pixels(), indices);
+        };
+        let pixels = &mut self.pixels[..indices.len() * len];
+        pixels.par_chunks_exact_mut(len).with_min_len(LANES).zip(indices).for_each(|(image, index)| {
+            image.copy_from_slice(&dataset.pixels[*index as usize * len..][..len]);
+            augment.apply(image, dataset.shape, *index);
+        });
+        Images::Bytes(pixels)
     }
 }
 

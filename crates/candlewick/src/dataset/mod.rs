@@ -6,6 +6,8 @@ use crate::error::{Code, Error, Result};
 use crate::losses::{Loss, Takes};
 use crate::memory::{self, show_bytes};
 use crate::shape::show;
+pub(crate) use augmented::Augmented;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Images (N, C, H, W) of bytes, with a label each, with targets, numbers for a network's outputs, or with both.
@@ -86,6 +88,24 @@ impl Dataset {
             }
         }
         Ok(())
+    }
+
+    /// The CRC-32 of some images: their pixels, labels and targets.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for images that are not there.
+    pub fn checksum(&self, range: Range<usize>) -> Result<u32> {
+        if range.start > range.end || range.end > self.count {
+            let message =
+                format!("images {} to {} are not all there; there are {}", range.start, range.end, self.count);
+            return Err(Error::new(Code::InvalidArgument, message));
+        }
+        let mut sum = crc32fast::Hasher::new();
+        let of = |len: usize| range.start * len..range.end * len;
+        sum.update(&self.pixels[of(self.image_len())]);
+        sum.update(self.labels.get(of(1)).unwrap_or_default());
+        sum.update(bytemuck::cast_slice(&self.targets[of(self.target_len)]));
+        Ok(sum.finalize())
     }
 
     /// Checks that there is an image of this index.

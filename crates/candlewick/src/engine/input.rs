@@ -1,6 +1,6 @@
 //! What every engine checks before it computes: images, targets and settings that fit its network.
 
-use super::Progress;
+use super::{Progress, Training};
 use crate::dataset::{Dataset, check_label, check_target_len};
 use crate::error::{Code, Error, Result};
 use crate::losses::{Loss, Objective, Targets};
@@ -86,25 +86,20 @@ fn check_count(images: usize, targets: Targets<'_>, outputs: usize) -> Result<()
     }
 }
 
-/// All that a training is given, and whether it is to start at all.
-pub fn check_training(
-    network: &Network,
-    dataset: &Dataset,
-    order: &[u32],
-    batch_size: usize,
-    loss: &Loss,
-    optimizer: &Optimizer,
-    progress: &Progress,
-) -> Result<()> {
+/// All that a training is given, of which so many images are done, and whether it is to go on at all.
+pub fn check_training(network: &Network, training: &Training<'_>, done: u64, progress: &Progress) -> Result<()> {
+    let Training { dataset, order, batch_size, loss, optimizer, augment } = *training;
     check_dataset(network, dataset)?;
     loss.check(network.classes())?;
     dataset.check(order, loss, network.classes())?;
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
-    check_batch(network, batch_size.min(order.len()))?;
+    training.check_done(done)?;
+    check_batch(network, training.largest())?;
     check_batch(network, order.len() % batch_size)?;
     optimizer.check(order.len().div_ceil(batch_size))?;
+    augment.map_or(Ok(()), |augment| augment.check(dataset.shape()))?;
     progress.check()
 }
 

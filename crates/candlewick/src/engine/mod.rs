@@ -4,19 +4,22 @@
 pub mod candle;
 pub mod cuda;
 pub mod devices;
+mod divergence;
 mod fused;
 mod images;
 mod input;
 pub mod lanes;
 pub(crate) mod pool;
+mod progress;
 mod route;
 mod schedule;
 mod slots;
+mod training;
 
 use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::device;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::losses::{Loss, Targets};
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -24,45 +27,12 @@ use crate::optimizers::Optimizer;
 use crate::simd::InstructionSet;
 use candle_core::Tensor;
 use devices::EngineName;
+pub(crate) use images::Images;
+pub use progress::Progress;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-/// Long work as seen from another thread: how far it is, and a way to stop it.
-#[derive(Debug, Default)]
-pub struct Progress {
-    images: AtomicU64,
-    cancelled: AtomicBool,
-}
-
-impl Progress {
-    /// Images done so far.
-    pub fn images(&self) -> u64 {
-        self.images.load(Ordering::Relaxed)
-    }
-
-    /// Asks the work to stop: before its next batch, or on a GPU before the next few that are not queued yet.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Counts a batch as done.
-    ///
-    /// # Errors
-    /// `Cancelled`, if the work is to stop.
-    pub(crate) fn advance(&self, images: usize) -> Result<()> {
-        self.images.fetch_add(images as u64, Ordering::Relaxed);
-        self.check()
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::new(Code::Cancelled, "the work was cancelled"));
-        }
-        Ok(())
-    }
-}
+pub use training::{Snapshot, Training};
 
 /// Makes the engine of this name, `fused` or `candle`, for `network` on the device of that, `cpu`, `cuda:0` or `metal`; on the CPU
 /// with `threads` threads, all processors' for `None`, and the fused one on an instruction set. All parameters are zero until they
@@ -105,11 +75,10 @@ pub trait Engine: Send {
     /// images or targets that do not fit, `OutOfMemory`. The parameters are then as before. `DeviceLost`.
     fn step(&mut self, images: &Tensor, targets: Targets<'_>, loss: &Loss, optimizer: &Optimizer) -> Result<Metrics>;
 
-    /// Steps over the images that `order` names, `batch_size` at a time; the last batch may be smaller. The optimiser's rates, if
-    /// there are any, are one for each.
+    /// Steps over the images that `order` names, `batch_size` at a time, as [`Engine::train_on`], of which it is the whole.
     ///
     /// # Errors
-    /// As for [`Engine::step`], before the first step; `Cancelled` between two of them.
+    /// As for [`Engine::train_on`].
     fn train(
         &mut self,
         dataset: &Dataset,
@@ -118,14 +87,52 @@ pub trait Engine: Send {
         loss: &Loss,
         optimizer: &Optimizer,
         progress: &Progress,
-    ) -> Result<Metrics>;
+    ) -> Result<Metrics> {
+        let (training, mut metrics) =
+            (Training { dataset, order, batch_size, loss, optimizer, augment: None }, Metrics::default());
+        self.train_on(&training, progress, &mut metrics)?;
+        Ok(metrics)
+    }
 
-    /// Loss and correct answers over a range of a dataset; changes nothing.
+    /// The steps of a training that are still to be made, up to its end or to a pause. `metrics` are those of the images before,
+    /// of which there are whole batches, and in the end of all that were trained on; a training that is gone on with after a pause
+    /// comes to the same as one that was not paused, to the last bit.
     ///
     /// # Errors
-    /// As for [`Engine::train`].
-    fn evaluate(&mut self, dataset: &Dataset, range: Range<usize>, loss: &Loss, progress: &Progress)
-    -> Result<Metrics>;
+    /// As for [`Engine::step`], before the first step; `Cancelled` between two of them; `Diverged` before a step by a loss that is
+    /// not finite, on a GPU within the next few. `metrics` are then of the steps that were made.
+    fn train_on(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()>;
+
+    /// Loss and correct answers over a range of a dataset, as [`Engine::evaluate_on`], of which it is the whole.
+    ///
+    /// # Errors
+    /// As for [`Engine::evaluate_on`].
+    fn evaluate(
+        &mut self,
+        dataset: &Dataset,
+        range: Range<usize>,
+        loss: &Loss,
+        progress: &Progress,
+    ) -> Result<Metrics> {
+        let mut metrics = Metrics::default();
+        self.evaluate_on(dataset, range, loss, progress, &mut metrics)?;
+        Ok(metrics)
+    }
+
+    /// Loss and correct answers over what is left of a range of a dataset, up to its end or to a pause; changes nothing. `metrics`
+    /// are those of the images before, as an earlier call left them, and in the end of all.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for images that are not there or do not fit, before
+    /// the first; `OutOfMemory`, `DeviceLost`; `Cancelled` on the way.
+    fn evaluate_on(
+        &mut self,
+        dataset: &Dataset,
+        range: Range<usize>,
+        loss: &Loss,
+        progress: &Progress,
+        metrics: &mut Metrics,
+    ) -> Result<()>;
 
     /// Whether a range of a dataset fits the network and the loss; the indices of its images.
     ///
@@ -191,6 +198,18 @@ pub trait Engine: Send {
     /// # Errors
     /// `DeviceLost`.
     fn reset_optimizer(&mut self) -> Result<()>;
+
+    /// All that training goes on from, copied.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `DeviceLost`.
+    fn snapshot(&self) -> Result<Snapshot>;
+
+    /// Goes on from a snapshot of the same network on any engine. What the optimiser of it kept is that of the optimiser `owner`.
+    ///
+    /// # Errors
+    /// `CheckpointInvalid` for one that does not fit; nothing is then changed. `OutOfMemory`, `DeviceLost`.
+    fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()>;
 
     /// Says whose the steps from here on are, 0 at first. State belongs to the optimiser that made it: another's is forgotten
     /// with its successor's first step, and not by a call that was refused before one.

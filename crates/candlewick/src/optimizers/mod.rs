@@ -108,6 +108,11 @@ impl Optimizer {
         }
     }
 
+    /// The kind of this name, if there is one.
+    pub(crate) fn kind_of_name(name: &str) -> Option<&'static str> {
+        Self::EXAMPLES.iter().map(Self::kind).find(|kind| *kind == name)
+    }
+
     /// Whether its settings make sense, and its rates are those of so many steps.
     ///
     /// # Errors

@@ -119,6 +119,16 @@ impl<P> State<P> {
         self.planes.iter().chain(&self.average)
     }
 
+    /// What kind of optimiser made it; nothing before the first step.
+    pub fn kind(&self) -> Option<&'static str> {
+        self.kind
+    }
+
+    /// Takes over what the optimiser `owner` kept elsewhere, after so many steps of its own.
+    pub fn replace(&mut self, planes: Vec<P>, average: Option<P>, steps: u64, kind: Option<&'static str>, owner: u64) {
+        *self = Self { planes, average, steps, kind, owner, announced: owner };
+    }
+
     /// Forgets all steps, and the average with them.
     ///
     /// # Errors

@@ -9,11 +9,12 @@
 
 mod devices;
 
+use super::divergence::{Divergence, Unless};
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_step, check_training};
 use super::pool::{self, Lease};
-use super::{Engine, Progress};
-use crate::dataset::Dataset;
+use super::{Engine, Progress, Snapshot, Training};
+use crate::dataset::{Augmented, Dataset};
 use crate::engine::schedule::schedule;
 use crate::error::{Code, Error, Result};
 use crate::layers::{Operation, Reference};
@@ -170,13 +171,13 @@ impl CandleEngine {
         images: &Images<'_>,
         objective: &Objective<'_>,
         optimizer: &Optimizer,
-        place: usize,
+        (place, unless): (usize, Unless),
     ) -> Result<Metrics> {
         let mut passed = Vec::new();
         let mut x = self.images(images, 0..objective.len())?;
         let parameters: Vec<_> = self.parameters.iter().map(|p| p.as_tensor().clone()).collect();
         self.batches += 1;
-        let mut training = Training {
+        let mut training = Passing {
             chance: Chance { seed: self.seed, step: self.batches, place: 0 },
             places: self.places.iter(),
             seen: Vec::new(),
@@ -190,6 +191,9 @@ impl CandleEngine {
         }
         let logits = Var::from_tensor(&x.flatten_from(1)?)?;
         let (loss, metrics) = self.score(&logits, objective)?;
+        if unless == Unless::Diverged && !metrics.loss.is_finite() {
+            return Ok(metrics);
+        }
         let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
         let mut gradients = Vec::new();
         while let Some((placed, own, input, output)) = passed.pop() {
@@ -258,6 +262,15 @@ impl CandleEngine {
         self.state.average().cloned().unwrap_or_else(own)
     }
 
+    /// The inverse of [`CandleEngine::flat`], of the engine's own type, on its device.
+    fn tensors(&self, numbers: &[f32]) -> Result<Vec<Tensor>> {
+        let tensor = |p: &Parameter| {
+            let values = Tensor::from_slice(&numbers[p.range.clone()], p.shape.as_slice(), &self.device)?;
+            Ok(values.to_dtype(self.dtype)?)
+        };
+        self.network.parameters.iter().map(tensor).collect()
+    }
+
     /// All numbers of some tensors, one for each parameter, end to end.
     fn flat<'a>(&self, tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f32>> {
         let mut all = memory::room(self.network.parameter_count())?;
@@ -283,52 +296,61 @@ impl Engine for CandleEngine {
         let objective = check_step(&self.network, images, targets, loss, optimizer)?;
         self.require_room_to_step(objective.len(), optimizer)?;
         let threads = self.lease()?;
-        with_images(images, |images| threads.install(|| self.step_on(&images, &objective, optimizer, 0)))?
+        with_images(images, |images| {
+            threads.install(|| self.step_on(&images, &objective, optimizer, (0, Unless::Never)))
+        })?
     }
 
-    fn train(
-        &mut self,
-        dataset: &Dataset,
-        order: &[u32],
-        batch_size: usize,
-        loss: &Loss,
-        optimizer: &Optimizer,
-        progress: &Progress,
-    ) -> Result<Metrics> {
-        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
-        let largest = batch_size.min(order.len());
+    fn train_on(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()> {
+        check_training(&self.network, training, metrics.count, progress)?;
+        let Training { dataset, loss, optimizer, .. } = *training;
+        let largest = training.largest();
         self.require_room_to_step(largest, optimizer)?;
-        let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
+        let mut gathered = Gathered::with_room(loss, dataset, largest)?;
+        let mut augmented = Augmented::with_room(training.augment, dataset, largest)?;
         self.lease()?.install(|| {
-            for (place, indices) in order.chunks(batch_size).enumerate() {
+            for (place, indices) in training.batches(metrics.count) {
                 let objective = gathered.objective(loss, dataset, indices)?;
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place)?;
-                progress.advance(indices.len())?;
+                let images = augmented.images(dataset, indices);
+                let batch = self.step_on(&images, &objective, optimizer, (place, Unless::Diverged))?;
+                if !batch.loss.is_finite() {
+                    let chance = Chance { seed: self.seed, step: self.batches, place: 0 };
+                    let found = Divergence { loss: batch.loss, step: place + 1, rate: optimizer.rate(place) };
+                    let parameters = self.flat(self.parameters.iter().map(Var::as_tensor))?;
+                    return Err(found.error(&self.network, &parameters, (&images, indices.len()), chance));
+                }
+                *metrics += batch;
+                if progress.advance(metrics)? {
+                    break;
+                }
             }
-            Ok(metrics)
+            Ok(())
         })
     }
 
-    fn evaluate(
+    fn evaluate_on(
         &mut self,
         dataset: &Dataset,
         range: Range<usize>,
         loss: &Loss,
         progress: &Progress,
-    ) -> Result<Metrics> {
+        metrics: &mut Metrics,
+    ) -> Result<()> {
         let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         self.require_room_to_answer(indices.len())?;
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, &indices)?;
-        let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
+        let images = Images::Indexed(dataset.pixels(), &indices);
         self.lease()?.install(|| {
-            for batch in batches(indices.len()) {
+            for batch in batches(indices.len()).skip(metrics.count as usize / ANSWERED_AT_ONCE) {
                 let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
-                metrics += self.score(&logits, &objective.of(batch.clone()))?.1;
-                progress.advance(batch.len())?;
+                *metrics += self.score(&logits, &objective.of(batch.clone()))?.1;
+                if progress.advance(metrics)? {
+                    break;
+                }
             }
-            Ok(metrics)
+            Ok(())
         })
     }
 
@@ -361,9 +383,8 @@ impl Engine for CandleEngine {
 
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()> {
         check_parameters(&self.network, &parameters)?;
-        for (place, variable) in self.network.parameters.iter().zip(&self.parameters) {
-            let values = Tensor::from_slice(&parameters[place.range.clone()], place.shape.as_slice(), &self.device)?;
-            variable.set(&values.to_dtype(self.dtype)?)?;
+        for (variable, values) in self.parameters.iter().zip(self.tensors(&parameters)?) {
+            variable.set(&values)?;
         }
         self.reset_optimizer()
     }
@@ -374,6 +395,31 @@ impl Engine for CandleEngine {
 
     fn reset_optimizer(&mut self) -> Result<()> {
         self.state.reset(|plane| clear(plane))
+    }
+
+    fn snapshot(&self) -> Result<Snapshot> {
+        let flat = |plane: &Vec<Tensor>| self.flat(plane.iter());
+        Ok(Snapshot {
+            parameters: self.flat(self.parameters.iter().map(Var::as_tensor))?,
+            average: self.state.average().map(flat).transpose()?,
+            planes: self.state.planes().iter().map(flat).collect::<Result<_>>()?,
+            kind: self.state.kind().map(str::to_owned),
+            steps: self.state.steps(),
+            batches: self.batches,
+            seed: self.seed,
+        })
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
+        let kind = snapshot.check(&self.network)?;
+        let planes = snapshot.planes.iter().map(|plane| self.tensors(plane)).collect::<Result<_>>()?;
+        let average = snapshot.average.as_ref().map(|average| self.tensors(average)).transpose()?;
+        for (variable, values) in self.parameters.iter().zip(self.tensors(&snapshot.parameters)?) {
+            variable.set(&values)?;
+        }
+        self.state.replace(planes, average, snapshot.steps, kind, owner);
+        (self.batches, self.seed) = (snapshot.batches, snapshot.seed);
+        Ok(())
     }
 
     fn announce_optimizer(&mut self, id: u64) {
@@ -396,7 +442,7 @@ fn places(network: &Network) -> Vec<usize> {
 }
 
 /// What a pass forward in training knows and finds.
-struct Training<'a> {
+struct Passing<'a> {
     chance: Chance,
     /// Of the operations to come.
     places: std::slice::Iter<'a, usize>,
@@ -404,12 +450,37 @@ struct Training<'a> {
     seen: Vec<(usize, Tensor)>,
 }
 
+/// The name of the first layer of which numbers come for a batch that are not finite, in training, with these parameters.
+///
+/// # Errors
+/// `OutOfMemory`, `Internal`.
+pub(super) fn first_broken_layer(
+    network: &Network,
+    parameters: &[f32],
+    (images, count): (&Images<'_>, usize),
+    chance: Chance,
+) -> Result<Option<String>> {
+    let mut engine = CandleEngine::new(network.clone(), Device::Cpu, DType::F32, None)?;
+    engine.set_flat_parameters(memory::copy(parameters)?)?;
+    engine.require_room(engine.values().fold(0, usize::saturating_add).saturating_mul(2), count, 0)?;
+    let parameters: Vec<_> = engine.parameters.iter().map(Var::as_detached_tensor).collect();
+    let mut passing = Passing { chance, places: engine.places.iter(), seen: Vec::new() };
+    let mut x = engine.images(images, 0..count)?;
+    for placed in &network.layers {
+        x = forward(placed, &x, &parameters, Some(&mut passing))?.detach();
+        if !to_host(&x)?.iter().all(|value| value.is_finite()) {
+            return Ok(Some(placed.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
 /// A layer and its activation.
 fn forward(
     placed: &PlacedLayer,
     x: &Tensor,
     parameters: &[Tensor],
-    mut training: Option<&mut Training<'_>>,
+    mut training: Option<&mut Passing<'_>>,
 ) -> Result<Tensor> {
     let y = match &placed.work {
         Work::Nothing => x.clone(),

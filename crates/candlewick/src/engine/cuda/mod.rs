@@ -36,9 +36,10 @@ mod visits;
 #[cfg(all(test, feature = "emulation"))]
 mod facts;
 
+use super::divergence::Divergence;
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_step, check_training};
-use super::{Engine, Progress};
+use super::{Engine, Progress, Snapshot, Training};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::kernels::MOST;
@@ -48,6 +49,7 @@ use crate::memory;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::optimizers::{Averaging, Ema, Encoded, MOST_STATE, Optimizer, State};
+use crate::random::Chance;
 use candle_core::{Device, Tensor};
 use gpu::{Gpu, Kernel};
 use growing::Growing;
@@ -141,11 +143,11 @@ struct Resident<G: Gpu> {
     targets: Option<G::Memory>,
 }
 
-/// The batches of an epoch as graphs of at most [`BATCHES_AHEAD`], and the images of each.
+/// The batches of an epoch as graphs of at most [`BATCHES_AHEAD`].
 struct Epoch<G: Gpu> {
     /// What they were captured for; with anything else, they would do something else.
     run: Run,
-    graphs: Vec<(G::Graph, usize)>,
+    graphs: Vec<G::Graph>,
 }
 
 /// A training, as far as its kernels know.
@@ -370,8 +372,8 @@ impl<G: Gpu> CudaEngine<G> {
         images.min(self.training.most_blocks).min(afforded)
     }
 
-    /// Hands the state to the optimiser whose `steps` follow, and tells the kernels.
-    fn begin(&mut self, optimizer: &Optimizer, steps: usize) -> Result<()> {
+    /// Hands the state to the optimiser whose `steps` follow, but for the first, which are `done`, and tells the kernels.
+    fn begin(&mut self, optimizer: &Optimizer, steps: usize, done: usize) -> Result<()> {
         self.write_rates(optimizer, steps)?;
         self.write_decays(optimizer)?;
         let (gpu, count) = (&self.gpu, self.network.parameter_count());
@@ -399,7 +401,7 @@ impl<G: Gpu> CudaEngine<G> {
         let (clip_norm, share, scale) = (optimizer.clip_norm.unwrap_or_default(), 0.0, 1.0);
         let optimizer = DeviceOptimizer {
             steps,
-            begun: steps,
+            begun: steps.wrapping_sub(done as u64), // the kernels count on from it as they find it
             planes,
             rates,
             decays,
@@ -464,7 +466,7 @@ impl<G: Gpu> CudaEngine<G> {
     }
 
     fn capture(&self, run: Run) -> Result<Epoch<G>> {
-        let graph = |(start, images)| Ok((self.gpu.capture(&mut || self.queue(&run, start, images))?, images));
+        let graph = |(start, images)| self.gpu.capture(&mut || self.queue(&run, start, images));
         let graphs = run.pieces().map(graph).collect::<Result<_>>()?;
         Ok(Epoch { run, graphs })
     }
@@ -493,13 +495,81 @@ impl<G: Gpu> CudaEngine<G> {
         self.gpu.launch(kernel, batch.len().min(room.most_blocks), room.shared, &arguments)
     }
 
-    /// Waits for a run and reads the sums of its losses and right answers.
-    fn sums(&self, images: usize) -> Result<Metrics> {
-        let arguments = Arguments { images: images as i32, ..self.arguments() };
+    /// As [`Engine::train_on`], of what was checked and is not augmented.
+    fn train_resident(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()> {
+        let Training { dataset, order, batch_size, loss, optimizer, .. } = *training;
+        let done = metrics.count as usize;
+        if done == order.len() {
+            return Ok(());
+        }
+        let weights = memory::collect(order.chunks(batch_size).map(|indices| loss.weight(dataset, indices)))?;
+        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
+        self.make_room(order.len(), batch_size)?;
+        let scales = weights.iter().map(|weight| losses::scale(*weight));
+        self.loss.tell(&self.gpu, loss.encode(self.network.classes()), scales)?;
+        self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
+        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
+        let run = Run { arguments, images: order.len(), batch_size, clips: optimizer.clip_norm.is_some() };
+        let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
+        if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
+            self.epoch = None;
+            self.epoch = Some(self.capture(run)?);
+        }
+        // After all that may lack memory, as steps must follow.
+        self.begin(optimizer, order.len().div_ceil(batch_size), done / batch_size)?;
+        for (piece, (start, images)) in run.pieces().enumerate().filter(|(_, (start, images))| start + images > done) {
+            // A training may have been left within a piece, by an engine that looks up more often.
+            let left = start.max(done)..start + images;
+            if is_captured && left.start == start {
+                let graph = self.epoch.as_ref().and_then(|epoch| epoch.graphs.get(piece));
+                graph.map_or(Ok(()), |graph| self.gpu.replay(graph))?;
+            } else {
+                self.queue(&run, left.start, left.len())?;
+            }
+            self.gpu.synchronize()?;
+            self.state.count_steps(left.len().div_ceil(batch_size) as u64);
+            let sums = self.sums(left.clone())?;
+            let batches = left.start / batch_size..left.end.div_ceil(batch_size);
+            if !sums.loss.is_finite() {
+                return Err(self.diverged(training, batches, sums.loss));
+            }
+            let (weight, answers) = (weights[batches].iter().sum(), loss.answers(left.len(), self.network.classes()));
+            *metrics += Metrics { weight, answers, ..sums };
+            if progress.advance(metrics)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for some batches, in one of which the loss ceased to be finite.
+    fn diverged(&self, training: &Training<'_>, batches: Range<usize>, loss: f64) -> Error {
+        let Training { dataset, order, batch_size, optimizer, .. } = *training;
+        let (first, count) = (batches.start * batch_size, order.len().min(batches.end * batch_size));
+        let losses = self.losses.memory().and_then(|memory| self.read_floats(memory, count).ok()).unwrap_or_default();
+        let broken = losses.iter().skip(first).position(|loss| !loss.is_finite()).unwrap_or(0);
+        let place = (first + broken) / batch_size;
+        let indices = &order[place * batch_size..order.len().min((place + 1) * batch_size)];
+        let found = Divergence { loss, step: place + 1, rate: optimizer.rate(place) };
+        match self.read_floats(&self.parameters, self.network.parameter_count()) {
+            Ok(parameters) => {
+                let images = Images::Indexed(dataset.pixels(), indices);
+                let chance = Chance { seed: self.seed, step: self.state.steps(), place: 0 };
+                found.error(&self.network, &parameters, (&images, indices.len()), chance)
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// Waits for images of a run and reads the sums of their losses and right answers.
+    fn sums(&self, images: Range<usize>) -> Result<Metrics> {
+        let (own, first) = (self.arguments(), (images.start * size_of::<f32>()) as u64);
+        let (losses, correct) = (own.losses + first, own.correct + first);
+        let arguments = Arguments { losses, correct, images: images.len() as i32, ..own };
         self.gpu.launch(Kernel::SumMetrics, 1, METRICS_SHARED, &arguments)?;
         let mut sums = [0f64; 2];
         self.gpu.read(&self.sums, bytemuck::cast_slice_mut(&mut sums))?;
-        Ok(Metrics { loss: sums[0], correct: sums[1] as u64, count: images as u64, ..Metrics::default() })
+        Ok(Metrics { loss: sums[0], correct: sums[1] as u64, count: images.len() as u64, ..Metrics::default() })
     }
 
     fn read_floats(&self, memory: &G::Memory, count: usize) -> Result<Vec<f32>> {
@@ -522,84 +592,54 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             let [labels, values] = self.load_targets(targets)?;
             let arguments = Arguments { labels, values, ..self.load_batch(&images)? };
             self.loss.tell(&self.gpu, loss.encode(self.network.classes()), std::iter::once(objective.scale()))?;
-            self.begin(optimizer, 1)?;
+            self.begin(optimizer, 1, 0)?;
             self.step_on(&arguments, 0..n, 0, optimizer.clip_norm.is_some())?;
             self.state.count_steps(1);
-            let sums = self.sums(n)?;
+            let sums = self.sums(0..n)?;
             Ok(Metrics { weight: objective.weight(), answers: objective.answers(), count: n as u64, ..sums })
         })?
     }
 
-    fn train(
-        &mut self,
-        dataset: &Dataset,
-        order: &[u32],
-        batch_size: usize,
-        loss: &Loss,
-        optimizer: &Optimizer,
-        progress: &Progress,
-    ) -> Result<Metrics> {
-        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
-        if order.is_empty() {
-            return Ok(Metrics::default());
-        }
-        let weights = memory::collect(order.chunks(batch_size).map(|indices| loss.weight(dataset, indices)))?;
-        let (weight, outputs) = (weights.iter().sum(), self.network.classes());
-        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
-        self.make_room(order.len(), batch_size)?;
-        self.loss.tell(&self.gpu, loss.encode(outputs), weights.iter().map(|weight| losses::scale(*weight)))?;
-        self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
-        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
-        let run = Run { arguments, images: order.len(), batch_size, clips: optimizer.clip_norm.is_some() };
-        let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
-        if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
-            self.epoch = None;
-            self.epoch = Some(self.capture(run)?);
-        }
-        self.begin(optimizer, order.len().div_ceil(batch_size))?; // after all that may lack memory, as steps must follow
-        if is_captured {
-            for (graph, images) in self.epoch.iter().flat_map(|epoch| &epoch.graphs) {
-                self.gpu.replay(graph)?;
-                self.gpu.synchronize()?;
-                self.state.count_steps(images.div_ceil(batch_size) as u64);
-                progress.advance(*images)?;
-            }
-        } else {
-            for (start, images) in run.pieces() {
-                self.queue(&run, start, images)?;
-                self.gpu.synchronize()?;
-                self.state.count_steps(images.div_ceil(batch_size) as u64);
-                progress.advance(images)?;
-            }
-        }
-        Ok(Metrics { weight, answers: loss.answers(order.len(), outputs), ..self.sums(order.len())? })
+    fn train_on(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()> {
+        check_training(&self.network, training, metrics.count, progress)?;
+        let Some(augment) = training.augment else { return self.train_resident(training, progress, metrics) };
+        // The GPU has no augmentation of its own: what is left to train on is made first, a dataset like any other.
+        let Training { dataset, order, .. } = *training;
+        let augmented = dataset.augmented(order, augment, None)?;
+        let order = memory::collect(0..order.len() as u32)?;
+        let training = Training { dataset: &augmented, order: &order, augment: None, ..*training };
+        self.train_resident(&training, progress, metrics)
     }
 
-    fn evaluate(
+    fn evaluate_on(
         &mut self,
         dataset: &Dataset,
         range: Range<usize>,
         loss: &Loss,
         progress: &Progress,
-    ) -> Result<Metrics> {
+        metrics: &mut Metrics,
+    ) -> Result<()> {
         let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         if indices.is_empty() {
-            return Ok(Metrics::default());
+            return Ok(());
         }
         let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
-        self.loss.tell(&self.gpu, loss.encode(self.network.classes()), std::iter::once(0.0))?;
+        let outputs = self.network.classes();
+        self.loss.tell(&self.gpu, loss.encode(outputs), std::iter::once(0.0))?;
         self.order.write(&self.gpu, bytemuck::cast_slice(&indices))?;
         let own = self.answering(self.arguments())?;
         let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..own };
-        for (start, images) in pieces(indices.len(), EVALUATION_BATCH) {
+        for (start, images) in pieces(indices.len(), EVALUATION_BATCH).skip(metrics.count as usize / EVALUATION_BATCH) {
             self.forward(Kernel::Score, &arguments, start..start + images)?;
-            self.gpu.synchronize()?;
-            progress.advance(images)?;
+            let weight = loss.weight(dataset, &indices[start..start + images]);
+            *metrics += Metrics { weight, answers: loss.answers(images, outputs), ..self.sums(start..start + images)? };
+            if progress.advance(metrics)? {
+                break;
+            }
         }
-        let (weight, answers) = (loss.weight(dataset, &indices), loss.answers(indices.len(), self.network.classes()));
-        Ok(Metrics { weight, answers, ..self.sums(indices.len())? })
+        Ok(())
     }
 
     /// Of the GPU's memory: what is the network's own, without batches and datasets.
@@ -656,6 +696,40 @@ impl<G: Gpu> Engine for CudaEngine<G> {
 
     fn reset_optimizer(&mut self) -> Result<()> {
         self.state.reset(|plane| self.gpu.clear(plane))
+    }
+
+    fn snapshot(&self) -> Result<Snapshot> {
+        let read = |memory: &G::Memory| self.read_floats(memory, self.network.parameter_count());
+        let mut batches = 0u32;
+        self.gpu.read(&self.batches, bytemuck::bytes_of_mut(&mut batches))?;
+        Ok(Snapshot {
+            parameters: read(&self.parameters)?,
+            average: self.state.average().map(read).transpose()?,
+            planes: self.state.planes().iter().map(read).collect::<Result<_>>()?,
+            kind: self.state.kind().map(str::to_owned),
+            steps: self.state.steps(),
+            batches: batches.into(),
+            seed: self.seed,
+        })
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
+        let kind = snapshot.check(&self.network)?;
+        let upload = |plane: &Vec<f32>| {
+            let mut memory = self.gpu.allocate(size_of_val(&plane[..]))?;
+            self.gpu.write(&mut memory, bytemuck::cast_slice(plane))?;
+            Ok::<_, Error>(memory)
+        };
+        let planes = snapshot.planes.iter().map(upload).collect::<Result<_>>()?;
+        let average = snapshot.average.as_ref().map(upload).transpose()?;
+        if let Some(average) = &snapshot.average {
+            self.turned_average.room(&self.gpu, size_of_val(&average[..]))?;
+        }
+        self.set_flat_parameters(memory::copy(&snapshot.parameters)?)?;
+        self.gpu.write(&mut self.batches, bytemuck::bytes_of(&(snapshot.batches as u32)))?;
+        self.state.replace(planes, average, snapshot.steps, kind, owner);
+        self.seed = snapshot.seed;
+        Ok(())
     }
 
     fn announce_optimizer(&mut self, id: u64) {

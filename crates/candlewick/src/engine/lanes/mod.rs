@@ -19,10 +19,11 @@ mod threads;
 mod tile;
 mod update;
 
+use super::divergence::{Divergence, Unless};
 use super::images::{Images, with_images};
 use super::input::{check_images, check_parameters, check_step, check_training};
-use super::{Engine, Progress};
-use crate::dataset::Dataset;
+use super::{Engine, Progress, Snapshot, Training};
+use crate::dataset::{Augmented, Dataset};
 use crate::engine::schedule::schedule;
 use crate::error::Result;
 use crate::layers::{Batch, LaneOperation};
@@ -143,7 +144,7 @@ impl LanesEngine {
         images: &Images<'_>,
         objective: &Objective<'_>,
         optimizer: &Optimizer,
-        place: usize,
+        (place, unless): (usize, Unless),
     ) -> Metrics {
         let (step, mut metrics) = (optimizer.at(self.state.count_steps(1), place), Metrics::default());
         self.batches += 1;
@@ -151,7 +152,8 @@ impl LanesEngine {
         for round in rounds(objective.len(), round(&self.program)) {
             let (is_first, is_last) = (round.start == 0, round.end == objective.len());
             metrics += self.go_through(images, objective, round);
-            self.update(is_first, is_last.then_some(step));
+            let is_made = is_last && (unless == Unless::Never || metrics.loss.is_finite());
+            self.update(is_first, is_made.then_some(step));
         }
         metrics
     }
@@ -286,63 +288,68 @@ impl Engine for LanesEngine {
         let threads = self.threads.lease()?;
         with_images(images, |images| {
             self.prepare(optimizer, objective.len())?;
-            Ok(threads.install(|| self.step_on(&images, &objective, optimizer, 0)))
+            Ok(threads.install(|| self.step_on(&images, &objective, optimizer, (0, Unless::Never))))
         })?
     }
 
-    fn train(
-        &mut self,
-        dataset: &Dataset,
-        order: &[u32],
-        batch_size: usize,
-        loss: &Loss,
-        optimizer: &Optimizer,
-        progress: &Progress,
-    ) -> Result<Metrics> {
-        check_training(&self.network, dataset, order, batch_size, loss, optimizer, progress)?;
-        if order.is_empty() {
-            return Ok(Metrics::default());
+    fn train_on(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()> {
+        check_training(&self.network, training, metrics.count, progress)?;
+        let Training { dataset, loss, optimizer, .. } = *training;
+        let largest = training.largest();
+        if largest == 0 {
+            return Ok(());
         }
-        let largest = batch_size.min(order.len());
-        let (mut metrics, mut gathered) = (Metrics::default(), Gathered::with_room(loss, dataset, largest)?);
+        let mut gathered = Gathered::with_room(loss, dataset, largest)?;
+        let mut augmented = Augmented::with_room(training.augment, dataset, largest)?;
         let threads = self.threads.lease()?;
         self.prepare(optimizer, largest)?;
         threads.install(|| {
-            for (place, indices) in order.chunks(batch_size).enumerate() {
+            for (place, indices) in training.batches(metrics.count) {
                 let objective = gathered.objective(loss, dataset, indices)?;
-                metrics += self.step_on(&Images::Indexed(dataset.pixels(), indices), &objective, optimizer, place);
-                progress.advance(indices.len())?;
+                let images = augmented.images(dataset, indices);
+                let batch = self.step_on(&images, &objective, optimizer, (place, Unless::Diverged));
+                if !batch.loss.is_finite() {
+                    let chance = Chance { seed: self.seed, step: self.batches, place: 0 };
+                    let found = Divergence { loss: batch.loss, step: place + 1, rate: optimizer.rate(place) };
+                    return Err(found.error(&self.network, &self.parameters, (&images, indices.len()), chance));
+                }
+                *metrics += batch;
+                if progress.advance(metrics)? {
+                    break;
+                }
             }
-            Ok(metrics)
+            Ok(())
         })
     }
 
-    fn evaluate(
+    fn evaluate_on(
         &mut self,
         dataset: &Dataset,
         range: Range<usize>,
         loss: &Loss,
         progress: &Progress,
-    ) -> Result<Metrics> {
+        metrics: &mut Metrics,
+    ) -> Result<()> {
         let indices = self.check(dataset, range, loss)?;
         progress.check()?;
         self.threads.prepare_to_answer(self.answering.program(), indices.len())?;
         let (set, (program, parameters)) =
             (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
-        let (images, mut metrics) = (Images::Indexed(dataset.pixels(), &indices), Metrics::default());
+        let images = Images::Indexed(dataset.pixels(), &indices);
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, &indices)?;
         self.threads.lease()?.install(|| {
-            for round in rounds(indices.len(), ROUND) {
-                let done = round.len();
-                metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
+            for round in rounds(indices.len(), ROUND).skip(metrics.count as usize / ROUND) {
+                *metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
                     let tile = scratch.input(program);
                     set.run(Pack { images: &images, range: range.clone(), tile });
                     chunk.metrics += set.run(Score { program, parameters, objective: objective.of(range), scratch });
                 });
-                progress.advance(done)?;
+                if progress.advance(metrics)? {
+                    break;
+                }
             }
-            Ok(metrics)
+            Ok(())
         })
     }
 
@@ -393,6 +400,30 @@ impl Engine for LanesEngine {
     fn reset_optimizer(&mut self) -> Result<()> {
         self.answering.forget(); // what was averaged is forgotten, too
         self.state.reset(|plane| clear(plane))
+    }
+
+    fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot {
+            parameters: memory::copy(&self.parameters)?,
+            average: self.state.average().map(|average| memory::copy(average)).transpose()?,
+            planes: self.state.planes().iter().map(|plane| memory::copy(plane)).collect::<Result<_>>()?,
+            kind: self.state.kind().map(str::to_owned),
+            steps: self.state.steps(),
+            batches: self.batches,
+            seed: self.seed,
+        })
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
+        let kind = snapshot.check(&self.network)?;
+        let parameters = memory::copy(&snapshot.parameters)?;
+        let average = snapshot.average.as_ref().map(|average| memory::copy(average)).transpose()?;
+        let planes = snapshot.planes.iter().map(|plane| memory::copy(plane)).collect::<Result<_>>()?;
+        self.answering.forget();
+        self.parameters = parameters;
+        self.state.replace(planes, average, snapshot.steps, kind, owner);
+        (self.batches, self.seed) = (snapshot.batches, snapshot.seed);
+        Ok(())
     }
 
     fn announce_optimizer(&mut self, id: u64) {

@@ -1,0 +1,222 @@
+/** Trainings that end early and are gone on with: they come to the very bits of one that was not interrupted. */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { setTimeout } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { type CheckpointEvery, dense, type FitOptions, fit, Sequential as Net, type Sequential, sgd } from 'candlewick'
+import { temporaryFolder } from '../idx-folder.js'
+import { finish } from '../run-command.js'
+import { network, options, outcome, squares } from './resumable.js'
+
+async function fresh(seed = 3): Promise<Sequential> {
+  const net = network()
+  await net.initialize({ inputShape: [1, 12, 12], device: 'cpu', seed })
+  return net
+}
+
+let whole: Promise<string[]> | undefined
+
+/** What the training comes to that nobody interrupts. */
+function uninterrupted(): Promise<string[]> {
+  whole ??= options(undefined, {}).then(async (settings) => outcome(await fresh(), settings))
+  return whole
+}
+
+/** A training that ends itself after about so many images, and what its checkpoint is called. */
+async function interrupted(t: ExecutionContext, images: number, every: CheckpointEvery): Promise<string> {
+  const checkpoint = join(await temporaryFolder(t), 'run.safetensors')
+  const controller = new AbortController()
+  const settings = await options(checkpoint, every)
+  const data = (await squares()).slice(300)
+  let done = 0
+  const run = async () => {
+    const optionsOf = { ...settings, signal: controller.signal }
+    for await (const { epoch } of fit(await fresh(), data, optionsOf)) {
+      done = epoch * data.length
+      if (done >= images) controller.abort(new Error('enough'))
+    }
+  }
+  await t.throwsAsync(run(), { message: 'enough' })
+  return checkpoint
+}
+
+async function resumed(resume: string, changes: Partial<FitOptions> = {}, seed = 99): Promise<string[]> {
+  const settings = await options(undefined, {})
+  return outcome(await fresh(seed), { ...settings, resume, ...changes })
+}
+
+test('a training that was aborted after an epoch goes on with its bits, in a network of another seed', async (t) => {
+  const expected = await uninterrupted()
+  const checkpoint = await interrupted(t, 1600, { epochs: 1 })
+  t.deepEqual(await resumed(checkpoint), expected.slice(2))
+})
+
+test('so does one that a signal ends in the midst of an epoch, where a checkpoint is written', async (t) => {
+  const expected = await uninterrupted()
+  const checkpoint = join(await temporaryFolder(t), 'run.safetensors')
+  const controller = new AbortController()
+  const settings = await options(checkpoint, { seconds: 1000 })
+  const data = (await squares()).slice(300)
+  const net = await fresh()
+  const run = async () => {
+    for await (const { epoch } of fit(net, data, { ...settings, signal: controller.signal })) {
+      if (epoch === 2) setImmediate(() => controller.abort(new Error('enough')))
+    }
+  }
+  await t.throwsAsync(run(), { message: 'enough' })
+  t.deepEqual(await resumed(checkpoint), expected.slice(2))
+})
+
+test('every step may be the last', async (t) => {
+  const expected = await uninterrupted()
+  const folder = await temporaryFolder(t)
+  const checkpoint = join(folder, 'run.safetensors')
+  const net = await fresh()
+  const settings = await options(checkpoint, { steps: 7 })
+  const copies: string[] = []
+  // A copy of each checkpoint, as it is found from time to time.
+  const controller = new AbortController()
+  const copying = (async () => {
+    while (!controller.signal.aborted) {
+      const copy = join(folder, `copy-${copies.length}`)
+      if (existsSync(checkpoint)) {
+        await copyFile(checkpoint, copy)
+        copies.push(copy)
+      }
+      await setTimeout(5)
+    }
+  })()
+  t.deepEqual(await outcome(net, settings), expected, 'checkpoints change nothing')
+  controller.abort()
+  await copying
+  t.true(copies.length > 3)
+  for (const copy of [copies[0], copies[Math.floor(copies.length / 2)], copies.at(-1)]) {
+    const rest = await resumed(copy as string)
+    t.deepEqual(rest, expected.slice(expected.length - rest.length))
+  }
+})
+
+test('a network that has trained goes on alike after a resumed training and after its own', async (t) => {
+  const [own, other] = [await fresh(), await fresh(4)]
+  const checkpoint = await interrupted(t, 1600, { epochs: 1 })
+  const settings = await options(undefined, {})
+  await outcome(own, settings)
+  await outcome(other, { ...settings, resume: checkpoint })
+  t.is(other.seed, own.seed)
+  const more = async (net: Sequential) => outcome(net, { ...(await options(undefined, {})), epochs: 1 })
+  t.deepEqual(await more(other), await more(own))
+})
+
+/** Kills in CI; 50 and more by hand. */
+const kills = Number(process.env.CANDLEWICK_KILLS ?? 5)
+
+test('killed at any instant, a training ends with the bits of one never interrupted', async (t) => {
+  t.timeout(60_000 + kills * 5_000)
+  const expected = await uninterrupted()
+  const checkpoint = join(await temporaryFolder(t), 'run.safetensors')
+  const program = new URL('resumable.js', import.meta.url).pathname
+  let killed = 0
+  let lines: string[] = []
+  while (lines.length === 0) {
+    const child = spawn(process.execPath, [program, checkpoint, String(1 + (killed % 3))])
+    if (killed < kills) {
+      // From before the first step to the last epochs, in steps and in writes.
+      const timer = setTimeout(150 + Math.random() * 500).then(() => child.kill('SIGKILL'))
+      const [, signal] = await once(child, 'exit')
+      await timer
+      if (signal === 'SIGKILL') killed++
+      else t.fail(`it ended before it could be killed for the ${killed + 1}th time`)
+      continue
+    }
+    const { end, stdout, stderr } = await finish(child)
+    t.is(end, 0, stderr)
+    lines = stdout.trim().split('\n')
+  }
+  t.log(`${killed} kills`)
+  t.deepEqual(lines, expected.slice(expected.length - lines.length))
+  const left = await readdir(join(checkpoint, '..'))
+  t.deepEqual(left, ['run.safetensors'], 'what killed writers left is swept up')
+})
+
+test('the checkpoint is a file of parameters, and of the network', async (t) => {
+  const checkpoint = join(await temporaryFolder(t), 'run.safetensors')
+  const net = await fresh()
+  await outcome(net, await options(checkpoint, { epochs: 6 }))
+  const loaded = await Net.load(checkpoint)
+  t.deepEqual(await loaded.parameters(), await net.parameters())
+  const served = await fresh(5)
+  await served.loadParameters(checkpoint)
+  t.deepEqual(await served.parameters(), await net.parameters())
+})
+
+test('a checkpoint of another training is refused, with both values', async (t) => {
+  const checkpoint = await interrupted(t, 800, { epochs: 1 })
+  const data = (await squares()).slice(300)
+  const settings = await options(undefined, {})
+  const refused = async (message: RegExp, changes: Partial<FitOptions>, train = data, net = fresh()) => {
+    const instance = await net
+    const before = await instance.parameters()
+    const run = fit(instance, train, { ...settings, resume: checkpoint, ...changes })
+    await t.throwsAsync(() => run.next(), { code: 'CHECKPOINT_INVALID', message })
+    t.deepEqual(await instance.parameters(), before, 'nothing is replaced')
+  }
+  await refused(/with batchSize 32, but this one has 16; /, { batchSize: 16 })
+  await refused(/with shuffle true, but this one has false; /, { shuffle: false })
+  await refused(/with the optimizer adam, but this one has sgd; /, { optimizer: sgd({ learningRate: 0.1 }) })
+  const marks = /with the data of 800 images of shape \(1, 12, 12\) and checksum [\da-f]{8}, but this one has 7/
+  await refused(marks, {}, data.slice(1))
+  const shifted = (await squares()).slice(299, 1099)
+  await refused(/800 images .* checksum [\da-f]{8}, but this one has 800 images .* checksum/, {}, shifted)
+  const other = new Net([dense({ units: 4 })])
+  await other.initialize({ inputShape: [1, 12, 12], device: 'cpu' })
+  await refused(
+    /with the network \{"layers":.*"conv2d".*, but this one has \{"layers":/,
+    {},
+    data,
+    Promise.resolve(other),
+  )
+})
+
+test('a checkpoint that is torn, damaged, missing or none is refused, and nothing is replaced', async (t) => {
+  const checkpoint = await interrupted(t, 800, { epochs: 1 })
+  const whole = await readFile(checkpoint)
+  const net = await fresh()
+  const before = await net.parameters()
+  const data = (await squares()).slice(300)
+  const settings = await options(undefined, {})
+  const refused = async (code: string, message: RegExp, resume = checkpoint) => {
+    await t.throwsAsync(() => fit(net, data, { ...settings, resume }).next(), { code, message })
+  }
+  for (const end of [0, 7, 100, Math.floor(whole.length / 2), whole.length - 1]) {
+    await writeFile(checkpoint, whole.subarray(0, end))
+    await refused('CHECKPOINT_INVALID', /cannot read a checkpoint from .*it may be cut short/i)
+  }
+  const damaged = Uint8Array.from(whole)
+  damaged.set([(whole.at(-40) ?? 0) ^ 1], whole.length - 40)
+  await writeFile(checkpoint, damaged)
+  await refused('CHECKPOINT_INVALID', /its bytes do not fit its checksum/)
+  await net.saveParameters(checkpoint)
+  await refused('CHECKPOINT_INVALID', /it is a file of parameters, and no checkpoint/)
+  await refused('CHECKPOINT_NOT_FOUND', /no such file/, `${checkpoint}.none`)
+  t.deepEqual(await net.parameters(), before)
+})
+
+test('what fit is told of checkpoints is checked', async (t) => {
+  const data = await squares()
+  const settings = await options(undefined, {})
+  const refused = async (changes: object, message: RegExp) => {
+    const net = await fresh()
+    t.throws(() => fit(net, data, { ...settings, ...changes }), { code: 'INVALID_ARGUMENT', message })
+  }
+  await refused({ checkpointEvery: { epochs: 1 } }, /for checkpoint, but received undefined/)
+  for (const every of [{}, { seconds: 1, steps: 1 }, { steps: 0 }, { seconds: -1 }, { minutes: 1 }, 30]) {
+    await refused({ checkpoint: 'run', checkpointEvery: every }, /checkpointEvery/)
+  }
+  await refused({ checkpoint: '' }, /for checkpoint/)
+  await refused({ resume: 5 }, /for resume/)
+})
