@@ -221,6 +221,7 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
     const step = Math.min(Math.max(Math.ceil(images / batchSize), 1), stepsOfEpoch)
     return rates().rates.learningRates?.[step - 1] ?? rates().last
   }
+  let taken = rates().last // by the last step, before callbacks said what that of the next is
   const [start, before] = [performance.now(), training.seconds]
   const progress = progressOf(training, rateAfter)
   const seconds = () => before + (performance.now() - start) / 1000
@@ -232,10 +233,11 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
     begin: clock.begin,
     async between(sums, before) {
       Object.assign(training, { sums, seconds: seconds() })
+      taken = rateAfter(sums.count)
       if (attended.byStep) {
         const step = (epoch - 1) * stepsOfEpoch + Math.ceil(sums.count / batchSize)
         const of = { epoch, step, images: sums.count, total: train.length }
-        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: rateAfter(sums.count) })
+        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: taken })
       }
       if (signal?.aborted || clock.isDue(sums.count)) await save(training, clock)
       return attended.isStopped
@@ -247,7 +249,7 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
   await progress.tellOfEnd(sums)
   const trainAcc = accuracyOf(sums)
   const scored = trainAcc !== undefined && { trainAcc }
-  return { epoch, loss: meanLoss(sums), ...scored, learningRate: rateAfter(sums.count), trainSeconds: training.seconds }
+  return { epoch, loss: meanLoss(sums), ...scored, learningRate: taken, trainSeconds: training.seconds }
 }
 
 /** What `onProgress` is told of an epoch that begins now. */
