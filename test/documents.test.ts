@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import * as candlewickModule from 'candlewick'
 import { temporaryFolder } from './idx-folder.js'
@@ -15,8 +14,6 @@ const [shared = '', ...programs] = Array.from(document.matchAll(/```ts\n(.*?)```
 /** What all programs know, on fewer images and for fewer epochs. */
 const given = [
   `import { ${Object.keys(candlewickModule).join(', ')} } from 'candlewick'`,
-  `import { withSetParameters } from '${pathToFileURL(resolve('build', 'test', 'training', 'set-parameters.js'))}'`,
-  'withSetParameters()',
   'const few = ({ train, test }) => ({ train: train.slice(0, 1280), test: test.slice(0, 500) })',
   shared.replace('await fashionMnist()', 'few(await fashionMnist())').replace('epochs: 20', 'epochs: 6'),
 ].join('\n')

@@ -22,7 +22,7 @@ export function summary(layers: readonly Layer[], inputShape: readonly number[],
     ...aligned(rows(outlined)),
     '',
     `${parameterCount} parameters that are trained, ${nonTrainableCount} that are not`,
-    `a step of ${batchSize} images holds about ${formatBytes(bytes)}`,
+    `a step with a batch of ${batchSize} holds about ${formatBytes(bytes)}`,
   ].join('\n')
 }
 

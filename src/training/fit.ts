@@ -237,7 +237,7 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
   }
   const [start, before] = [performance.now(), training.seconds]
   const progress = progressOf(training, rateAfter)
-  let rate = rateAfter(from.count)
+  let taken = rateAfter(from.count) // by the last step, before callbacks said what that of the next is
   const seconds = () => before + (performance.now() - start) / 1000
   const plan = { engine: training.engine, images: train.native, order, batchSize, loss: loss.settings }
   const sums = await trainEpoch({ ...plan, rates, augment: augmenting, optimizer: { settings: optimizer, id } }, from, {
@@ -247,11 +247,11 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
     begin: clock.begin,
     async between(sums, before) {
       Object.assign(training, { sums, seconds: seconds() })
-      rate = rateAfter(sums.count)
+      taken = rateAfter(sums.count)
       if (attended.byStep) {
         const step = (epoch - 1) * stepsOfEpoch + Math.ceil(sums.count / batchSize)
         const of = { epoch, step, images: sums.count, total: train.length }
-        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: rate })
+        await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: taken })
       }
       if (signal?.aborted || clock.isDue(sums.count)) await save(training, clock)
       return attended.isStopped
@@ -263,7 +263,7 @@ async function trainNext(training: Training, clock: CheckpointClock): Promise<Ep
   await progress.tellOfEnd(sums)
   const trainAcc = accuracyOf(sums)
   const scored = trainAcc !== undefined && { trainAcc }
-  return { epoch, loss: meanLoss(sums), ...scored, learningRate: rate, trainSeconds: training.seconds }
+  return { epoch, loss: meanLoss(sums), ...scored, learningRate: taken, trainSeconds: training.seconds }
 }
 
 /** What `onProgress` is told of an epoch that begins now. */

@@ -32,7 +32,7 @@ dense2 (dense)     (1, 10)                850            0            840
 total                                   44426            0         281640
 
 44426 parameters that are trained, 0 that are not
-a step of 2 images holds about 444.0 KiB`.slice(1),
+a step with a batch of 2 holds about 444.0 KiB`.slice(1),
   )
   const bytes = 4 * (2 * 44426 + 2 * (784 + 2 * 5814))
   t.is((bytes / 1024).toFixed(1), '444.0')
@@ -90,6 +90,8 @@ test('the shape of images is given, or the one that the network has', async (t) 
   await net.initialize({ inputShape: [1, 2, 2], device: 'cpu' })
   t.is(net.summary(), net.summary([1, 2, 2]))
   t.not(net.summary([1, 3, 3]), net.summary([1, 2, 2]))
+  t.regex(net.summary([1, 2, 2], { batchSize: 1 }), /a step with a batch of 1 /)
+  t.regex(net.summary([1, 2, 2]), /a step with a batch of 32 /)
   t.throws(() => net.summary([1, 2]), { code: 'INVALID_ARGUMENT', message: /inputShape/ })
   t.throws(() => net.summary([1, 2, 2], { batchSize: 0 }), { code: 'INVALID_ARGUMENT', message: /batchSize/ })
   t.throws(() => net.summary([1, 2, 2], { batchsize: 1 } as object), { message: /"batchsize" for summary/ })

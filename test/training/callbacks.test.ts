@@ -350,3 +350,20 @@ test('a run and its callbacks are remembered, and go on from there', async (t) =
     t.throws(() => second.restore(wrongState), { code: 'CHECKPOINT_INVALID', message })
   }
 })
+
+test('each step is told once, also while others ask the network', async (t) => {
+  const net = await linear()
+  const steps: StepFigures[] = []
+  let isOver = false
+  const asking = (async () => {
+    while (!isOver) await Promise.all([net.predict((await stripes(1)).images()), net.parameters()])
+  })()
+  await train(net, { epochs: 20, onStep: (step) => void steps.push(step) })
+  isOver = true
+  await asking
+  t.deepEqual(
+    steps.map(({ step }) => step),
+    Array.from({ length: 200 }, (_, i) => i + 1),
+  )
+  t.true(steps.every(({ loss }) => Number.isFinite(loss)))
+})

@@ -7,6 +7,7 @@ import {
   type FindLearningRateOptions,
   findLearningRate,
   meanSquaredError,
+  type Run,
   Sequential,
   sgd,
   step,
@@ -153,6 +154,11 @@ test('options are checked before anything is trained', async (t) => {
   const data = await stripes(10)
   await t.throwsAsync(findLearningRate(5 as never, data, { batchSize: 1 }), { message: /net/ })
   await t.throwsAsync(findLearningRate(await linear(), 5 as never, { batchSize: 1 }), { message: /train/ })
+})
+
+test('a network that is trained is left alone', async (t) => {
+  const onEpoch = (_: unknown, { net }: Run) => find(net)
+  await t.throwsAsync(train(await linear(), { onEpoch }), { code: 'BUSY' })
 })
 
 test('parameters without a finite loss are refused', async (t) => {

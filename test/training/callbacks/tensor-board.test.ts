@@ -250,6 +250,13 @@ test('the sheet of filters goes from black to white, a tile for each', (t) => {
   t.deepEqual([square(0, 0), square(3, 1), square(4, 3)], [128, 128, 128].map(even), 'between them it is gray')
 })
 
+test('a PNG is one by its first and last bytes', (t) => {
+  const file = png({ width: 1, height: 1, data: Uint8Array.of(1, 2, 3) }).toString('hex')
+  // The signature and a header of eight bits of red, green and blue; the end, with the checksum that it has in every file.
+  t.true(file.startsWith('89504e470d0a1a0a' + '0000000d49484452' + '0000000100000001' + '0802000000' + '907753de'))
+  t.true(file.endsWith('0000000049454e44ae426082'))
+})
+
 test('filters of three channels are in colour, of others a tile each', (t) => {
   const colour = pixelsOf(png(filterSheet({ shape: [1, 3, 1, 1], data: Float32Array.of(1, 0, 2) })))
   t.deepEqual(colour.at(8, 8), [128, 0, 255])
