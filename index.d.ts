@@ -130,6 +130,8 @@ export declare class Progress {
   get images(): number
   /** Mean loss of these images; 0 before the first. */
   get loss(): number
+  /** The share of their answers that are right: NaN of a loss without right answers, 0 before the first image. */
+  get accuracy(): number
   /**
    * Asks the work to end after its batch, so that it can be gone on with, or takes that back: its promise is then resolved to what
    * there is so far.

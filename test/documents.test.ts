@@ -3,23 +3,22 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import * as candlewickModule from 'candlewick'
 import { temporaryFolder } from './idx-folder.js'
 import { finish } from './run-command.js'
 
-const document = await readFile(join('docs', 'callbacks.md'), 'utf8')
-const [shared = '', ...programs] = Array.from(document.matchAll(/```ts\n(.*?)```/gs), ([, program = '']) => program)
+interface Document {
+  name: string
+  /** Whether its programs run in one folder, one after the other, and find what those before left. */
+  together: boolean
+  /** Names that it must say. */
+  names: string[]
+  /** What programs print and leave, by what they are of. */
+  outcomes: [of: RegExp, prints: RegExp, leaves: string[]][]
+}
 
-/** What all programs know, on fewer images and for fewer epochs. */
-const given = [
-  `import { ${Object.keys(candlewickModule).join(', ')} } from 'candlewick'`,
-  'const few = ({ train, test }) => ({ train: train.slice(0, 1280), test: test.slice(0, 500) })',
-  shared.replace('await fashionMnist()', 'few(await fashionMnist())').replace('epochs: 20', 'epochs: 6'),
-].join('\n')
-
-/** What programs print and leave, by what they are of. */
-const outcomes: [of: RegExp, prints: RegExp, leaves: string[]][] = [
+const callbacks: Document['outcomes'] = [
   [/run\.stop\(\)\n {2}\}/, /^epoch 6, loss .*$/m, []],
   [
     /onBegin/,
@@ -35,24 +34,65 @@ const outcomes: [of: RegExp, prints: RegExp, leaves: string[]][] = [
   [/findLearningRate\(/, /^try \d\S*; \d+ rates, the least loss \d\.\d{3}\n$/, []],
 ]
 
-for (const [i, program] of programs.entries()) {
-  test.serial(`program ${i + 1} of docs/callbacks.md runs`, async (t) => {
+const tenLabels = String.raw`Uint32Array\(10\) \[(?:\s*\d,?){10}\s*\]`
+
+const checkpoints: Document['outcomes'] = [
+  [/checkpointed/, /^(?:epoch \d, .*\n){2}$/, ['run.safetensors']],
+  [/resume:/, /^$/, ['run.safetensors']], // all epochs were done
+  [/Sequential\.load/, new RegExp(`^${tenLabels}\n$`), ['run.safetensors']],
+  [/clone\(\)/, new RegExp(`^${tenLabels}\n$`), ['run.safetensors']],
+]
+
+const documents: Document[] = [
+  {
+    name: 'callbacks.md',
+    together: false,
+    names: ['csvLog', 'earlyStopping', 'history', 'jsonLines', 'reduceOnPlateau', 'saveBest', 'tensorBoard'],
+    outcomes: callbacks,
+  },
+  { name: 'checkpoints.md', together: true, names: ['fit', 'fashionMnist'], outcomes: checkpoints },
+]
+
+/** Fewer images and epochs than the document has. */
+function shortened(program: string): string {
+  return program
+    .replace('await fashionMnist()', 'few(await fashionMnist())')
+    .replace('epochs: 20', 'epochs: 6')
+    .replace('...modernLeNetRecipe()', '...modernLeNetRecipe(), epochs: 2')
+}
+
+for (const { name, together, names, outcomes } of documents) {
+  const text = await readFile(join('docs', name), 'utf8')
+  const [shared = '', ...programs] = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, program = '']) => program)
+  /** What all programs know. */
+  const given = [
+    `import { ${Object.keys(candlewickModule).join(', ')} } from 'candlewick'`,
+    'const few = ({ train, test }) => ({ train: train.slice(0, 1280), test: test.slice(0, 500) })',
+    shortened(shared),
+  ].join('\n')
+
+  async function run(t: ExecutionContext, cwd: string, program: string): Promise<void> {
     const expected = outcomes.filter(([of]) => of.test(program))
     t.is(expected.length, 1, 'each program is known')
     const [[, prints, leaves] = [/^/, /^$/, []]] = expected
-    const cwd = await temporaryFolder(t)
-    await mkdir(join(cwd, 'node_modules'))
-    await symlink(resolve('.'), join(cwd, 'node_modules', 'candlewick'))
     const args = ['--input-type=module', '--eval', [given, program].join('\n')]
     const { end, stdout, stderr } = await finish(spawn(process.execPath, args, { cwd }))
     t.deepEqual([end, stderr], [0, ''])
     t.regex(stdout, prints)
-    t.deepEqual((await readdir(cwd)).filter((name) => name !== 'node_modules').sort(), leaves)
+    t.deepEqual((await readdir(cwd)).filter((file) => file !== 'node_modules').sort(), leaves)
+  }
+
+  for (const [i, group] of (together ? [programs] : programs.map((program) => [program])).entries()) {
+    test.serial(`the programs of docs/${name} run, ${i + 1}`, async (t) => {
+      const cwd = await temporaryFolder(t)
+      await mkdir(join(cwd, 'node_modules'))
+      await symlink(resolve('.'), join(cwd, 'node_modules', 'candlewick'))
+      for (const program of group) await run(t, cwd, program)
+    })
+  }
+
+  test(`docs/${name} has a program for each outcome, and names all that it is about`, (t) => {
+    t.is(programs.length, outcomes.length)
+    for (const one of names) t.true(one in candlewickModule && text.includes(`${one}(`), one)
   })
 }
-
-test('docs/callbacks.md has a program for each outcome, and names all callbacks', (t) => {
-  t.is(programs.length, outcomes.length)
-  const callbacks = ['csvLog', 'earlyStopping', 'history', 'jsonLines', 'reduceOnPlateau', 'saveBest', 'tensorBoard']
-  for (const name of callbacks) t.true(name in candlewickModule && document.includes(`${name}(`), name)
-})

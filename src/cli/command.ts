@@ -1,3 +1,4 @@
+import { withConfig } from './config.js'
 import { type Options, parse, type Values } from './options.js'
 
 /** A command of candlewick's: `candlewick NAME ARGUMENT --options`. */
@@ -25,7 +26,8 @@ export function command<O extends Options>({ finishedUnread, run, ...rest }: Com
   return {
     ...rest,
     finishesUnread: (args) => finishedUnread !== undefined && args.some((arg) => arg.startsWith(`--${finishedUnread}`)),
-    async run(args, signal) {
+    async run(given, signal) {
+      const args = Object.hasOwn(rest.options, 'config') ? await withConfig(given, rest.options) : given
       const { values, positionals } = parse(args, rest.options, rest.argument === undefined ? 0 : 1)
       await run(values, positionals[0], signal)
     },

@@ -1,19 +1,27 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { callAddon, checkSavePath } from '../addon.js'
 import { fashionMnist } from '../data/fashion-mnist.js'
 import type { TrainAndTest } from '../data/idx-dataset.js'
-import { CandlewickError } from '../errors.js'
+import { CandlewickError, messageOf } from '../errors.js'
 import { formatDevice, formatEpoch, formatShape } from '../format.js'
 import { jsonLine } from '../json.js'
 import { defaultEngine } from '../network/engines.js'
-import type { Sequential } from '../network/sequential.js'
+import { Sequential } from '../network/sequential.js'
 import { progressBar } from '../progress-bar.js'
 import { mostSeed } from '../random.js'
+import { csvLog } from '../training/callbacks/csv-log.js'
+import { earlyStopping } from '../training/callbacks/early-stopping.js'
+import { tensorBoard } from '../training/callbacks/tensor-board.js'
+import type { Callback } from '../training/callbacks.js'
 import { type EpochProgress, fit } from '../training/fit.js'
 import { command } from './command.js'
+import { configText } from './config.js'
 import { decimal, flag, integer, option, text, UsageError, type Values } from './options.js'
 import { brokenParameter, checkReadable, loadPreset } from './parameters-file.js'
-import { type Preset, presets } from './presets.js'
+import { presets } from './presets.js'
+import { progressNote } from './progress-note.js'
+import { highestOf, optimizerOf, recipeOptions } from './recipe.js'
 import { dataFolder, placement, runOptions } from './shared-options.js'
 
 const { lenet, modern } = presets
@@ -28,10 +36,17 @@ const trainOptions = {
   ),
   seed: option('N', integer(0, mostSeed), 'decides all that is random; drawn, and printed, by default'),
   init: option('FILE.safetensors', text, 'start from these parameters'),
+  net: option('FILE.json', text, "layers, as JSON.stringify(net) writes them, in place of the preset's"),
+  ...recipeOptions,
   'no-shuffle': flag('take the images in the order of the file'),
   save: option('FILE.safetensors', text, 'write the parameters after the last epoch'),
-  checkpoint: option('FILE.safetensors', text, 'write all to go on from, every 30 seconds, epoch and at Ctrl-C'),
-  resume: option('FILE.safetensors', text, 'go on from a checkpoint, and write further ones there'),
+  checkpoint: option('FILE', text, 'write all to go on from, every 30 seconds, epoch and at Ctrl-C'),
+  resume: option('FILE', text, 'go on from a checkpoint, and write further ones there'),
+  'early-stop': option('N', integer(1), 'end after so many epochs in a row without a better test loss'),
+  tensorboard: option('DIR', text, 'write events for TensorBoard'),
+  csv: option('FILE.csv', text, "write each epoch's figures"),
+  config: option('FILE.json', text, 'options by these words, without --; the command line has the last word'),
+  'print-config': flag('print the options as such a file, and do nothing'),
   ...runOptions,
 }
 
@@ -41,28 +56,47 @@ export const trainCommand = command({
   help: 'train and print the figures of each epoch',
   options: trainOptions,
   finishedUnread: 'save',
-  run: (options, _, signal) => train(completed(options), signal),
+  async run(options, _, signal) {
+    const all = completed(options)
+    if (options['print-config']) console.log(configText({ ...options, ...presetOf(all) }))
+    else await train(all, signal)
+  },
 })
 
 /** What is left out is as the preset has it. */
 function completed(options: Values<typeof trainOptions>) {
   const preset = presets[options.preset]
-  const { epochs = preset.epochs, 'batch-size': batchSize = preset.batchSize } = options
-  const { 'learning-rate': learningRate = preset.learningRate, checkpoint = options.resume } = options
+  const { epochs = preset.epochs, 'batch-size': batchSize = preset.batchSize, checkpoint = options.resume } = options
+  const optimizer = optimizerOf(options, preset, options['learning-rate'])
+  const learningRate = highestOf(optimizer)
   if (options.resume !== undefined && options.init !== undefined) {
     throw new UsageError('Expected --init or --resume, but received both.')
   }
-  return { ...options, epochs, batchSize, learningRate, checkpoint }
+  return { ...options, epochs, batchSize, learningRate, checkpoint, optimizer }
+}
+
+/** What the preset has decided, in the words of the options. */
+function presetOf({ epochs, batchSize, learningRate }: TrainOptions) {
+  return { epochs, 'batch-size': batchSize, 'learning-rate': learningRate }
+}
+
+/** The network that trains: the preset's, or that of a file. */
+async function networkOf({ net, preset }: TrainOptions): Promise<Sequential> {
+  if (net === undefined) return presets[preset].network()
+  const text = await readFile(net, 'utf8').catch((error) => {
+    const reason = error.code === 'ENOENT' ? 'there is no such file' : messageOf(error)
+    throw new UsageError(`Cannot read a network from ${net}: ${reason}.`)
+  })
+  return Sequential.fromJSON(text)
 }
 
 async function train(options: TrainOptions, signal: AbortSignal): Promise<void> {
   const { init, save, seed, json, checkpoint, resume } = options
   const placed = placement(options)
   for (const file of [init, resume]) if (file !== undefined) await checkReadable(file)
-  const preset = presets[options.preset]
-  for (const file of [save, checkpoint]) if (file !== undefined) checkFile(file, preset)
+  const net = await networkOf(options)
+  for (const file of [save, checkpoint]) if (file !== undefined) checkFile(file, net)
   const data = await fashionMnist({ ...dataFolder(options), signal })
-  const net = preset.network()
   const place = { inputShape: data.train.imageShape, ...placed }
   await net.initialize(seed === undefined ? place : { ...place, seed })
   if (init !== undefined) await loadPreset(net, options.preset, init)
@@ -76,11 +110,12 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
 
 /** Trains, and prints the figures of each epoch. */
 async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
-  const { epochs, batchSize, learningRate, json, checkpoint, resume } = options
+  const { epochs, batchSize, learningRate, optimizer, json, checkpoint, resume } = options
   const { loss, recipe } = presets[options.preset]
   const bar = json ? undefined : progressBar('training', process.stdout)
   const settings = {
     ...recipe(learningRate),
+    optimizer,
     epochs,
     batchSize,
     loss,
@@ -89,7 +124,11 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
     signal,
     ...(checkpoint !== undefined && { checkpoint, checkpointEvery: { seconds: 30 } }),
     ...(resume !== undefined && { resume }),
-    onProgress: ({ epoch, images, total }: EpochProgress) => bar?.update((epoch - 1) * total + images, epochs * total),
+    callbacks: callbacksOf(options),
+    onProgress(progress: EpochProgress) {
+      const { epoch, images, total } = progress
+      bar?.update((epoch - 1) * total + images, epochs * total, progressNote(progress, epochs))
+    },
   }
   try {
     for await (const epoch of fit(net, train, settings)) {
@@ -105,6 +144,14 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
   } finally {
     bar?.stop()
   }
+}
+
+function callbacksOf({ 'early-stop': patience, tensorboard, csv, resume }: TrainOptions): Callback[] {
+  return [
+    patience !== undefined && earlyStopping({ monitor: 'testLoss', patience }),
+    tensorboard !== undefined && tensorBoard(tensorboard),
+    csv !== undefined && csvLog(csv, { append: resume !== undefined }),
+  ].filter((callback) => callback !== false)
 }
 
 function isDivergence(error: unknown): error is CandlewickError {
@@ -140,9 +187,8 @@ function diverged(what: string, options: TrainOptions): Error {
 }
 
 /** Better before the training than after it. */
-function checkFile(path: string, preset: Preset): void {
-  const counts = preset
-    .network()
+function checkFile(path: string, net: Sequential): void {
+  const counts = net
     .describe([1, 28, 28])
     .map(({ parameterCount, nonTrainableCount }) => (parameterCount ?? 0) + (nonTrainableCount ?? 0))
   const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)

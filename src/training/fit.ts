@@ -65,6 +65,8 @@ export interface EpochProgress {
   total: number
   /** Mean loss of the images that are done. */
   loss: number
+  /** As an epoch's, of the images that are done. */
+  trainAcc?: number
   /** That of the next step. */
   learningRate: number
   /** Over the epoch, as far as it was trained since this `fit` began. */
@@ -271,18 +273,19 @@ function progressOf(training: Training, rateAfter: (images: number) => number) {
   const { train, settings, epoch, sums } = training
   const { onProgress, batchSize } = settings
   const start = performance.now()
-  const tell = ({ images, loss }: { images: number; loss: number }): unknown => {
+  const tell = ({ images, loss, accuracy }: { images: number; loss: number; accuracy: number }): unknown => {
     training.told = performance.now()
     const imagesPerSecond = (1000 * (images - sums.count)) / (training.told - start)
     const learningRate = rateAfter(images + batchSize)
-    return onProgress?.({ epoch, images, total: train.length, loss, learningRate, imagesPerSecond })
+    const scored = !Number.isNaN(accuracy) && { trainAcc: accuracy }
+    return onProgress?.({ epoch, images, total: train.length, loss, ...scored, learningRate, imagesPerSecond })
   }
   return {
     tell,
     /** An epoch of a few milliseconds ends before its timer strikes. */
     async tellOfEnd(sums: Sums) {
       if (performance.now() - training.told < progressInterval) return
-      await tell({ images: sums.count, loss: meanLoss(sums) })
+      await tell({ images: sums.count, loss: meanLoss(sums), accuracy: accuracyOf(sums) ?? Number.NaN })
     },
   }
 }

@@ -103,6 +103,12 @@ impl Progress {
         self.0.progress.loss()
     }
 
+    /// The share of their answers that are right: NaN of a loss without right answers, 0 before the first image.
+    #[napi(getter)]
+    pub fn accuracy(&self) -> f64 {
+        self.0.progress.accuracy()
+    }
+
     /// Asks the work to end after its batch, so that it can be gone on with, or takes that back: its promise is then resolved to what
     /// there is so far.
     #[napi]

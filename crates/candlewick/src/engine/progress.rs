@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct Progress {
     images: AtomicU64,
-    /// The bits of a float64.
+    /// The bits of a float64, as are those of the accuracy.
     loss: AtomicU64,
+    accuracy: AtomicU64,
     cancelled: AtomicBool,
     pausing: AtomicBool,
     giving_way: AtomicBool,
@@ -33,6 +34,11 @@ impl Progress {
     /// Mean loss of these images; 0 before the first.
     pub fn loss(&self) -> f64 {
         f64::from_bits(self.loss.load(Ordering::Relaxed))
+    }
+
+    /// The share of their answers that are right: NaN of a loss without right answers, 0 before the first image.
+    pub fn accuracy(&self) -> f64 {
+        f64::from_bits(self.accuracy.load(Ordering::Relaxed))
     }
 
     /// Asks the work to stop: before its next batch, or on a GPU before the next few that are not queued yet.
@@ -65,6 +71,7 @@ impl Progress {
     /// `Cancelled`, if the work is to stop.
     pub(crate) fn advance(&self, metrics: &Metrics) -> Result<bool> {
         self.loss.store(metrics.mean_loss().to_bits(), Ordering::Relaxed);
+        self.accuracy.store(metrics.accuracy().to_bits(), Ordering::Relaxed);
         self.images.store(metrics.count, Ordering::Relaxed);
         self.check()?;
         Ok(self.pausing.load(Ordering::Relaxed) || self.gives_way())
