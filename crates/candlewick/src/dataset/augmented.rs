@@ -16,20 +16,35 @@ impl Dataset {
     /// `InvalidArgument` for an image that is not there, settings that make no sense for these images, or no threads;
     /// `OutOfMemory`.
     pub fn augmented(&self, order: &[u32], augment: &Augment, threads: Option<usize>) -> Result<Self> {
-        order.iter().try_for_each(|index| self.check_index(*index))?;
-        augment.check(self.shape)?;
-        let (shape, target_len, image_len) = (self.shape, self.target_len, self.image_len());
-        let count = order.len();
-        let mut pixels = memory::zeros(count.saturating_mul(image_len)).map_err(|_| too_many(count, shape))?;
+        let (shape, target_len, count) = (self.shape, self.target_len, order.len());
+        let mut pixels = memory::zeros(count.saturating_mul(self.image_len())).map_err(|_| too_many(count, shape))?;
+        self.augment_into(order, augment, threads, &mut pixels)?;
         let labels = rows(&self.labels, 1, order).map_err(|_| too_many(count, shape))?;
         let targets = rows(&self.targets, target_len, order).map_err(|_| too_many(count, shape))?;
+        Ok(Self { id: new_id(), shape, count, pixels, labels, targets, target_len })
+    }
+
+    /// The same images, pixels alone, to `into`, which has as many as they need.
+    ///
+    /// # Errors
+    /// As for [`Self::augmented`].
+    pub fn augment_into(
+        &self,
+        order: &[u32],
+        augment: &Augment,
+        threads: Option<usize>,
+        into: &mut [u8],
+    ) -> Result<()> {
+        order.iter().try_for_each(|index| self.check_index(*index))?;
+        augment.check(self.shape)?;
+        let (shape, image_len) = (self.shape, self.image_len());
         pool::lease(pool::check(threads)?)?.install(|| {
-            pixels.par_chunks_exact_mut(image_len).zip(order).for_each(|(image, &index)| {
+            into.par_chunks_exact_mut(image_len).zip(order).for_each(|(image, &index)| {
                 image.copy_from_slice(&self.pixels[index as usize * image_len..][..image_len]);
                 augment.apply(image, shape, index);
             });
         });
-        Ok(Self { id: new_id(), shape, count, pixels, labels, targets, target_len })
+        Ok(())
     }
 }
 
@@ -65,6 +80,7 @@ mod tests {
     const LEN: usize = 60;
     const FLIP: Augmentation = Augmentation::RandomFlip(RandomFlip {});
     const SHIFT: Augmentation = Augmentation::RandomShift(RandomShift { pixels: 1 });
+    const ALL: [Augmentation; Augmentation::EXAMPLES.len()] = Augmentation::EXAMPLES;
 
     /// Images without a pixel of 0, each with its own number in its label and its targets.
     fn dataset(count: usize) -> Dataset {
@@ -163,6 +179,7 @@ mod tests {
         let expected = made(&plain, 1);
         for threads in [1, 2, 3, 8] {
             assert_eq!(made(&plain, threads), expected, "{threads} threads");
+            assert_eq!(made(&augment(&ALL), threads), made(&augment(&ALL), 1), "{threads} threads");
         }
         let other = |changed: Augment| assert_ne!(made(&changed, 2), expected);
         other(Augment { seed: 8, ..plain.clone() });
