@@ -218,6 +218,20 @@ mod tests {
             |augmentations: &[Augmentation]| Augment { augmentations: augmentations.to_vec(), seed: 1, epoch: 1 };
         assert_eq!(augment(&[flip, shift]).check([1, 3, 3]), Ok(()));
         assert!(augment(&[flip, shift, far]).check([1, 3, 3]).unwrap_err().message.contains("up to 3 pixels"));
+        for (senseless, named) in [
+            (Augmentation::RandomCrop(RandomCrop { padding: 3 }), "randomCrop"),
+            (
+                Augmentation::RandomErasing(RandomErasing { probability: 2.0, ..RandomErasing::default() }),
+                "randomErasing",
+            ),
+            (Augmentation::RandomRotation(RandomRotation { degrees: -1.0 }), "randomRotation"),
+            (Augmentation::RandomZoom(RandomZoom { amount: 1.0 }), "randomZoom"),
+            (Augmentation::Brightness(Brightness { amount: 2.0 }), "brightness"),
+            (Augmentation::Contrast(Contrast { amount: 2.0 }), "contrast"),
+        ] {
+            let error = augment(&[flip, senseless]).check([1, 3, 3]).unwrap_err();
+            assert!(error.message.starts_with(named), "{error}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ const RECORDED: [u64; Augmentation::EXAMPLES.len()] = [
     0xc5df_cd99_33b1_6b6d,
     0x70ab_4108_b01c_1379,
     0x2284_219a_0463_ab35,
-    0x9525_cd7f_8de8_057d,
+    0x2f13_a155_bdf5_f72e,
     0x7107_9dea_263b_a8a0,
     0xfe94_ecf0_8f00_5699,
     0xf05f_444d_9b2c_834f,

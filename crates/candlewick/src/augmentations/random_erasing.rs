@@ -67,13 +67,17 @@ impl RandomErasing {
         }
         let [_, height, width] = shape;
         let Some([rows, columns]) = (1..=TRIES).find_map(|block| self.rectangle(shape, words(block))) else { return };
-        let mut drawn = (TRIES + 1..).flat_map(&words).flat_map(u32::to_le_bytes);
+        let mut drawn = (TRIES + 1..).map(|block| words(block).map(u32::to_le_bytes));
         for channel in image.chunks_exact_mut(height * width) {
             for row in channel[rows.start * width..rows.end * width].chunks_exact_mut(width) {
                 let covered = &mut row[columns.clone()];
                 match self.fill {
                     Fill::Byte(byte) => covered.fill(byte),
-                    Fill::Drawn(Drawn::Random) => covered.fill_with(|| drawn.next().unwrap_or_default()),
+                    Fill::Drawn(Drawn::Random) => {
+                        for (piece, bytes) in covered.chunks_mut(16).zip(&mut drawn) {
+                            piece.copy_from_slice(&bytes.as_flattened()[..piece.len()]);
+                        }
+                    }
                 }
             }
         }
@@ -164,18 +168,22 @@ mod tests {
 
     #[test]
     fn a_byte_or_random_ones_are_put_there() {
-        let sure = RandomErasing { probability: 1.0, area: [0.3, 0.3], ..RandomErasing::default() };
+        let sure = RandomErasing { probability: 1.0, area: [0.3, 0.3], aspect: [0.5, 0.5], ..RandomErasing::default() };
         let image = erased(RandomErasing { fill: Fill::Byte(200), ..sure }, 3);
         assert!(image.iter().all(|pixel| [1, 200].contains(pixel)) && image.contains(&200));
         let random = erased(RandomErasing { fill: Fill::Drawn(Drawn::Random), ..sure }, 3);
         let covered = |image: &[u8]| (0..1200).filter(|at| image[*at] != 1).collect::<Vec<_>>();
         let places = covered(&image);
         assert!(covered(&random).len() > places.len() - 10, "one of 256 bytes is 1");
-        let bytes = (TRIES + 1..).flat_map(words(3)).flat_map(u32::to_le_bytes);
-        assert!(
-            places.into_iter().zip(bytes).all(|(at, byte)| random[at] == byte),
-            "row after row, channel after channel"
-        );
+        // Sixteen bytes of a row take a block of words, and the rest of the row another.
+        let [_, columns] = hole(&image[..600]);
+        let pieces = columns.len().div_ceil(16);
+        let byte = |place: usize| {
+            let (row, column) = (place / columns.len(), place % columns.len());
+            let block = words(3)(TRIES + 1 + row * pieces + column / 16);
+            block.map(u32::to_le_bytes).as_flattened()[column % 16]
+        };
+        assert!(places.into_iter().enumerate().all(|(place, at)| random[at] == byte(place)));
     }
 
     /// Words by hand: the rectangle is 10 x 10 where the first try is not too high.
