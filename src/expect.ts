@@ -96,10 +96,15 @@ export function expectFloat32(name: string, value: unknown, least: number, below
   throw new CandlewickError('INVALID_ARGUMENT', `Expected a number that float32 keeps for ${name}, ${received}.`)
 }
 
-/** A part of a whole; never -0, which JSON would not keep. */
+/** A number of a range with its ends; never -0, which JSON would not keep. */
+export function expectWithin(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && value >= least && value <= most) return value + 0
+  throw unexpected(name, `a number from ${least} to ${most}`, value)
+}
+
+/** A part of a whole. */
 export function expectShare(name: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value + 0
-  throw unexpected(name, 'a number from 0 to 1', value)
+  return expectWithin(name, value, 0, 1)
 }
 
 /** A number for the engine, which divides by it. */
@@ -131,7 +136,7 @@ export function expectPair(name: string, value: unknown, least: number): [number
 }
 
 /** The elements of an array of this length, without holes; undefined for anything else. */
-function copyOfArray(name: string, value: unknown, length: number): unknown[] | undefined {
+export function copyOfArray(name: string, value: unknown, length: number): unknown[] | undefined {
   return reading(name, () => {
     if (!Array.isArray(value) || value.length !== length) return undefined
     return Array.from({ length }, (_, i) => value[i] as unknown)

@@ -1,3 +1,4 @@
+import { augmentCommand } from './augment.js'
 import type { Command } from './command.js'
 import { devicesCommand } from './devices.js'
 import { evaluateCommand } from './evaluate.js'
@@ -8,6 +9,7 @@ import { trainCommand } from './train.js'
 export const commands: ReadonlyMap<string, Command> = new Map([
   ['train', trainCommand],
   ['evaluate', evaluateCommand],
+  ['augment', augmentCommand],
   ['summary', summaryCommand],
   ['devices', devicesCommand],
 ])

@@ -30,7 +30,7 @@ export const runOptions = {
 }
 
 /** `--data`, as `fashionMnist` takes it. */
-export function dataFolder({ data }: Values<typeof runOptions>): { dir?: string } {
+export function dataFolder({ data }: Pick<Values<typeof runOptions>, 'data'>): { dir?: string } {
   return data === undefined ? {} : { dir: data }
 }
 

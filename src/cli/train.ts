@@ -15,6 +15,7 @@ import { earlyStopping } from '../training/callbacks/early-stopping.js'
 import { tensorBoard } from '../training/callbacks/tensor-board.js'
 import type { Callback } from '../training/callbacks.js'
 import { type EpochProgress, fit } from '../training/fit.js'
+import { augmentationNames, augmentationsOf } from './augmentations.js'
 import { command } from './command.js'
 import { configText } from './config.js'
 import { decimal, flag, integer, option, text, UsageError, type Values } from './options.js'
@@ -36,6 +37,11 @@ const trainOptions = {
   ),
   seed: option('N', integer(0, mostSeed), 'decides all that is random; drawn, and printed, by default'),
   init: option('FILE.safetensors', text, 'start from these parameters'),
+  augment: option(
+    'NAMES',
+    text,
+    `change images at random: ${augmentationNames.join(', ')}, as in flip,crop:4; or none`,
+  ),
   net: option('FILE.json', text, "layers, as JSON.stringify(net) writes them, in place of the preset's"),
   ...recipeOptions,
   'no-shuffle': flag('take the images in the order of the file'),
@@ -72,7 +78,9 @@ function completed(options: Values<typeof trainOptions>) {
   if (options.resume !== undefined && options.init !== undefined) {
     throw new UsageError('Expected --init or --resume, but received both.')
   }
-  return { ...options, epochs, batchSize, learningRate, checkpoint, optimizer }
+  const named = options.augment
+  const augment = named === undefined ? undefined : named === 'none' ? [] : augmentationsOf(named)
+  return { ...options, epochs, batchSize, learningRate, checkpoint, optimizer, augment }
 }
 
 /** What the preset has decided, in the words of the options. */
@@ -110,12 +118,13 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
 
 /** Trains, and prints the figures of each epoch. */
 async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
-  const { epochs, batchSize, learningRate, optimizer, json, checkpoint, resume } = options
+  const { epochs, batchSize, learningRate, optimizer, augment, json, checkpoint, resume } = options
   const { loss, recipe } = presets[options.preset]
   const bar = json ? undefined : progressBar('training', process.stdout)
   const settings = {
     ...recipe(learningRate),
     optimizer,
+    ...(augment !== undefined && { augment }),
     epochs,
     batchSize,
     loss,

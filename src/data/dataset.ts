@@ -137,11 +137,19 @@ function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | un
 }
 
 /** Images by their numbers in native memory. */
-function copyImages({ native: images, imageShape }: Dataset, indices: Uint32Array): ByteImages {
+function copyImages(dataset: Dataset, indices: Uint32Array): ByteImages {
+  return imagesOf(dataset, indices, (data) => dataset.native.pixels(indices, data))
+}
+
+/**
+ * As many images of the dataset's shape as there are indices, which a call of the addon fills in.
+ * @internal
+ */
+export function imagesOf({ imageShape }: Dataset, indices: Uint32Array, fill: (data: Uint8Array) => void): ByteImages {
   const shape = [indices.length, ...imageShape]
   const length = shape.reduce((product, size) => product * size, 1)
   const data = allocate(`copies of ${indices.length} images`, () => new Uint8Array(length))
-  callAddon(() => images.pixels(indices, data))
+  callAddon(() => fill(data))
   return { data, shape }
 }
 

@@ -1,9 +1,29 @@
 /** Augmentations: random changes to the images of a training, drawn anew for each epoch, as values for `fit`'s `augment`. */
 
-import { type Checks, expectInteger, expectSettings, reading, readOnce, unexpected } from '../expect.js'
+import {
+  type Checks,
+  copyOfArray,
+  expectAbove0,
+  expectFloat32,
+  expectInteger,
+  expectSettings,
+  expectShare,
+  expectWithin,
+  reading,
+  readOnce,
+  unexpected,
+} from '../expect.js'
 
-/** A random change to training images, from {@link randomFlip} or {@link randomShift}, or made by hand. */
-export type Augmentation = RandomFlip | RandomShift
+/** A random change to training images, from {@link randomFlip} and the other functions of this file, or made by hand. */
+export type Augmentation =
+  | RandomFlip
+  | RandomShift
+  | RandomCrop
+  | RandomErasing
+  | RandomRotation
+  | RandomZoom
+  | Brightness
+  | Contrast
 
 export interface RandomFlip {
   readonly kind: 'randomFlip'
@@ -12,6 +32,50 @@ export interface RandomFlip {
 export interface RandomShift {
   readonly kind: 'randomShift'
   readonly pixels: number
+}
+
+export interface RandomCropOptions {
+  /** Rows and columns of zeros on each side: at least 0, and fewer than an image has. */
+  padding: number
+}
+
+export interface RandomCrop extends Readonly<RandomCropOptions> {
+  readonly kind: 'randomCrop'
+}
+
+export interface RandomErasingOptions {
+  /** Of an image to be covered in part: 0 to 1, and 0.5 by default. */
+  probability?: number
+  /** The least and the greatest share of the image that is covered, 0 to 1: `[0.02, 0.33]` by default. */
+  area?: readonly [least: number, most: number]
+  /** The least and the greatest height / width of the rectangle, above 0: `[0.3, 3.3]` by default. */
+  aspect?: readonly [least: number, most: number]
+  /** What is put there: a byte, 0 by default, or `'random'` ones. */
+  fill?: number | 'random'
+}
+
+export interface RandomErasing extends Readonly<RandomErasingOptions> {
+  readonly kind: 'randomErasing'
+}
+
+export interface RandomRotation {
+  readonly kind: 'randomRotation'
+  readonly degrees: number
+}
+
+export interface RandomZoom {
+  readonly kind: 'randomZoom'
+  readonly amount: number
+}
+
+export interface Brightness {
+  readonly kind: 'brightness'
+  readonly amount: number
+}
+
+export interface Contrast {
+  readonly kind: 'contrast'
+  readonly amount: number
 }
 
 /** Mirrors an image left-right with probability 1/2. */
@@ -24,12 +88,96 @@ export function randomFlip(): RandomFlip {
  * than an image has rows and columns.
  */
 export function randomShift(pixels: number): RandomShift {
-  return { kind: 'randomShift', pixels: expectPixels(pixels) }
+  return { kind: 'randomShift', pixels: expectPixels('pixels', pixels) }
+}
+
+/**
+ * Puts zeros around an image and cuts out a part of its size, wherever it may lie, as torchvision's
+ * `RandomCrop(size, padding=padding)`: the very same as `randomShift(padding)`.
+ */
+export function randomCrop(options: RandomCropOptions): RandomCrop {
+  return { kind: 'randomCrop', ...expectSettings<RandomCropOptions>('randomCrop', options, cropSettings) }
+}
+
+/**
+ * Covers a rectangle of an image, of all its channels, with some probability: torchvision's `RandomErasing`, whose defaults these are.
+ * Where what is drawn is too high or too wide for the image, it is drawn again, ten times at most; then the image stays as it is.
+ */
+export function randomErasing(options: RandomErasingOptions = {}): Required<RandomErasing> {
+  return { kind: 'randomErasing', ...expectSettings<RandomErasingOptions>('randomErasing', options, erasingSettings) }
+}
+
+/**
+ * Turns an image about its centre by an angle from -degrees to degrees, which are 0 to 180; bilinear, with zeros outside. As
+ * torchvision's `RandomRotation(degrees, InterpolationMode.BILINEAR)`.
+ */
+export function randomRotation(degrees: number): RandomRotation {
+  return { kind: 'randomRotation', degrees: expectDegrees(degrees) }
+}
+
+/**
+ * Shows a part of an image about its centre, 1 - amount to 1 + amount times as high and as wide as the image, in its place; bilinear,
+ * with zeros outside. So 0.8 makes all larger, and 1.25 smaller, as in Keras's `RandomZoom(amount, fill_mode='constant')`. At least 0
+ * and below 1.
+ */
+export function randomZoom(amount: number): RandomZoom {
+  return { kind: 'randomZoom', amount: expectZoom(amount) }
+}
+
+/**
+ * Adds the same to all pixels of an image, from -amount · 255 to amount · 255; what would be below 0 or above 255 is that. Keras's
+ * `RandomBrightness(amount)`. From 0 to 1.
+ */
+export function brightness(amount: number): Brightness {
+  return { kind: 'brightness', amount: expectAmount(amount) }
+}
+
+/**
+ * Makes each pixel x of a channel with mean m into (x - m) · f + m, rounded, for a factor f of the image from 1 - amount to
+ * 1 + amount; what would be below 0 or above 255 is that. Keras's `RandomContrast(amount)`. From 0 to 1.
+ */
+export function contrast(amount: number): Contrast {
+  return { kind: 'contrast', amount: expectAmount(amount) }
 }
 
 /** That some are less than the images' rows and columns, Rust knows. */
-function expectPixels(value: unknown): number {
-  return expectInteger('pixels', value, 0)
+function expectPixels(name: string, value: unknown): number {
+  return expectInteger(name, value, 0)
+}
+
+function expectDegrees(value: unknown): number {
+  return expectWithin('degrees', value, 0, 180)
+}
+
+function expectZoom(value: unknown): number {
+  return expectFloat32('amount', value, 0, 1)
+}
+
+function expectAmount(value: unknown): number {
+  return expectShare('amount', value)
+}
+
+const cropSettings: Checks<RandomCropOptions> = { padding: (value) => expectPixels('padding', value) }
+
+const erasingSettings: Checks<Required<RandomErasingOptions>> = {
+  probability: (value = 0.5) => expectShare('probability', value),
+  area: (value = [0.02, 0.33]) => expectEnds('area', value, expectShare),
+  aspect: (value = [0.3, 3.3]) => expectEnds('aspect', value, expectAbove0),
+  fill: (value = 0) => (value === 'random' ? value : expectByte(value)),
+}
+
+/** The two ends of a range. */
+function expectEnds(name: string, value: unknown, expectEnd: typeof expectShare): readonly [number, number] {
+  const ends = copyOfArray(name, value, 2)
+  if (!ends) throw unexpected(name, 'a pair, the least and the most,', value)
+  const [least, most] = ends.map((end, i) => expectEnd(`${name}[${i}]`, end)) as [number, number]
+  if (least > most) throw unexpected(name, 'the least before the most', value)
+  return [least, most]
+}
+
+function expectByte(value: unknown): number {
+  if (typeof value === 'number') return expectInteger('fill', value, 0, 255)
+  throw unexpected('fill', 'an integer from 0 to 255 or "random"', value)
 }
 
 type Kind = Augmentation['kind']
@@ -37,7 +185,13 @@ type Kind = Augmentation['kind']
 /** What checks the settings of each kind; the compiler sees that none is missing. */
 const augmentations: { readonly [K in Kind]: Checks<Extract<Augmentation, { kind: K }>> } = {
   randomFlip: { kind: () => 'randomFlip' },
-  randomShift: { kind: () => 'randomShift', pixels: expectPixels },
+  randomShift: { kind: () => 'randomShift', pixels: (value) => expectPixels('pixels', value) },
+  randomCrop: { kind: () => 'randomCrop', ...cropSettings },
+  randomErasing: { kind: () => 'randomErasing', ...erasingSettings },
+  randomRotation: { kind: () => 'randomRotation', degrees: expectDegrees },
+  randomZoom: { kind: () => 'randomZoom', amount: expectZoom },
+  brightness: { kind: () => 'brightness', amount: expectAmount },
+  contrast: { kind: () => 'contrast', amount: expectAmount },
 }
 
 /**

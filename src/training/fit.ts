@@ -86,7 +86,7 @@ export interface FitOptions extends CallbackOptions {
   shuffle?: boolean
   /**
    * Random changes to the training images, one after the other, drawn anew for each epoch: `[randomFlip(), randomShift(1)]`. None by
-   * default. An epoch's images are then made beside those of the dataset, for as long as it trains.
+   * default. On a GPU, an epoch's images are then made beside those of the dataset, for as long as it trains.
    */
   augment?: readonly Augmentation[]
   /** 0 to 2³² - 1: decides the orders and the augmentation of this fit. By default they go on from the network's seed. */

@@ -15,7 +15,7 @@ async function failure(args: string[]): Promise<{ line: string; code: number }> 
 }
 
 for (const [args, code, message] of [
-  [['trian'], 2, /Unknown command "trian"; expected one of train, evaluate, summary, devices\./],
+  [['trian'], 2, /Unknown command "trian"; expected one of train, evaluate, augment, summary, devices\./],
   [[''], 2, /Unknown command ""/],
   [['constructor'], 2, /Unknown command "constructor"/],
   [['train', '--epohcs', '3'], 2, /^candlewick: Unknown option '--epohcs'\. See/],
@@ -90,6 +90,15 @@ for (const [args, code, message] of [
   [['train', '--init', '/dev/zero', '--data', '/nowhere'], 1, /from \/dev\/zero: it is no file; name a file that/],
   [['train', '--init', '/etc/hostname/x', '--data', '/nowhere'], 1, /from \/etc\/hostname\/x: ENOTDIR/],
   [['evaluate', '/nowhere.safetensors', '--data', '/nowhere'], 1, /from \/nowhere\.safetensors: there is no such file/],
+  [['augment'], 2, /Expected --sheet and a file for the picture/],
+  [['augment', '--sheet='], 2, /--sheet, but received ""/],
+  [['augment', '--sheet', 'a.png', '--count', '0'], 2, /from 1 to 1000 for --count, but received "0"/],
+  [['augment', '--sheet', 'a.png', '--augment', 'flip,blur'], 2, /Expected flip, shift, .*, but received "blur"/],
+  [['augment', '--sheet', 'a.png', '--augment', 'constructor'], 2, /but received "constructor"/],
+  [['augment', '--sheet', 'a.png', '--augment', 'flip,'], 2, /but received ""/],
+  [['augment', '--sheet', 'a.png', '--augment', 'crop:-1'], 2, /but received "crop:-1"/],
+  [['augment', '--sheet', 'a.png', '--augment', 'crop:1.5'], 2, /crop:1\.5: Expected an integer .* for padding/],
+  [['augment', '--sheet', 'a.png', '--augment', 'crop:4,zoom:.5', '--data', '/nowhere'], 1, /no folder \/nowhere/],
   [['train', '--save', '/nowhere/net.safetensors', '--data', '/nowhere'], 1, /\/nowhere\/net\.safetensors/],
 ] satisfies [string[], number, RegExp][]) {
   test(`candlewick ${JSON.stringify(args)} exits with ${code}`, async (t) => {
@@ -111,14 +120,20 @@ test('every option that the help names is there, in the commands that it names',
   const isKnown = async (command: string, option: string) =>
     !(await failure([command, `${option}=`])).line.includes('Unknown option')
   t.false(await isKnown('train', '--nothing'))
-  const options = [...usage.matchAll(/^( +)(--[a-z-]+)(?:.*\(([a-z, ]+)\))?/gm)]
-  t.is(options.length, 13)
-  for (const [, indent, option, named] of options) {
-    const all = ['train', 'evaluate', 'summary', 'devices']
-    const commands = indent === '    ' ? ['train'] : (named?.split(', ') ?? all)
-    for (const command of all) {
-      t.is(await isKnown(command, String(option)), commands.includes(command), `${command} ${option}`)
-    }
+  const all = ['train', 'evaluate', 'augment', 'summary', 'devices']
+  const named = new Map<string, Set<string>>() // options, with the commands that have them by the help
+  let section = all
+  for (const line of usage.split('\n')) {
+    const [, command, option, takers] = /^ {2}(?:candlewick (\w+)| *(--[a-z-]+)(?:.*\(([a-z, ]+)\))?)/.exec(line) ?? []
+    if (command) section = [command]
+    if (line === '') section = all // the options after the commands are of several
+    if (!option) continue
+    const commands = section === all ? (takers?.split(', ') ?? all) : section
+    named.set(option, new Set([...(named.get(option) ?? []), ...commands]))
+  }
+  t.is(named.size, 16)
+  for (const [option, commands] of named) {
+    for (const command of all) t.is(await isKnown(command, option), commands.has(command), `${command} ${option}`)
   }
 })
 

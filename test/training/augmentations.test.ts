@@ -4,14 +4,20 @@ import test from 'ava'
 import {
   type Augmentation,
   arrayDataset,
+  brightness,
+  contrast,
   type Dataset,
   dense,
   type Epoch,
   evaluate,
   type FitOptions,
   fit,
+  randomCrop,
+  randomErasing,
   randomFlip,
+  randomRotation,
   randomShift,
+  randomZoom,
   Sequential,
   sgd,
 } from 'candlewick'
@@ -189,6 +195,75 @@ test('augmentations are plain values, which may be made by hand', async (t) => {
   t.notDeepEqual(await trained({ augment: augment.toReversed() }), await trained({}), 'their order counts')
 })
 
+/** One of each kind that takes settings, and the same by hand. */
+const pairs: [Augmentation, Augmentation][] = [
+  [randomCrop({ padding: 1 }), { kind: 'randomCrop', padding: 1 }],
+  [randomErasing({ probability: 1, fill: 'random' }), { kind: 'randomErasing', probability: 1, fill: 'random' }],
+  [
+    randomErasing({ area: [0.3, 0.5], aspect: [1, 1] }),
+    { kind: 'randomErasing', probability: 0.5, area: [0.3, 0.5], aspect: [1, 1], fill: 0 },
+  ],
+  [randomRotation(20), { kind: 'randomRotation', degrees: 20 }],
+  [randomZoom(0.5), { kind: 'randomZoom', amount: 0.5 }],
+  [brightness(1), { kind: 'brightness', amount: 1 }],
+  [contrast(1), { kind: 'contrast', amount: 1 }],
+]
+
+for (const [made, byHand] of pairs) {
+  test(`${JSON.stringify(byHand)} changes images, and is the same by hand`, async (t) => {
+    const found = await trained({ augment: [made] })
+    t.deepEqual(await trained({ augment: [byHand] }), found)
+    t.notDeepEqual(await trained({ augment: [] }), found)
+  })
+}
+
+test('a crop is a shift', async (t) => {
+  t.deepEqual(await trained({ augment: [randomCrop({ padding: 2 })] }), await trained({ augment: [randomShift(2)] }))
+})
+
+test("what is left out of an erasing is torchvision's", (t) => {
+  const usual = { kind: 'randomErasing', probability: 0.5, area: [0.02, 0.33], aspect: [0.3, 3.3], fill: 0 }
+  t.deepEqual(randomErasing() as object, usual)
+  t.deepEqual(randomErasing({ fill: 255 }) as object, { ...usual, fill: 255 })
+})
+
+test('settings that make no sense are named', (t) => {
+  const refused = (make: () => unknown, message: RegExp) => t.throws(make, { code: 'INVALID_ARGUMENT', message })
+  const erasing = (options: object) => () => randomErasing(options)
+  refused(() => randomCrop({ padding: -1 }), /at least 0 for padding, but received -1\.$/)
+  refused(() => randomCrop(2 as never), /^Expected an object of options for randomCrop, but received 2\.$/)
+  refused(
+    erasing({ share: 1 }),
+    /^Unknown option "share" for randomErasing; it takes probability, area, aspect, fill\.$/,
+  )
+  refused(erasing({ probability: 1.5 }), /^Expected a number from 0 to 1 for probability, but received 1\.5\.$/)
+  refused(erasing({ area: 0.5 }), /^Expected a pair, the least and the most, for area, but received 0\.5\.$/)
+  refused(erasing({ area: [0.5] }), /^Expected a pair, .* for area/)
+  refused(erasing({ area: [0.1, 1.1] }), /^Expected a number from 0 to 1 for area\[1\], but received 1\.1\.$/)
+  refused(
+    erasing({ area: [0.5, 0.1] }),
+    /^Expected the least before the most for area, but received \[ 0\.5, 0\.1 \]\.$/,
+  )
+  refused(erasing({ aspect: [0, 1] }), /above 0 for aspect\[0\], but received 0\.$/)
+  refused(erasing({ aspect: [1, Number.POSITIVE_INFINITY] }), /for aspect\[1\], but received Infinity/)
+  refused(erasing({ fill: 256 }), /from 0 to 255 for fill, but received 256\.$/)
+  refused(
+    erasing({ fill: 'noise' }),
+    /^Expected an integer from 0 to 255 or "random" for fill, but received "noise"\.$/,
+  )
+  for (const degrees of [-1, 181, Number.NaN, '90']) {
+    refused(() => randomRotation(degrees as number), /^Expected a number from 0 to 180 for degrees, but received/)
+  }
+  for (const amount of [-0.1, 1, Number.NaN]) {
+    refused(() => randomZoom(amount), /^Expected a finite number from 0 to below 1 for amount, but received/)
+  }
+  for (const make of [brightness, contrast]) {
+    for (const amount of [-0.1, 1.1, Number.NaN]) {
+      refused(() => make(amount), /^Expected a number from 0 to 1 for amount, but received/)
+    }
+  }
+})
+
 test('what is no augmentation is refused by name', async (t) => {
   const net = await network()
   const refused = async (augment: unknown, message: RegExp) =>
@@ -209,6 +284,10 @@ test('what is no augmentation is refused by name', async (t) => {
   await refused([{ kind: 'randomShift' }], /^Expected an integer of at least 0 for pixels, but received undefined\.$/)
   await refused([{ kind: 'randomShift', pixels: 0.5 }], /for pixels, but received 0\.5\.$/)
   await refused([randomShift(3)], /^randomShift moves .* images of 3 rows and 4 columns; use at most 2\.$/)
+  await refused(
+    [randomCrop({ padding: 3 })],
+    /^randomCrop with a padding of 3 .* 3 rows and 4 columns; use at most 2\.$/,
+  )
   for (const pixels of [-1, 1.5, '1', undefined, 2 ** 31]) {
     t.throws(() => randomShift(pixels as number), { code: 'INVALID_ARGUMENT', message: /for pixels, but received/ })
   }

@@ -3,6 +3,7 @@
 use crate::aside;
 use crate::errors::{internal, to_js};
 use crate::runners;
+use candlewick::augmentations::Augment;
 use candlewick::dataset;
 use candlewick::{Code, Error};
 use napi::Env;
@@ -143,6 +144,19 @@ impl Dataset {
         copy_rows(images.pixels(), images.image_len(), indices, into)
     }
 
+    /// Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, on all processors.
+    #[napi]
+    pub fn augmented(
+        &self,
+        indices: &[u32],
+        augment: String,
+        #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>,
+    ) -> napi::Result<()> {
+        let images = self.images()?;
+        check_room(indices, images.image_len(), into)?;
+        Augment::read(&augment).and_then(|augment| images.augment_into(indices, &augment, None, into)).map_err(to_js)
+    }
+
     /// Fills `into` with the labels of the images that `indices` names.
     #[napi]
     pub fn labels(&self, indices: &[u32], #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>) -> napi::Result<()> {
@@ -174,9 +188,7 @@ impl Dataset {
 
 /// Copies the rows of length `len` that `indices` names.
 fn copy_rows<T: Copy>(rows: &[T], len: usize, indices: &[u32], into: &mut [T]) -> napi::Result<()> {
-    if into.len() != indices.len().saturating_mul(len) {
-        return Err(to_js(internal("an array has another length than what is to fill it")));
-    }
+    check_room(indices, len, into)?;
     for (&i, to) in indices.iter().zip(into.chunks_exact_mut(len.max(1))) {
         let start = (i as usize).saturating_mul(len);
         let Some(row) = rows.get(start..start.saturating_add(len)) else {
@@ -187,4 +199,12 @@ fn copy_rows<T: Copy>(rows: &[T], len: usize, indices: &[u32], into: &mut [T]) -
         to.copy_from_slice(row);
     }
     Ok(())
+}
+
+/// That an array has room for the rows of length `len` that `indices` names, and for no more.
+fn check_room<T>(indices: &[u32], len: usize, into: &[T]) -> napi::Result<()> {
+    if into.len() == indices.len().saturating_mul(len) {
+        return Ok(());
+    }
+    Err(to_js(internal("an array has another length than what is to fill it")))
 }

@@ -234,7 +234,7 @@ impl Engine {
         let optimizer = Announced::of(optimizer);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
             let (optimizer, loss) = (optimizer.begin(engine)?, read_loss(&loss)?);
-            let augment = augment.as_deref().map(read_augment).transpose()?;
+            let augment = augment.as_deref().map(Augment::read).transpose()?;
             let training = Training {
                 dataset: &dataset,
                 order: &order,
@@ -411,11 +411,6 @@ impl Announced {
         let optimizer: Optimizer = json::read("the optimizer", example, &self.settings)?;
         Ok(Optimizer { rates: self.rates, ..optimizer })
     }
-}
-
-fn read_augment(text: &str) -> Result<Augment> {
-    let example = r#"{ "augmentations": [{ "kind": "randomFlip" }], "seed": 1, "epoch": 1 }"#;
-    json::read("the augmentation", example, text)
 }
 
 fn read_loss(text: &str) -> Result<Loss> {

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { inflateSync } from 'node:zlib'
 import test from 'ava'
 import { type Callback, conv2d, dense, type Epoch, Sequential, tensorBoard } from 'candlewick'
+import { png } from '#dist/png.js'
 import { crc32c } from '#dist/training/callbacks/tensorboard/crc32c.js'
 import { filterSheet } from '#dist/training/callbacks/tensorboard/filters.js'
-import { png } from '#dist/training/callbacks/tensorboard/png.js'
 import * as protobuf from '#dist/training/callbacks/tensorboard/protobuf.js'
 import { temporaryFolder } from '../../idx-folder.js'
 import { linear, stripes, train } from '../stripes.js'
@@ -251,7 +251,7 @@ test('the sheet of filters goes from black to white, a tile for each', (t) => {
 })
 
 test('a PNG is one by its first and last bytes', (t) => {
-  const file = png({ width: 1, height: 1, data: Uint8Array.of(1, 2, 3) }).toString('hex')
+  const file = png({ width: 1, height: 1, channels: 3, pixels: Uint8Array.of(1, 2, 3) }).toString('hex')
   // The signature and a header of eight bits of red, green and blue; the end, with the checksum that it has in every file.
   t.true(file.startsWith('89504e470d0a1a0a' + '0000000d49484452' + '0000000100000001' + '0802000000' + '907753de'))
   t.true(file.endsWith('0000000049454e44ae426082'))

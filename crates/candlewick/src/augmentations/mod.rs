@@ -4,13 +4,31 @@
 //! words. Beyond that file, it is a variant here and an entry in TypeScript. No engine knows of them:
 //! [`Dataset::augmented`](crate::dataset::Dataset::augmented) makes an epoch's images before an engine trains on them.
 
+mod brightness;
+mod contrast;
+#[cfg(test)]
+mod oracles;
+mod random_crop;
+mod random_erasing;
 mod random_flip;
+mod random_rotation;
 mod random_shift;
+mod random_zoom;
+mod resample;
+mod settings;
+mod uniform;
 
 use crate::error::Result;
+use crate::json;
 use crate::random::Chance;
+pub use brightness::Brightness;
+pub use contrast::Contrast;
+pub use random_crop::RandomCrop;
+pub use random_erasing::{Drawn, Fill, RandomErasing};
 pub use random_flip::RandomFlip;
+pub use random_rotation::RandomRotation;
 pub use random_shift::RandomShift;
+pub use random_zoom::RandomZoom;
 use serde::{Deserialize, Serialize};
 
 /// An augmentation and its settings. As JSON, `{ "kind": "randomShift", "pixels": 1 }`.
@@ -21,14 +39,43 @@ pub enum Augmentation {
     RandomFlip(RandomFlip),
     /// Moves images by some rows and columns.
     RandomShift(RandomShift),
+    /// The same, by cutting them out of a margin.
+    RandomCrop(RandomCrop),
+    /// Covers a part of some images.
+    RandomErasing(RandomErasing),
+    /// Turns images about their centre.
+    RandomRotation(RandomRotation),
+    /// Makes what images show larger or smaller.
+    RandomZoom(RandomZoom),
+    /// Makes images lighter or darker.
+    Brightness(Brightness),
+    /// Brings what is light and what is dark closer together or farther apart.
+    Contrast(Contrast),
 }
 
 impl Augmentation {
     /// Each of them, some with several settings; tests take them in turn.
-    pub const EXAMPLES: [Self; 3] = [
+    pub const EXAMPLES: [Self; 10] = [
         Self::RandomFlip(RandomFlip {}),
         Self::RandomShift(RandomShift { pixels: 1 }),
         Self::RandomShift(RandomShift { pixels: 3 }),
+        Self::RandomCrop(RandomCrop { padding: 2 }),
+        Self::RandomErasing(RandomErasing {
+            probability: 0.5,
+            area: [0.02, 0.33],
+            aspect: [0.3, 3.3],
+            fill: Fill::Byte(0),
+        }),
+        Self::RandomErasing(RandomErasing {
+            probability: 1.0,
+            area: [0.1, 0.5],
+            aspect: [0.5, 1.0],
+            fill: Fill::Drawn(Drawn::Random),
+        }),
+        Self::RandomRotation(RandomRotation { degrees: 15.0 }),
+        Self::RandomZoom(RandomZoom { amount: 0.25 }),
+        Self::Brightness(Brightness { amount: 0.25 }),
+        Self::Contrast(Contrast { amount: 0.5 }),
     ];
 
     /// Its name in JSON.
@@ -36,6 +83,12 @@ impl Augmentation {
         match self {
             Self::RandomFlip(_) => "randomFlip",
             Self::RandomShift(_) => "randomShift",
+            Self::RandomCrop(_) => "randomCrop",
+            Self::RandomErasing(_) => "randomErasing",
+            Self::RandomRotation(_) => "randomRotation",
+            Self::RandomZoom(_) => "randomZoom",
+            Self::Brightness(_) => "brightness",
+            Self::Contrast(_) => "contrast",
         }
     }
 
@@ -47,14 +100,27 @@ impl Augmentation {
         match self {
             Self::RandomFlip(_) => Ok(()),
             Self::RandomShift(shift) => shift.check(shape),
+            Self::RandomCrop(crop) => crop.check(shape),
+            Self::RandomErasing(erasing) => erasing.check(),
+            Self::RandomRotation(rotation) => rotation.check(),
+            Self::RandomZoom(zoom) => zoom.check(),
+            Self::Brightness(brightness) => brightness.check(),
+            Self::Contrast(contrast) => contrast.check(),
         }
     }
 
-    /// Changes an image of this shape (C, H, W), for which it was checked, as these random words say.
-    fn apply(self, image: &mut [u8], shape: [usize; 3], words: [u32; 4]) {
+    /// Changes an image of this shape (C, H, W), for which it was checked, as random words say: four of each block of them, of
+    /// which most take the first alone.
+    fn apply(self, image: &mut [u8], shape: [usize; 3], words: impl Fn(usize) -> [u32; 4]) {
         match self {
-            Self::RandomFlip(flip) => flip.apply(image, shape[2], words),
-            Self::RandomShift(shift) => shift.apply(image, shape, words),
+            Self::RandomFlip(flip) => flip.apply(image, shape[2], words(0)),
+            Self::RandomShift(shift) => shift.apply(image, shape, words(0)),
+            Self::RandomCrop(crop) => crop.apply(image, shape, words(0)),
+            Self::RandomErasing(erasing) => erasing.apply(image, shape, words),
+            Self::RandomRotation(rotation) => rotation.apply(image, shape, words(0)),
+            Self::RandomZoom(zoom) => zoom.apply(image, shape, words(0)),
+            Self::Brightness(brightness) => brightness.apply(image, words(0)),
+            Self::Contrast(contrast) => contrast.apply(image, shape, words(0)),
         }
     }
 }
@@ -76,6 +142,15 @@ impl Augment {
     /// Where places in the list begin among those of [`Chance`], so that no layer draws by the same words.
     const FIRST_PLACE: usize = 1 << 31;
 
+    /// What this JSON describes.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, as for [`json::read`].
+    pub fn read(text: &str) -> Result<Self> {
+        let example = r#"{ "augmentations": [{ "kind": "randomFlip" }], "seed": 1, "epoch": 1 }"#;
+        json::read("the augmentation", example, text)
+    }
+
     /// Whether all settings make sense for images of this shape (C, H, W).
     ///
     /// # Errors
@@ -88,8 +163,8 @@ impl Augment {
     pub(crate) fn apply(&self, image: &mut [u8], shape: [usize; 3], index: u32) {
         let Self { ref augmentations, seed, epoch } = *self;
         for (place, augmentation) in (Self::FIRST_PLACE..).zip(augmentations) {
-            let words = Chance { seed, step: epoch, place }.words(index as usize, 0);
-            augmentation.apply(image, shape, words);
+            let chance = Chance { seed, step: epoch, place };
+            augmentation.apply(image, shape, |block| chance.words(index as usize, block));
         }
     }
 }
@@ -98,7 +173,6 @@ impl Augment {
 mod tests {
     use super::*;
     use crate::error::Code;
-    use crate::json;
 
     /// serde names all kinds when it is given another.
     #[test]
@@ -119,11 +193,10 @@ mod tests {
 
     #[test]
     fn json_is_what_javascript_writes() {
-        let augment = |text: &str| json::read::<Augment>("the augmentation", "{ ... }", text);
         let text = r#"{"augmentations":[{"kind":"randomFlip"},{"kind":"randomShift","pixels":2}],"seed":4294967295,"epoch":3}"#;
         let augmentations =
             vec![Augmentation::RandomFlip(RandomFlip {}), Augmentation::RandomShift(RandomShift { pixels: 2 })];
-        assert_eq!(augment(text), Ok(Augment { augmentations, seed: u32::MAX.into(), epoch: 3 }));
+        assert_eq!(Augment::read(text), Ok(Augment { augmentations, seed: u32::MAX.into(), epoch: 3 }));
         for (written, named) in [
             (text.replace("pixels", "pixel"), "unknown field `pixel`"),
             (text.replace(r#"Flip""#, r#"Flip","pixels":1"#), "unknown field `pixels`"),
@@ -132,7 +205,7 @@ mod tests {
             (text.replace("seed", "sead"), "unknown field `sead`"),
             (text.replace(r#""pixels":2"#, r#""pixels":-2"#), "invalid value: integer `-2`"),
         ] {
-            let error = augment(&written).unwrap_err();
+            let error = Augment::read(&written).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument);
             assert!(error.message.starts_with(&format!("the augmentation cannot be read: {named}")), "{error}");
         }
@@ -140,17 +213,31 @@ mod tests {
 
     #[test]
     fn all_are_checked() {
-        let [flip, shift, far] = Augmentation::EXAMPLES;
+        let [flip, shift, far, ..] = Augmentation::EXAMPLES;
         let augment =
             |augmentations: &[Augmentation]| Augment { augmentations: augmentations.to_vec(), seed: 1, epoch: 1 };
         assert_eq!(augment(&[flip, shift]).check([1, 3, 3]), Ok(()));
         assert!(augment(&[flip, shift, far]).check([1, 3, 3]).unwrap_err().message.contains("up to 3 pixels"));
+        for (senseless, named) in [
+            (Augmentation::RandomCrop(RandomCrop { padding: 3 }), "randomCrop"),
+            (
+                Augmentation::RandomErasing(RandomErasing { probability: 2.0, ..RandomErasing::default() }),
+                "randomErasing",
+            ),
+            (Augmentation::RandomRotation(RandomRotation { degrees: -1.0 }), "randomRotation"),
+            (Augmentation::RandomZoom(RandomZoom { amount: 1.0 }), "randomZoom"),
+            (Augmentation::Brightness(Brightness { amount: 2.0 }), "brightness"),
+            (Augmentation::Contrast(Contrast { amount: 2.0 }), "contrast"),
+        ] {
+            let error = augment(&[flip, senseless]).check([1, 3, 3]).unwrap_err();
+            assert!(error.message.starts_with(named), "{error}");
+        }
     }
 
     #[test]
     fn the_order_of_the_list_is_that_of_the_changes_and_each_place_has_its_words() {
         let (shape, plain) = ([1, 3, 7], <[u8; 21]>::try_from((1..=21).collect::<Vec<_>>()).unwrap());
-        let [flip, shift, _] = Augmentation::EXAMPLES;
+        let [flip, shift, ..] = Augmentation::EXAMPLES;
         let changed = |list: [Augmentation; 2], index| {
             let mut image = plain;
             Augment { augmentations: list.to_vec(), seed: 1, epoch: 1 }.apply(&mut image, shape, index);
@@ -160,7 +247,8 @@ mod tests {
             for list in [[flip, shift], [shift, flip]] {
                 let mut image = plain;
                 for (place, augmentation) in (1 << 31..).zip(list) {
-                    augmentation.apply(&mut image, shape, Chance { seed: 1, step: 1, place }.words(index, 0));
+                    augmentation
+                        .apply(&mut image, shape, |block| Chance { seed: 1, step: 1, place }.words(index, block));
                 }
                 assert_eq!(changed(list, index as u32), image);
             }

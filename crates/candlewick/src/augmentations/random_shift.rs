@@ -1,5 +1,6 @@
 //! What an image shows is a little higher or lower, to the left or to the right: where it stands says nothing about what it is.
 
+use super::uniform::one_of;
 use crate::error::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +14,18 @@ pub struct RandomShift {
 
 impl RandomShift {
     /// As [`super::Augmentation::check`].
-    pub(super) fn check(self, [_, height, width]: [usize; 3]) -> Result<()> {
-        let (pixels, least) = (self.pixels, height.min(width));
-        if (pixels as usize) < least {
+    pub(super) fn check(self, shape: [usize; 3]) -> Result<()> {
+        self.check_as(&format!("randomShift moves images by up to {} pixels", self.pixels), shape)
+    }
+
+    /// The same for another that moves images, with what the sentence of the error begins with.
+    pub(super) fn check_as(self, what: &str, [_, height, width]: [usize; 3]) -> Result<()> {
+        let least = height.min(width);
+        if (self.pixels as usize) < least {
             return Ok(());
         }
         let message = format!(
-            "randomShift moves images by up to {pixels} pixels, which leaves nothing of images of {height} rows and {width} \
-             columns; use at most {}",
+            "{what}, which leaves nothing of images of {height} rows and {width} columns; use at most {}",
             least.saturating_sub(1)
         );
         Err(Error::new(Code::InvalidArgument, message))
@@ -35,10 +40,10 @@ impl RandomShift {
         }
     }
 
-    /// One of the 2 pixels + 1 distances. No image in memory has so many rows and columns that the product could overflow.
+    /// One of the 2 pixels + 1 distances. No image in memory has so many rows and columns that there were more than words.
     fn distance(self, word: u32) -> isize {
-        let distances = 2 * u64::from(self.pixels) + 1;
-        ((u64::from(word) * distances) >> 32) as isize - self.pixels as isize
+        let pixels = self.pixels as usize;
+        one_of(word, 2 * pixels + 1) as isize - pixels as isize
     }
 }
 

@@ -17,20 +17,38 @@ impl Dataset {
     /// `InvalidArgument` for an image that is not there, settings that make no sense for these images, or no threads;
     /// `OutOfMemory`.
     pub fn augmented(&self, order: &[u32], augment: &Augment, threads: Option<usize>) -> Result<Self> {
-        order.iter().try_for_each(|index| self.check_index(*index))?;
-        augment.check(self.shape)?;
-        let (shape, target_len, image_len) = (self.shape, self.target_len, self.image_len());
-        let count = order.len();
-        let mut pixels = memory::zeros(count.saturating_mul(image_len)).map_err(|_| too_many(count, shape))?;
+        let (shape, target_len, count) = (self.shape, self.target_len, order.len());
+        let mut pixels = memory::zeros(count.saturating_mul(self.image_len())).map_err(|_| too_many(count, shape))?;
+        self.augment_into(order, augment, threads, &mut pixels)?;
         let labels = rows(&self.labels, 1, order).map_err(|_| too_many(count, shape))?;
         let targets = rows(&self.targets, target_len, order).map_err(|_| too_many(count, shape))?;
-        pool::lease(pool::check(threads)?)?.install(|| {
-            pixels.par_chunks_exact_mut(image_len).zip(order).for_each(|(image, &index)| {
-                image.copy_from_slice(&self.pixels[index as usize * image_len..][..image_len]);
-                augment.apply(image, shape, index);
-            });
-        });
         Ok(Self { id: new_id(), shape, count, pixels, labels, targets, target_len })
+    }
+
+    /// The same images, pixels alone, to `into`, which has as many as they need.
+    ///
+    /// # Errors
+    /// As for [`Self::augmented`].
+    pub fn augment_into(
+        &self,
+        order: &[u32],
+        augment: &Augment,
+        threads: Option<usize>,
+        into: &mut [u8],
+    ) -> Result<()> {
+        order.iter().try_for_each(|index| self.check_index(*index))?;
+        augment.check(self.shape)?;
+        pool::lease(pool::check(threads)?)?.install(|| self.change(order, augment, into));
+        Ok(())
+    }
+
+    /// By the threads that this is called on.
+    fn change(&self, order: &[u32], augment: &Augment, into: &mut [u8]) {
+        let len = self.image_len();
+        into.par_chunks_exact_mut(len).with_min_len(LANES).zip(order).for_each(|(image, index)| {
+            image.copy_from_slice(&self.pixels[*index as usize * len..][..len]);
+            augment.apply(image, self.shape, *index);
+        });
     }
 }
 
@@ -52,14 +70,9 @@ impl<'a> Augmented<'a> {
 
     /// Those that `indices` names, no more of them than there is room for; made by the threads that this is called on.
     pub fn images<'b>(&'b mut self, dataset: &'b Dataset, indices: &'b [u32]) -> Images<'b> {
-        let (Some(augment), len) = (self.augment, dataset.image_len()) else {
-            return Images::Indexed(dataset.pixels(), indices);
-        };
-        let pixels = &mut self.pixels[..indices.len() * len];
-        pixels.par_chunks_exact_mut(len).with_min_len(LANES).zip(indices).for_each(|(image, index)| {
-            image.copy_from_slice(&dataset.pixels[*index as usize * len..][..len]);
-            augment.apply(image, dataset.shape, *index);
-        });
+        let Some(augment) = self.augment else { return Images::Indexed(dataset.pixels(), indices) };
+        let pixels = &mut self.pixels[..indices.len() * dataset.image_len()];
+        dataset.change(indices, augment, pixels);
         Images::Bytes(pixels)
     }
 }
@@ -96,6 +109,7 @@ mod tests {
     const LEN: usize = 60;
     const FLIP: Augmentation = Augmentation::RandomFlip(RandomFlip {});
     const SHIFT: Augmentation = Augmentation::RandomShift(RandomShift { pixels: 1 });
+    const ALL: [Augmentation; Augmentation::EXAMPLES.len()] = Augmentation::EXAMPLES;
 
     /// Images without a pixel of 0, each with its own number in its label and its targets.
     fn dataset(count: usize) -> Dataset {
@@ -194,6 +208,7 @@ mod tests {
         let expected = made(&plain, 1);
         for threads in [1, 2, 3, 8] {
             assert_eq!(made(&plain, threads), expected, "{threads} threads");
+            assert_eq!(made(&augment(&ALL), threads), made(&augment(&ALL), 1), "{threads} threads");
         }
         let other = |changed: Augment| assert_ne!(made(&changed, 2), expected);
         other(Augment { seed: 8, ..plain.clone() });

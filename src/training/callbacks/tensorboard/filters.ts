@@ -1,5 +1,5 @@
 import type { Parameter } from '../../../network/parameters.js'
-import type { Picture } from './png.js'
+import type { Picture } from '../../../png.js'
 
 const mostTiles = 256
 const scale = 8 // pixels of the sheet for one of a filter, and between filters
@@ -16,7 +16,7 @@ export function filterSheet({ shape, data }: Parameter): Picture {
   const count = Math.min(out * tilesOf, mostTiles)
   const size = (tiles: number, side: number) => (tiles * (side + 1) + 1) * scale
   const [width, height] = [size(Math.min(across, count), columns), size(Math.ceil(count / across), rows)]
-  const sheet = { width, height, data: new Uint8Array(3 * width * height).fill(128) }
+  const sheet: Picture = { width, height, channels: 3, pixels: new Uint8Array(3 * width * height).fill(128) }
   const shade = shades(data)
   for (let tile = 0; tile < count; tile++) {
     const [down, right] = [Math.floor(tile / across) * (rows + 1) + 1, (tile % across) * (columns + 1) + 1]
@@ -43,8 +43,8 @@ function shades(weights: Float32Array): (weight: number) => number {
 }
 
 /** A square. */
-function paint({ width, data }: Picture, row: number, column: number, colour: readonly number[]): void {
+function paint({ width, pixels }: Picture, row: number, column: number, colour: readonly number[]): void {
   for (let y = row * scale; y < (row + 1) * scale; y++) {
-    for (let x = column * scale; x < (column + 1) * scale; x++) data.set(colour, 3 * (y * width + x))
+    for (let x = column * scale; x < (column + 1) * scale; x++) pixels.set(colour, 3 * (y * width + x))
   }
 }

@@ -1,0 +1,65 @@
+//! Augmentations against what PyTorch computed in float64 (`tests/fixtures/augmentations.py`), of the same random words.
+
+use super::{Augment, Augmentation};
+use serde::Deserialize;
+
+/// `tests/fixtures/augmentations.json`
+#[derive(Deserialize)]
+struct Fixture {
+    shape: [usize; 3],
+    image: Vec<u8>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    augmentation: Augmentation,
+    words: Vec<[u32; 4]>,
+    expected: Vec<f64>,
+}
+
+#[test]
+fn images_are_pytorchs_but_for_the_rounding_to_bytes() {
+    let text = include_str!("../../tests/fixtures/augmentations.json");
+    let Fixture { shape, image, cases } = serde_json::from_str(text).unwrap();
+    assert_eq!(cases.len(), 24);
+    for Case { augmentation, words, expected } in cases {
+        let mut found = image.clone();
+        augmentation.apply(&mut found, shape, |block| words[block]);
+        assert_eq!(found.len(), expected.len());
+        for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let off = (f64::from(*found) - expected).abs();
+            assert!(off <= 0.51, "{augmentation:?} of {words:?}, value {at}: {found}, not {expected}");
+        }
+    }
+}
+
+/// Recorded on x86-64: whatever machine runs this has made the same bytes (scripts/test-aarch64.sh runs it for NEON).
+const RECORDED: [u64; Augmentation::EXAMPLES.len()] = [
+    0x3f85_87fc_8d6d_7745,
+    0xbc5f_4fcd_efc1_fde5,
+    0xc5df_cd99_33b1_6b6d,
+    0x70ab_4108_b01c_1379,
+    0x2284_219a_0463_ab35,
+    0x2f13_a155_bdf5_f72e,
+    0x7107_9dea_263b_a8a0,
+    0xfe94_ecf0_8f00_5699,
+    0xf05f_444d_9b2c_834f,
+    0xbe99_5331_0623_b2f1,
+];
+
+#[test]
+fn the_bytes_are_those_of_another_machine() {
+    let shape = [3, 19, 16];
+    let plain: Vec<u8> = (0..shape.iter().product()).map(|i: usize| (i * i * 7 + 13 * i) as u8).collect();
+    let sum_of = |augmentation: Augmentation| {
+        let bytes = (0..50).flat_map(|index| {
+            let mut image = plain.clone();
+            Augment { augmentations: vec![augmentation], seed: 1, epoch: 1 }.apply(&mut image, shape, index);
+            image
+        });
+        // FNV-1a
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    };
+    assert_eq!(Augmentation::EXAMPLES.map(sum_of), RECORDED);
+}
