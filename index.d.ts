@@ -41,8 +41,8 @@ export declare class Dataset {
   labels(indices: Uint32Array, into: Uint8Array): void
   /** Fills `into` with the targets of the images that `indices` names. */
   targets(indices: Uint32Array, into: Float32Array): void
-  /** A number that differs, as good as always, for other images, labels or targets in the places `start` to `end` (excluded). */
-  checksum(start: number, end: number): Promise<number>
+  /** A number that differs, as good as always, for other images, labels or targets than those that `indices` names, or another order. */
+  checksum(indices: Uint32Array): Promise<number>
   /** Gives the memory back, once no engine is at work on it. */
   dispose(): void
 }
@@ -68,12 +68,12 @@ export declare class Engine {
   /** Steps over the images of `dataset` that `order` names, after those that are in `sums`, up to the last or to a pause. Resolves to the sums of all that were trained on. */
   train(dataset: Dataset, order: Uint32Array, options: TrainingOptions, sums: Sums, progress: Progress): Promise<Sums>
   /**
-   * Loss and right answers over the images `start` to `end` (excluded) of `dataset`, after those that are in `sums`, up to the
-   * last or to a pause. The loss goes as JSON.
+   * Loss and right answers over the images of `dataset` that `indices` names, after those that are in `sums`, up to the last or to
+   * a pause. The loss goes as JSON. A tally counts what it was made for.
    */
-  evaluate(dataset: Dataset, start: number, end: number, loss: string, sums: Sums, progress: Progress): Promise<Sums>
-  /** Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network and the loss, which goes as JSON. */
-  check(dataset: Dataset, start: number, end: number, loss: string): Promise<void>
+  evaluate(dataset: Dataset, indices: Uint32Array, loss: string, sums: Sums, progress: Progress, tally?: Tally | undefined | null): Promise<Sums>
+  /** Fails if the images of `dataset` that `indices` names do not fit the network and the loss, which goes as JSON. */
+  check(dataset: Dataset, indices: Uint32Array, loss: string): Promise<void>
   /** Logits, probabilities and labels of images. */
   predict(images: ImageFeed): Promise<Answers>
   /** Copies of all parameters, in the network's order. */
@@ -112,6 +112,14 @@ export declare class ImageFeed {
   fail(reason: string): void
   /** Gives the memory back that no job has taken, of which the garbage collector does not know. */
   free(): void
+}
+
+/** The counts of one evaluation, which keeps them here while it pauses. */
+export declare class Tally {
+  /** Of no images. What is to be counted goes as JSON. */
+  constructor(request: string)
+  /** What the images counted so far come to, as JSON. */
+  report(): string
 }
 
 /** Copies of a network's parameters, in its order. */

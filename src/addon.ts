@@ -21,6 +21,7 @@ export {
   readRun,
   type SavedRun,
   type Sums,
+  Tally,
 } from '../index.js'
 
 /** Calls the addon. */

@@ -3,13 +3,15 @@
 import type { Epoch } from './training/fit.js'
 
 /**
- * `epoch 1, loss 2.3082, train acc 0.113, test acc 0.293, time 0.6 sec`; the time is training and evaluation together. A loss
- * without right and wrong answers has `test loss 2.2941` instead.
+ * `epoch 1, loss 2.3082, train acc 0.113, val acc 0.287, test acc 0.293, time 0.6 sec`, of what there is; the time is training and
+ * evaluation together. A loss without right and wrong answers has `val loss 2.2950` and `test loss 2.2941` instead.
  */
 export function formatEpoch(epoch: Epoch): string {
-  const { trainAcc, testLoss, testAcc } = epoch
+  const { trainAcc, valLoss, valAcc, testLoss, testAcc } = epoch
   const parts = [`epoch ${epoch.epoch}`, `loss ${epoch.loss.toFixed(4)}`]
   if (trainAcc !== undefined) parts.push(`train acc ${trainAcc.toFixed(3)}`)
+  if (valAcc !== undefined) parts.push(`val acc ${valAcc.toFixed(3)}`)
+  else if (valLoss !== undefined) parts.push(`val loss ${valLoss.toFixed(4)}`)
   if (testAcc !== undefined) parts.push(`test acc ${testAcc.toFixed(3)}`)
   else if (testLoss !== undefined) parts.push(`test loss ${testLoss.toFixed(4)}`)
   const seconds = epoch.trainSeconds + (epoch.evalSeconds ?? 0)

@@ -6,6 +6,7 @@ export { arrayDataset, Dataset } from './data/dataset.js'
 export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'
 export { idxDataset, type TrainAndTest } from './data/idx-dataset.js'
 export type { ByteImages, Images } from './data/images.js'
+export type { SplitOptions } from './data/split.js'
 export type { Targets } from './data/targets.js'
 export { CandlewickError, type ErrorCode } from './errors.js'
 export { formatDevice, formatEpoch, formatShape } from './format.js'
@@ -57,6 +58,8 @@ export {
   softmaxCrossEntropy,
   type TargetLoss,
 } from './training/losses.js'
+export type { ClassMetrics, Metrics, MetricsOf, MetricsOptions } from './training/metrics.js'
 export * from './training/optimizers.js'
 export * from './training/schedules.js'
 export { step } from './training/step.js'
+export type { Validation } from './training/validation.js'

@@ -31,17 +31,33 @@ export function shuffler(seed: number): Shuffler {
 function shufflerOf(generator: ReturnType<typeof xoroshiro128plus>): Shuffler {
   const next = async (length: number, start: number) => {
     const order = inOrder(length, start)
-    // Fisher and Yates
     for (let i = length - 1; i > 0; i--) {
       if (i % turnLength === 0) await setImmediate()
-      const j = uniformInt(generator, 0, i)
-      const swapped = order[i] as number
-      order[i] = order[j] as number
-      order[j] = swapped
+      swap(order, i, generator)
     }
     return order
   }
   return Object.assign(next, { state: () => generator.getState() })
+}
+
+/** A step of Fisher's and Yates'. */
+function swap(order: Uint32Array, i: number, generator: ReturnType<typeof xoroshiro128plus>): void {
+  const j = uniformInt(generator, 0, i)
+  const swapped = order[i] as number
+  order[i] = order[j] as number
+  order[j] = swapped
+}
+
+/**
+ * A random order of `0 ... length - 1` that follows from a seed and is none of its {@link shuffler}'s, drawn while the event loop
+ * waits.
+ */
+export function shuffledBeside(seed: number, length: number): Uint32Array {
+  const generator = xoroshiro128plus(seed)
+  generator.jump() // 2⁶⁴ numbers further on, where no shuffler comes
+  const order = inOrder(length, 0)
+  for (let i = length - 1; i > 0; i--) swap(order, i, generator)
+  return order
 }
 
 /** What is drawn for one epoch of a training after the other. */

@@ -34,6 +34,17 @@ const callbacks: Document['outcomes'] = [
   [/findLearningRate\(/, /^try \d\S*; \d+ rates, the least loss \d\.\d{3}\n$/, []],
 ]
 
+const metrics: Document['outcomes'] = [
+  [/train\.split\(/, /^11\d\d 1[23]\d\n(?:epoch \d, loss \S+, train acc \S+, val acc \S+, time .*\n){3}$/, []],
+  [/validation: 0\.1, test/, /^(?:epoch \d, loss \S+, train acc \S+, val acc \S+, test acc \S+, time .*\n){3}$/, []],
+  [
+    /topK/,
+    /\ntop 1 0\.\d+, top 3 0\.\d+, top 5 0\.\d+\n(?:\S.* \d\.\d{3} \d\.\d{3} \d\.\d{3} \d+\n){10}macro \{[^}]+\}\nshirts .*: \d+\n$/,
+    [],
+  ],
+  [/valMetrics/, /^1 0\.\d+\n2 0\.\d+\n3 0\.\d+\n$/, []],
+]
+
 const tenLabels = String.raw`Uint32Array\(10\) \[(?:\s*\d,?){10}\s*\]`
 
 const checkpoints: Document['outcomes'] = [
@@ -50,6 +61,7 @@ const documents: Document[] = [
     names: ['csvLog', 'earlyStopping', 'history', 'jsonLines', 'reduceOnPlateau', 'saveBest', 'tensorBoard'],
     outcomes: callbacks,
   },
+  { name: 'metrics.md', together: false, names: ['fit', 'evaluate'], outcomes: metrics },
   { name: 'checkpoints.md', together: true, names: ['fit', 'fashionMnist'], outcomes: checkpoints },
 ]
 

@@ -21,6 +21,18 @@ test('an epoch line rounds, and adds the seconds of evaluation to those of train
   )
 })
 
+test('figures of validation stand between those of training and of the test', (t) => {
+  const line = 'epoch 3, loss 0.0000, train acc 1.000, val acc 0.250'
+  t.is(formatEpoch({ ...epoch, valLoss: 2, valAcc: 0.25 }), `${line}, time 60.0 sec`)
+  const validated = { ...epoch, valLoss: 2, valAcc: 0.25, testLoss: 3, testAcc: 0.5 }
+  t.is(formatEpoch(validated), `${line}, test acc 0.500, time 60.0 sec`)
+  const { trainAcc, ...regression } = epoch
+  t.is(
+    formatEpoch({ ...regression, valLoss: 0.5, testLoss: 0.25 }),
+    'epoch 3, loss 0.0000, val loss 0.5000, test loss 0.2500, time 60.0 sec',
+  )
+})
+
 test('an epoch of a loss without right answers has its losses', (t) => {
   const { trainAcc, ...regression } = epoch
   t.is(formatEpoch(regression), 'epoch 3, loss 0.0000, time 60.0 sec')

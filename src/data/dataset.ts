@@ -5,7 +5,8 @@ import { CandlewickError } from '../errors.js'
 import { expectInstance, expectInteger, expectOptions, reading, unexpected } from '../expect.js'
 import { allocate } from '../memory.js'
 import { type ByteImages, checkImages, checkLabels, type Images } from './images.js'
-import { inOrder } from './order.js'
+import { numbersOf, toNumbers } from './places.js'
+import { type SplitOptions, splitPlaces } from './split.js'
 import { checkTargets, type Targets } from './targets.js'
 
 /** A batch of a dataset. */
@@ -32,15 +33,18 @@ export class Dataset {
   readonly start: number
   /** Number of images. */
   readonly length: number
+  /** @internal */
+  readonly list: Uint32Array | undefined
 
   /** @internal */
-  constructor(native: NativeDataset, start: number, length: number) {
+  constructor(native: NativeDataset, start: number, length: number, list?: Uint32Array) {
     if (!(native instanceof NativeDataset)) {
       throw unexpected('native', 'images of the addon, as arrayDataset() and idxDataset() make datasets of,', native)
     }
     this.native = native
     this.start = start
     this.length = length
+    this.list = list
   }
 
   /** (channels, height, width) of an image. */
@@ -74,7 +78,23 @@ export class Dataset {
   slice(start = 0, end?: number): Dataset {
     const dataset = expectDataset(this)
     const length = checkRange(dataset, start, end)
-    return new Dataset(dataset.native, dataset.start + start, length)
+    const { native, list } = dataset
+    if (list) return new Dataset(native, 0, length, list.subarray(start, start + length))
+    return new Dataset(native, dataset.start + start, length)
+  }
+
+  /**
+   * The images dealt out at random into a dataset for each of `shares`, such as `[0.9, 0.1]`; copies none. An image comes into one
+   * of them, or into none where the shares sum to less than 1. Takes some ten milliseconds for a million images, while the event
+   * loop waits.
+   */
+  split<const S extends readonly number[]>(shares: S, options: SplitOptions = {}): { [K in keyof S]: Dataset } {
+    const dataset = expectDataset(this)
+    const { native } = dataset
+    const labels = native.hasLabels ? () => copyLabels(dataset, numbersOf(dataset)) : undefined
+    const lists = splitPlaces(dataset.length, shares, options, labels)
+    const parts = lists.map((list) => new Dataset(native, 0, list.length, toNumbers(dataset, list)))
+    return parts as { [K in keyof S]: Dataset }
   }
 
   /**
@@ -170,7 +190,7 @@ function copyTargets({ native: images }: Dataset, indices: Uint32Array): Targets
 /** The numbers in native memory of a range of a dataset's images. */
 function rangeOf(dataset: Dataset, start: number, end: number | undefined): Uint32Array {
   const length = checkRange(dataset, start, end)
-  return allocate(`the numbers of ${length} images`, () => inOrder(length, dataset.start + start))
+  return numbersOf(dataset, start, start + length)
 }
 
 /** The number of images of a range. */
@@ -189,9 +209,9 @@ function checkOrder(dataset: Dataset, order: unknown): Uint32Array {
     const indices = allocate(`an order of ${length} images`, () => new Uint32Array(length))
     for (let i = 0; i < length; i++) {
       const image = (order as ArrayLike<unknown>)[i]
-      indices[i] = dataset.start + expectInteger(`order[${i}]`, image, 0, dataset.length - 1)
+      indices[i] = expectInteger(`order[${i}]`, image, 0, dataset.length - 1)
     }
-    return indices
+    return toNumbers(dataset, indices)
   })
 }
 

@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks'
 import { callAddonAsync, type Engine, readRun, type SavedRun, type Sums } from '../addon.js'
 import type { Dataset } from '../data/dataset.js'
+import { numbersOf } from '../data/places.js'
 import { CandlewickError } from '../errors.js'
 import { expectAbove0, expectInteger, expectOptions, expectPath, unexpected } from '../expect.js'
 import type { DrawsState } from '../random.js'
@@ -24,7 +25,10 @@ interface DataMark {
 
 /** What is the same from the beginning of a training to its end. */
 export interface RunMark {
+  /** What `fit` was given: those to train on, with what is split off for the validation. */
   readonly data: DataMark
+  /** The share that is split off; null for none. */
+  readonly validation: number | null
   readonly batchSize: number
   readonly shuffle: boolean
   /** The kind of optimiser. */
@@ -47,6 +51,8 @@ export interface RunPlace {
   readonly draws: DrawsState
   /** The network's. */
   readonly seed: number
+  /** By which what is for the validation was split off. */
+  readonly splitSeed: number
   /** What callbacks remember, and the figures so far: plain JSON. */
   readonly callbacks: unknown
 }
@@ -61,11 +67,9 @@ export interface Resumed extends RunPlace {
 }
 
 /** The mark of a training; reads all its images, off the event loop. */
-export async function markOf(
-  { native, start, length, imageShape }: Dataset,
-  rest: Omit<RunMark, 'data'>,
-): Promise<RunMark> {
-  const checksum = await callAddonAsync(() => native.checksum(start, start + length))
+export async function markOf(dataset: Dataset, rest: Omit<RunMark, 'data'>): Promise<RunMark> {
+  const { native, length, imageShape } = dataset
+  const checksum = await callAddonAsync(() => native.checksum(numbersOf(dataset)))
   return { data: { images: length, shape: imageShape, checksum }, ...rest }
 }
 
@@ -97,6 +101,8 @@ export async function resumeRun(path: string, network: string, mark: RunMark): P
   }
   const [theirs, ours] = [file.data, mark.data].map(describeData)
   if (theirs !== ours) throw refuse('the data of', theirs, ours)
+  const [theirShare, ourShare] = [file, mark].map(({ validation }) => validation ?? 'none')
+  if (theirShare !== ourShare) throw refuse('a validation share of', theirShare, ourShare)
   for (const [key, what] of [
     ['batchSize', 'batchSize'],
     ['shuffle', 'shuffle'],

@@ -1,9 +1,11 @@
 import { callAddonAsync, type Progress } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
+import { numbersOf } from '../data/places.js'
 import { expectOptions, expectSignal } from '../expect.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { abortable } from './abortable.js'
-import lossForEngine, { type Loss, type LossForEngine, type ScoredLoss } from './losses.js'
+import lossForEngine, { type Loss, type LossForEngine, type ScoredLoss, type SoftmaxCrossEntropy } from './losses.js'
+import { checkMetrics, type Metrics, type MetricsOf, type MetricsOptions, metricsOf, tallyOf } from './metrics.js'
 import { accuracyOf, meanLoss, noSums } from './sums.js'
 
 export interface Evaluation {
@@ -18,6 +20,8 @@ export interface Evaluation {
   correct?: number
   /** Images. */
   count: number
+  /** Only with `metrics`. */
+  metrics?: Metrics
 }
 
 /** Of a loss whose answers are right or wrong. */
@@ -30,9 +34,16 @@ interface EvaluateOptions<L extends Loss = Loss> {
   signal?: AbortSignal
   /** {@link softmaxCrossEntropy} by default; what the training was given is not known here. */
   loss?: L
+  /** What is to be counted as well, of {@link softmaxCrossEntropy} alone: `{ topK: [5], perClass: true, confusion: true }`. */
+  metrics?: MetricsOptions
 }
 
-/** Loss and accuracy on a dataset; changes nothing. */
+/** Loss and accuracy on a dataset, and what `metrics` asks for, from one pass over the images; changes nothing. */
+export async function evaluate<const M extends MetricsOptions>(
+  net: Sequential,
+  dataset: Dataset,
+  options: EvaluateOptions<SoftmaxCrossEntropy> & { metrics: M },
+): Promise<ScoredEvaluation & { metrics: MetricsOf<M> }>
 export async function evaluate(
   net: Sequential,
   dataset: Dataset,
@@ -42,23 +53,33 @@ export async function evaluate(net: Sequential, dataset: Dataset, options: Evalu
 export async function evaluate(net: Sequential, dataset: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
   expectNetwork(net)
   const images = expectImages('dataset', dataset)
-  const given = expectOptions<EvaluateOptions>('evaluate', options, { signal: true, loss: true })
-  return evaluateWith(net, images, lossForEngine(given.loss), expectSignal(given.signal), false)
+  const given = expectOptions<EvaluateOptions>('evaluate', options, { signal: true, loss: true, metrics: true })
+  const loss = lossForEngine(given.loss)
+  const metrics = checkMetrics(given.metrics, loss)
+  return evaluateWith(net, images, { loss, metrics, signal: expectSignal(given.signal) }, false)
+}
+
+interface EvaluationSettings {
+  readonly loss: LossForEngine
+  /** As JSON. */
+  readonly metrics: string | undefined
+  readonly signal: AbortSignal | undefined
 }
 
 /** What {@link evaluate} does, with arguments that are checked; within a `fit`, it may give way to predictions. */
 export async function evaluateWith(
   net: Sequential,
-  { native, start, length, imageShape }: Dataset,
-  loss: LossForEngine,
-  signal: AbortSignal | undefined,
+  dataset: Dataset,
+  { loss, metrics, signal }: EvaluationSettings,
   givesWay: boolean,
 ): Promise<Evaluation> {
+  const { native, imageShape } = dataset
   const engine = await net.engine(imageShape)
+  const [images, tally] = [numbersOf(dataset), metrics === undefined ? undefined : tallyOf(metrics)]
   const work = async (progress: Progress) => {
     let sums = noSums
-    do sums = await callAddonAsync(() => engine.evaluate(native, start, start + length, loss.settings, sums, progress))
-    while (sums.count < length) // it has given way
+    do sums = await callAddonAsync(() => engine.evaluate(native, images, loss.settings, sums, progress, tally))
+    while (sums.count < images.length) // it has given way
     return sums
   }
   const sums = await abortable(signal, work, { givesWay })
@@ -67,5 +88,6 @@ export async function evaluateWith(
     loss: meanLoss(sums),
     ...(accuracy !== undefined && { accuracy, correct: sums.correct }),
     count: sums.count,
+    ...(tally && { metrics: metricsOf(tally) }),
   }
 }

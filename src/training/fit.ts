@@ -1,12 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import { callAddonAsync, type Engine, type Sums } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
-import { inOrder } from '../data/order.js'
+import { numbersOf, toNumbers } from '../data/places.js'
 import { CandlewickError } from '../errors.js'
 import { expectBoolean, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { type Draws, type DrawsState, draws, drawsFrom, expectSeed } from '../random.js'
 import { progressInterval } from './abortable.js'
+import { evaluateAfterEpoch } from './after-epoch.js'
 import checkAugment, { type Augmentation } from './augmentations.js'
 import checkCallbacks, { type CallbackOptions } from './callbacks.js'
 import {
@@ -19,8 +20,9 @@ import {
   resumeRun,
   writeRun,
 } from './checkpoint.js'
-import { evaluateWith } from './evaluate.js'
+import { type Evaluation, evaluateWith } from './evaluate.js'
 import lossForEngine, { type Loss, type ScoredLoss } from './losses.js'
+import { checkMetrics, type Metrics, type MetricsOptions } from './metrics.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
 import { type Attended, attend } from './run.js'
 import schedules from './schedules.js'
@@ -28,6 +30,7 @@ import { setSteps, stepsOf } from './steps.js'
 import { accuracyOf, meanLoss, noSums, sumsBetween } from './sums.js'
 import { noteBytes, suspectEnd, suspectLoss } from './suspicions.js'
 import { trainEpoch } from './train-epoch.js'
+import { checkValidation, divide, shareOf, type Validation } from './validation.js'
 
 /** One epoch's figures. */
 export interface Epoch {
@@ -40,15 +43,23 @@ export interface Epoch {
    * target's side of a half. The mean squared error has none.
    */
   trainAcc?: number
+  /** Mean loss of a validation image after the epoch; only with `validation`. */
+  valLoss?: number
+  /** As `trainAcc`, of the validation images after the epoch; only with `validation`. */
+  valAcc?: number
+  /** Only with `validation` and `metrics`. */
+  valMetrics?: Metrics
   /** Mean loss of a test image after the epoch; only with `test`. */
   testLoss?: number
   /** As `trainAcc`, of the test images after the epoch; only with `test`. */
   testAcc?: number
+  /** Only with `test` and `metrics`. */
+  testMetrics?: Metrics
   /** That of the epoch's last step. */
   learningRate: number
   /** Seconds of training. */
   trainSeconds: number
-  /** Seconds of evaluation; only with `test`. */
+  /** Seconds of evaluation; only with `validation` or `test`. */
   evalSeconds?: number
 }
 
@@ -78,10 +89,17 @@ export interface FitOptions extends CallbackOptions {
   /** Images of a step; the last step of an epoch may have fewer. */
   batchSize: number
   optimizer: Optimizer
-  /** What is made small, here and in the evaluation of `test`; {@link softmaxCrossEntropy} by default. */
+  /** What is made small, here and in the evaluation of `validation` and `test`; {@link softmaxCrossEntropy} by default. */
   loss?: Loss
+  /**
+   * Evaluated after each epoch: images of their own, or a share such as 0.1 of the training images, which are then trained on without
+   * it. Which those are follows from this fit's seed, or else from the network's; of images with labels, it is that share of each class.
+   */
+  validation?: Validation
   /** Evaluated after each epoch. */
   test?: Dataset
+  /** What is to be counted of `validation` and `test` as well, as in {@link evaluate}. */
+  metrics?: MetricsOptions
   /** Whether each epoch takes the images in a new random order; true by default. */
   shuffle?: boolean
   /**
@@ -125,25 +143,29 @@ export function fit(net: Sequential, train: Dataset, options: FitOptions): Async
   return epochsOf(expectNetwork(net), expectImages('train', train), checkFit(options))
 }
 
-async function* epochsOf(net: Sequential, train: Dataset, settings: FitSettings) {
-  const { epochs, batchSize, test, loss, signal, callbacks } = settings
+async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings) {
+  const { epochs, batchSize, validation, test, loss, signal, callbacks } = settings
   let release = net.occupy()
-  const attended = attend(callbacks, { net, epochs, stepsPerEpoch: Math.ceil(train.length / batchSize) })
+  const attended = attend(callbacks, { net, epochs })
   const clock = checkpointClock(settings.checkpoint, batchSize)
   try {
     signal?.throwIfAborted()
-    const engine = await net.engine(train.imageShape)
-    if (test) await callAddonAsync(() => engine.check(test.native, test.start, test.start + test.length, loss.settings))
-    const training = await begin(net, engine, train, settings, attended)
+    const engine = await net.engine(images.imageShape)
+    for (const others of [validation, test]) {
+      if (typeof others !== 'object') continue
+      await callAddonAsync(() => engine.check(others.native, numbersOf(others), loss.settings))
+    }
+    const training = await begin(net, engine, images, settings, attended)
     noteBytes(engine)
     if (loss.kind !== 'meanSquaredError') suspectEnd(net.toJSON())
     let before = 0
-    await attended.begin()
+    await attended.begin(Math.ceil(training.train.length / batchSize))
     while (training.epoch <= epochs && !attended.isStopped) {
       const { trainSeconds, ...figures } = await trainNext(training, clock)
-      const { evalSeconds, ...tested } = test ? await testAfter(training, clock, test) : {}
+      const evaluate = (images: Dataset) => evaluateOn(images, training, clock)
+      const { evalSeconds, ...evaluated } = await evaluateAfterEpoch(training.validation, test, evaluate)
       const seconds = { trainSeconds, ...(evalSeconds !== undefined && { evalSeconds }) }
-      const epoch = await attended.epoch<Epoch>({ ...figures, ...tested, ...seconds })
+      const epoch = await attended.epoch<Epoch>({ ...figures, ...evaluated, ...seconds })
       training.epoch++
       if (loss.kind === 'softmaxCrossEntropy') suspectLoss(outputsOf(net), before, epoch.loss)
       before = epoch.loss
@@ -175,6 +197,9 @@ interface Training {
   readonly net: Sequential
   readonly engine: Engine
   readonly train: Dataset
+  readonly validation: Dataset | undefined
+  /** By which that was split off. */
+  readonly splitSeed: number
   readonly settings: FitSettings
   /** Its callbacks. */
   readonly attended: Attended
@@ -198,35 +223,40 @@ interface Training {
 async function begin(
   net: Sequential,
   engine: Engine,
-  train: Dataset,
+  images: Dataset,
   settings: FitSettings,
   attended: Attended,
 ): Promise<Training> {
   const { epochs, batchSize, shuffle, seed, checkpoint } = settings
   const { id, kind } = checkOptimizer(settings.optimizer)
   const isKept = checkpoint.path !== undefined || checkpoint.resume !== undefined
-  const mark = isKept ? await markOf(train, { batchSize, shuffle, optimizer: kind }) : undefined
-  const training = { net, engine, train, settings, attended, mark, told: performance.now() }
+  const validation = shareOf(settings.validation) ?? null
+  const mark = isKept ? await markOf(images, { validation, batchSize, shuffle, optimizer: kind }) : undefined
+  const divided = (splitSeed: number) => ({ splitSeed, ...divide(images, settings.validation, splitSeed) })
+  const training = { net, engine, settings, attended, mark, told: performance.now() }
   if (checkpoint.resume === undefined || mark === undefined) {
-    const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(train.length / batchSize)
+    const parts = divided(seed ?? net.seed)
+    const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(parts.train.length / batchSize)
     const drawing = seed === undefined ? net.draws : draws(seed)
-    return { ...training, epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state(), totalSteps, draws: drawing }
+    const place = { epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state() }
+    return { ...training, ...parts, ...place, totalSteps, draws: drawing }
   }
   const resumed = await resumeRun(checkpoint.resume, net.describeForFile(), mark)
+  const parts = divided(resumed.splitSeed)
   attended.restore(resumed.callbacks)
   await callAddonAsync(() => engine.restoreRun(resumed.saved, id))
   setSteps(engine, id, resumed.steps)
   const drawing = drawsFrom(resumed.draws)
   net.goOnFrom(resumed.seed, seed === undefined ? drawing : net.draws)
   const { epoch, sums, seconds, totalSteps } = resumed
-  return { ...training, epoch, sums, seconds, drawn: resumed.draws, totalSteps, draws: drawing }
+  return { ...training, ...parts, epoch, sums, seconds, drawn: resumed.draws, totalSteps, draws: drawing }
 }
 
 /** Trains what is left of the next epoch, or as much of it as callbacks want. */
 async function trainNext(training: Training, clock: CheckpointClock): Promise<Epoch> {
   const { train, settings, attended, draws, epoch, sums: from } = training
   const { batchSize, shuffle, augment, loss, signal } = settings
-  const order = shuffle ? await draws.nextOrder(train.length, train.start) : inOrder(train.length, train.start)
+  const order = shuffle ? toNumbers(train, await draws.nextOrder(train.length, 0)) : numbersOf(train)
   const augmenting = augment && JSON.stringify({ augmentations: augment, ...draws.nextSeed() })
   const stepsOfEpoch = Math.ceil(train.length / batchSize)
   const { settings: optimizer, id, learningRate } = checkOptimizer(settings.optimizer)
@@ -292,27 +322,23 @@ function progressOf(training: Training, rateAfter: (images: number) => number) {
 
 /** Writes the checkpoint, if there is to be one: where the training is in its epoch, and what that was drawn by. */
 async function save(training: Training, clock: CheckpointClock): Promise<void> {
-  const { net, engine, settings, attended, mark, epoch, sums, seconds, totalSteps, drawn } = training
+  const { net, engine, settings, attended, mark, epoch, sums, seconds, totalSteps, drawn, splitSeed } = training
   const { path } = settings.checkpoint
   if (path === undefined || mark === undefined) return
   const steps = stepsOf(engine, checkOptimizer(settings.optimizer).id)
   const callbacks = attended.state()
-  const place = { epoch, sums, seconds, steps, totalSteps, draws: drawn, seed: net.seed, callbacks }
+  const place = { epoch, sums, seconds, steps, totalSteps, draws: drawn, seed: net.seed, splitSeed, callbacks }
   await writeRun(path, engine, net.describeForFile(), mark, place)
   clock.written()
 }
 
-async function testAfter(training: Training, clock: CheckpointClock, test: Dataset) {
-  const { loss, signal } = training.settings
-  const start = performance.now()
-  const { loss: testLoss, accuracy } = await evaluateWith(training.net, test, loss, signal, true).catch(
-    async (error) => {
-      if (signal?.aborted) await save(training, clock)
-      throw error
-    },
-  )
-  const evalSeconds = (performance.now() - start) / 1000
-  return { testLoss, ...(accuracy !== undefined && { testAcc: accuracy }), evalSeconds }
+/** Evaluates images after an epoch; where the training is ended meanwhile, the checkpoint has the end of the epoch. */
+function evaluateOn(images: Dataset, training: Training, clock: CheckpointClock): Promise<Evaluation> {
+  const { net, settings } = training
+  return evaluateWith(net, images, settings, true).catch(async (error) => {
+    if (settings.signal?.aborted) await save(training, clock)
+    throw error
+  })
 }
 
 /** A training that diverged says in which epoch. */
@@ -330,7 +356,9 @@ function checkFit(options: FitOptions) {
     batchSize: true,
     optimizer: true,
     loss: true,
+    validation: true,
     test: true,
+    metrics: true,
     shuffle: true,
     augment: true,
     seed: true,
@@ -346,6 +374,10 @@ function checkFit(options: FitOptions) {
   })
   checkOptimizer(given.optimizer)
   const { test, shuffle, seed, onProgress } = given
+  const [loss, validation] = [lossForEngine(given.loss), checkValidation(given.validation)]
+  const metrics = checkMetrics(given.metrics, loss)
+  if (metrics !== undefined && validation === undefined && test === undefined)
+    throw unexpected('validation', 'a Dataset or a share, or one for test, which metrics are counted of,', validation)
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw unexpected('onProgress', 'a function', onProgress)
   return {
@@ -353,7 +385,9 @@ function checkFit(options: FitOptions) {
     batchSize: expectInteger('batchSize', given.batchSize, 1),
     // As it is: a learning rate that is set during the training is that of the next epoch.
     optimizer: given.optimizer as Optimizer,
-    loss: lossForEngine(given.loss),
+    loss,
+    validation,
+    metrics,
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
     augment: checkAugment(given.augment),

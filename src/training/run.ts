@@ -13,7 +13,7 @@ export interface Attended {
   readonly byStep: boolean
   /** Whether somebody has said that this is the end. */
   readonly isStopped: boolean
-  begin(): Promise<void>
+  begin(stepsPerEpoch: number): Promise<void>
   step(figures: StepFigures): Promise<void>
   /** Gives the figures back. */
   epoch<E extends Epoch>(epoch: E): Promise<E>
@@ -28,13 +28,17 @@ export interface Attended {
   restore(state: unknown): void
 }
 
-export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | 'epochs' | 'stepsPerEpoch'>): Attended {
+export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | 'epochs'>): Attended {
   const history: Epoch[] = []
   let [factor, isStopped, hasFailed] = [1, false, false]
   let told: readonly Callback[] = [] // of the beginning, and so of the end
+  let steps = 0 // of an epoch, as it is known from the beginning on
   const run: Run = {
     ...what,
     history,
+    get stepsPerEpoch() {
+      return steps
+    },
     get learningRateFactor() {
       return factor
     },
@@ -50,7 +54,8 @@ export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | '
     get isStopped() {
       return isStopped
     },
-    async begin() {
+    async begin(stepsPerEpoch) {
+      steps = stepsPerEpoch
       for (const [i, callback] of callbacks.entries()) {
         told = callbacks.slice(0, i + 1)
         await callback.onBegin?.(run)

@@ -311,14 +311,14 @@ test('a callback may be an object of a class, with fields of its own', async (t)
 })
 
 test('a run and its callbacks are remembered, and go on from there', async (t) => {
-  const [net, what] = [await linear(), { epochs: 9, stepsPerEpoch: 1 }]
+  const [net, what] = [await linear(), { epochs: 9 }]
   const kept: unknown[] = []
   const callbacks: Callback[] = [
     { onEpoch() {}, state: () => ({ mine: 1 }), restore: (state) => void kept.push(state) },
     { onEpoch() {} },
   ]
   const first = attend(callbacks, { net, ...what })
-  await first.begin()
+  await first.begin(1)
   const odd = { loss: Number.NaN, testLoss: Number.POSITIVE_INFINITY, classes: [1, 2] }
   await first.epoch(epochOf(1, odd))
   t.deepEqual((first.state() as { callbacks: unknown }).callbacks, [{ mine: 1 }, null])
@@ -329,7 +329,7 @@ test('a run and its callbacks are remembered, and go on from there', async (t) =
   }
   const second = attend([...callbacks.slice(0, 1), { onBegin: watch }], { net, ...what })
   second.restore(JSON.parse(text))
-  await second.begin()
+  await second.begin(1)
   t.deepEqual(kept, [{ mine: 1 }])
   t.deepEqual(run?.history, [epochOf(1, odd)])
   t.is(run?.learningRateFactor, 1)

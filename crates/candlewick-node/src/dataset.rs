@@ -5,7 +5,7 @@ use crate::errors::{internal, to_js};
 use crate::runners;
 use candlewick::augmentations::Augment;
 use candlewick::dataset;
-use candlewick::{Code, Error};
+use candlewick::{Code, Error, memory};
 use napi::Env;
 use napi::bindgen_prelude::{Object, ObjectFinalize};
 use napi_derive::napi;
@@ -169,11 +169,11 @@ impl Dataset {
         copy_rows(self.images()?.targets(), self.target_len, indices, into)
     }
 
-    /// A number that differs, as good as always, for other images, labels or targets in the places `start` to `end` (excluded).
+    /// A number that differs, as good as always, for other images, labels or targets than those that `indices` names, or another order.
     #[napi(ts_return_type = "Promise<number>")]
-    pub fn checksum<'env>(&self, env: &'env Env, start: u32, end: u32) -> napi::Result<Object<'env>> {
-        let images = self.shared()?;
-        aside::run(env, move || images.checksum(start as usize..end as usize), |sum| sum)
+    pub fn checksum<'env>(&self, env: &'env Env, indices: &[u32]) -> napi::Result<Object<'env>> {
+        let (images, indices) = (self.shared()?, memory::copy(indices).map_err(to_js)?);
+        aside::run(env, move || images.checksum(&indices), |sum| sum)
     }
 
     /// Gives the memory back, once no engine is at work on it.

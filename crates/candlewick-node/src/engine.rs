@@ -7,6 +7,7 @@ use crate::errors::to_js;
 use crate::images::ImageFeed;
 use crate::layers::network;
 use crate::line::{Closing, Line, Long, Place};
+use crate::tally::{Tally, locked};
 use candlewick::augmentations::Augment;
 use candlewick::checkpoint::{Loaded, Selection};
 use candlewick::engine::Training;
@@ -250,43 +251,43 @@ impl Engine {
         self.0.submit_long(env, progress.0.clone(), job, Sums::from)
     }
 
-    /// Loss and right answers over the images `start` to `end` (excluded) of `dataset`, after those that are in `sums`, up to the
-    /// last or to a pause. The loss goes as JSON.
+    /// Loss and right answers over the images of `dataset` that `indices` names, after those that are in `sums`, up to the last or to
+    /// a pause. The loss goes as JSON. A tally counts what it was made for.
     #[napi(ts_return_type = "Promise<Sums>")]
     #[allow(clippy::too_many_arguments, reason = "an object for them would be worth less than it costs")]
     pub fn evaluate<'env>(
         &self,
         env: &'env Env,
         dataset: &Dataset,
-        start: u32,
-        end: u32,
+        indices: &[u32],
         loss: String,
         sums: Sums,
         progress: &Progress,
+        tally: Option<&Tally>,
     ) -> napi::Result<Object<'env>> {
-        let dataset = dataset.shared()?;
+        let (dataset, indices) = (dataset.shared()?, memory::copy(indices).map_err(to_js)?);
+        let tally = tally.map(Tally::shared);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
-            let mut metrics = Metrics::from(sums);
-            engine.evaluate_on(&dataset, start as usize..end as usize, &read_loss(&loss)?, progress, &mut metrics)?;
+            let (loss, mut metrics) = (read_loss(&loss)?, Metrics::from(sums));
+            let mut counts = tally.as_deref().map(locked);
+            engine.evaluate_on(&dataset, &indices, &loss, progress, &mut metrics, counts.as_deref_mut())?;
             Ok(metrics)
         };
         self.0.submit_long(env, progress.0.clone(), job, Sums::from)
     }
 
-    /// Fails if the images `start` to `end` (excluded) of `dataset` do not fit the network and the loss, which goes as JSON.
+    /// Fails if the images of `dataset` that `indices` names do not fit the network and the loss, which goes as JSON.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn check<'env>(
         &self,
         env: &'env Env,
         dataset: &Dataset,
-        start: u32,
-        end: u32,
+        indices: &[u32],
         loss: String,
     ) -> napi::Result<Object<'env>> {
-        let dataset = dataset.shared()?;
-        let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            engine.check(&dataset, start as usize..end as usize, &read_loss(&loss)?).map(drop)
-        };
+        let (dataset, indices) = (dataset.shared()?, memory::copy(indices).map_err(to_js)?);
+        let job =
+            move |engine: &mut dyn candlewick::engine::Engine| engine.check(&dataset, &indices, &read_loss(&loss)?);
         self.0.submit(env, Place::Reads, job, |()| ())
     }
 

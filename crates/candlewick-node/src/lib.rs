@@ -12,3 +12,4 @@ mod images;
 mod layers;
 mod line;
 mod runners;
+mod tally;

@@ -125,7 +125,14 @@ KERNEL join_surveys(Arguments a) {
   });
 }
 
-// Forward and loss.
+// Hands the logits of the batch's n-th image out.
+DEVICE void keep_logits(const Arguments &a, int n, const float *logits) {
+  for (int c = FIRST_ITEM; c < a.classes; c += ITEMS_AT_ONCE) {
+    a.logits[(size_t)(a.first + n) * a.classes + c] = logits[c];
+  }
+}
+
+// Forward and loss; and the logits, where there is a place for them.
 KERNEL score(Arguments a) {
   float *memory = memory_of(a, 0);
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
@@ -133,6 +140,7 @@ KERNEL score(Arguments a) {
     load_image(a, image, memory);
     const float *logits = forward<false>(a, n, memory);
     score_image(a, n, image, logits, nullptr);
+    if (a.logits) keep_logits(a, n, logits);
   }
 }
 
@@ -141,10 +149,7 @@ KERNEL predict(Arguments a) {
   float *memory = memory_of(a, 0);
   for (int n = BLOCK; n < a.images; n += BLOCKS) {
     load_image(a, image_index(a, n), memory);
-    const float *logits = forward<false>(a, n, memory);
-    for (int c = FIRST_ITEM; c < a.classes; c += ITEMS_AT_ONCE) {
-      a.logits[(size_t)(a.first + n) * a.classes + c] = logits[c];
-    }
+    keep_logits(a, n, forward<false>(a, n, memory));
   }
 }
 

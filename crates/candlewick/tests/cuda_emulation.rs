@@ -2,6 +2,7 @@
 #![cfg(feature = "emulation")]
 
 mod made_up;
+mod places;
 
 use candle_core::{Device, Tensor};
 use candlewick::Code;
@@ -16,6 +17,7 @@ use candlewick::layers::{AvgPool2d, BatchNorm, Conv2d, Dense, Layer, MaxPool2d, 
 use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
+use places::places;
 
 #[path = "cuda_emulation/threads.rs"]
 mod threads;
@@ -182,8 +184,8 @@ fn training_evaluation_and_prediction_agree_with_the_lanes_engine() {
         let found = cuda.train(&dataset, &order, 16, &Loss::default(), &sgd, &progress).unwrap();
         assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
         assert_eq!((found.count, progress.images()), (70, 70));
-        let expected = lanes.evaluate(&dataset, 3..65, &Loss::default(), &Progress::default()).unwrap();
-        let found = cuda.evaluate(&dataset, 3..65, &Loss::default(), &Progress::default()).unwrap();
+        let expected = lanes.evaluate(&dataset, &places(3..65), &Loss::default(), &Progress::default()).unwrap();
+        let found = cuda.evaluate(&dataset, &places(3..65), &Loss::default(), &Progress::default()).unwrap();
         assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{what}: {found:?}, not {expected:?}");
         assert_eq!(found.count, 62);
         let [c, h, w] = network.input_shape;
@@ -191,7 +193,7 @@ fn training_evaluation_and_prediction_agree_with_the_lanes_engine() {
         let logits = [("logits".to_owned(), lanes.predict(&images).unwrap())];
         assert_near(what, &logits, &[("logits".to_owned(), cuda.predict(&images).unwrap())]);
         // What was uploaded for the prediction is not taken for the dataset.
-        let again = cuda.evaluate(&dataset, 3..65, &Loss::default(), &Progress::default()).unwrap();
+        let again = cuda.evaluate(&dataset, &places(3..65), &Loss::default(), &Progress::default()).unwrap();
         assert_eq!(again, found, "{what}");
     });
 }
@@ -304,8 +306,9 @@ fn datasets_are_not_taken_for_each_other() {
     for which in [0, 1, 0, 2, 1, 2, 0, 0] {
         let dataset = &datasets[which];
         let progress = Progress::default();
-        let expected = lanes.evaluate(dataset, 0..dataset.len(), &Loss::default(), &Progress::default()).unwrap();
-        let found = cuda.evaluate(dataset, 0..dataset.len(), &Loss::default(), &progress).unwrap();
+        let expected =
+            lanes.evaluate(dataset, &places(0..dataset.len()), &Loss::default(), &Progress::default()).unwrap();
+        let found = cuda.evaluate(dataset, &places(0..dataset.len()), &Loss::default(), &progress).unwrap();
         assert!((expected.loss - found.loss).abs() <= 1e-4 * expected.loss, "{found:?}, not {expected:?}");
         assert_eq!((found.count, found.correct), (expected.count, expected.correct));
         assert_eq!(progress.images(), dataset.len() as u64);
@@ -323,10 +326,10 @@ fn what_was_cancelled_or_refused_changes_nothing() {
     let images = Tensor::zeros((1, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
     for (found, expected) in [
         (cuda.train(&dataset, &[0], 1, &Loss::default(), &sgd, &cancelled), Code::Cancelled),
-        (cuda.evaluate(&dataset, 0..1, &Loss::default(), &cancelled), Code::Cancelled),
+        (cuda.evaluate(&dataset, &places(0..1), &Loss::default(), &cancelled), Code::Cancelled),
         (cuda.train(&dataset, &[20], 1, &Loss::default(), &sgd, &progress), Code::InvalidArgument),
         (cuda.train(&dataset, &[0], 0, &Loss::default(), &sgd, &progress), Code::InvalidArgument),
-        (cuda.evaluate(&dataset, 0..21, &Loss::default(), &progress), Code::InvalidArgument),
+        (cuda.evaluate(&dataset, &places(0..21), &Loss::default(), &progress), Code::InvalidArgument),
         (cuda.step(&images, Targets::Labels(&[3]), &Loss::default(), &sgd), Code::LabelOutOfRange),
         (cuda.step(&images, Targets::Labels(&[0, 1]), &Loss::default(), &sgd), Code::DataMismatch),
     ] {
@@ -335,7 +338,7 @@ fn what_was_cancelled_or_refused_changes_nothing() {
     assert_eq!(cuda.set_flat_parameters(vec![0.0; 3]).unwrap_err().code, Code::InvalidArgument);
     assert_eq!((flat(&cuda.parameters().unwrap()), cancelled.images()), (before, 0));
     assert_eq!(cuda.train(&dataset, &[], 1, &Loss::default(), &sgd, &progress).unwrap().count, 0);
-    assert_eq!(cuda.evaluate(&dataset, 4..4, &Loss::default(), &progress).unwrap().count, 0);
+    assert_eq!(cuda.evaluate(&dataset, &places(4..4), &Loss::default(), &progress).unwrap().count, 0);
     let none = Tensor::zeros((0, 1, 9, 9), candle_core::DType::F32, &Device::Cpu).unwrap();
     assert_eq!(cuda.predict(&none).unwrap().dims(), [0, 3]);
 }

@@ -1,6 +1,7 @@
 //! Trainings that are paused, saved and gone on with: they come to the very bits of one that never was.
 
 mod made_up;
+mod places;
 
 use candle_core::{DType, Device};
 use candlewick::Code;
@@ -18,6 +19,7 @@ use candlewick::losses::Loss;
 use candlewick::metrics::Metrics;
 use candlewick::network::Network;
 use candlewick::optimizers::{Adam, Averaging, Ema, Method, Optimizer, Rate, Sgd};
+use places::places;
 
 const IMAGES: usize = 83;
 
@@ -102,7 +104,7 @@ fn a_training_that_pauses_or_moves_to_another_engine_comes_to_the_same_bits() {
                     engine.train_on(training, &progress, &mut metrics).unwrap();
                     turns += 1;
                     // Answers in between are those of whole parameters, and change nothing.
-                    engine.evaluate(training.dataset, 0..5, training.loss, &Progress::default()).unwrap();
+                    engine.evaluate(training.dataset, &places(0..5), training.loss, &Progress::default()).unwrap();
                     let (snapshot, mut others) = (engine.snapshot().unwrap(), engines());
                     let at = others.iter().position(|(other, _)| *other == name).unwrap();
                     engine = others.swap_remove(at).1;
@@ -128,11 +130,11 @@ fn train(mut engine: Box<dyn Engine>, optimizer: &Optimizer) -> Outcome {
 fn evaluation_pauses_too() {
     let dataset = made_up::dataset(9000, [1, 6, 6], |i| i % 3);
     for (name, mut engine) in engines() {
-        let whole = engine.evaluate(&dataset, 3..8990, &Loss::default(), &Progress::default()).unwrap();
+        let whole = engine.evaluate(&dataset, &places(3..8990), &Loss::default(), &Progress::default()).unwrap();
         let (progress, mut metrics, mut turns) = (Progress::default(), Metrics::default(), 0);
         progress.pause(true);
         while metrics.count < whole.count {
-            engine.evaluate_on(&dataset, 3..8990, &Loss::default(), &progress, &mut metrics).unwrap();
+            engine.evaluate_on(&dataset, &places(3..8990), &Loss::default(), &progress, &mut metrics, None).unwrap();
             assert_eq!((progress.images(), progress.loss()), (metrics.count, metrics.mean_loss()));
             turns += 1;
         }

@@ -1,6 +1,7 @@
 //! What the CPU engine promises besides right numbers: the same bits however it is run, and errors that name what is wrong.
 
 mod made_up;
+mod places;
 
 use candle_core::{Device, Tensor};
 use candlewick::activations::Activation;
@@ -14,7 +15,7 @@ use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::simd::InstructionSet;
 use candlewick::{Code, Result};
-use std::ops::Range;
+use places::places;
 
 fn network() -> Network {
     let layers = [
@@ -85,11 +86,15 @@ fn evaluation_counts_what_prediction_says() {
         loss += z.iter().map(|z| z.exp()).sum::<f64>().ln() - z[label as usize];
         correct += u64::from(z.iter().all(|other| *other <= z[label as usize]));
     }
-    let metrics = engine.evaluate(&dataset, 0..1100, &Loss::default(), &Progress::default()).unwrap();
+    let metrics = engine.evaluate(&dataset, &places(0..1100), &Loss::default(), &Progress::default()).unwrap();
     assert_eq!((metrics.count, metrics.correct), (1100, correct));
     assert!((metrics.loss - loss).abs() < 1e-5 * loss);
-    let half = engine.evaluate(&dataset, 550..1100, &Loss::default(), &Progress::default()).unwrap();
+    let half = engine.evaluate(&dataset, &places(550..1100), &Loss::default(), &Progress::default()).unwrap();
     assert_eq!(half.count, 550);
+    let (one, indices) = (logits.iter().zip(dataset.labels()), [7, 1099, 7, 0, 3]);
+    let right: Vec<_> = one.map(|(z, label)| z.iter().all(|other| *other <= z[*label as usize])).collect();
+    let few = engine.evaluate(&dataset, &indices, &Loss::default(), &Progress::default()).unwrap();
+    assert_eq!(few.correct, indices.iter().filter(|index| right[**index as usize]).count() as u64);
 }
 
 #[test]
@@ -104,7 +109,10 @@ fn cancelling_stops_between_two_batches() {
         engine.train(&dataset, &order, 16, &Loss::default(), &sgd(), &progress).unwrap_err().code,
         Code::Cancelled
     );
-    assert_eq!(engine.evaluate(&dataset, 0..64, &Loss::default(), &progress).unwrap_err().code, Code::Cancelled);
+    assert_eq!(
+        engine.evaluate(&dataset, &places(0..64), &Loss::default(), &progress).unwrap_err().code,
+        Code::Cancelled
+    );
     assert_eq!((bits(&engine), progress.images()), (before, 0));
 }
 
@@ -142,9 +150,9 @@ fn bad_input_is_refused_and_changes_nothing() {
         code(engine.train(&five_classes, &[0, 1], 1, &Loss::default(), &sgd(), &progress)),
         Code::LabelOutOfRange
     );
-    assert_eq!(code(engine.evaluate(&five_classes, 0..2, &Loss::default(), &progress)), Code::LabelOutOfRange);
-    assert_eq!(code(engine.check(&five_classes, 1..2, &Loss::default())), Code::LabelOutOfRange);
-    assert!(engine.check(&five_classes, 0..1, &Loss::default()).is_ok());
+    assert_eq!(code(engine.evaluate(&five_classes, &places(0..2), &Loss::default(), &progress)), Code::LabelOutOfRange);
+    assert_eq!(code(engine.check(&five_classes, &places(1..2), &Loss::default())), Code::LabelOutOfRange);
+    assert!(engine.check(&five_classes, &places(0..1), &Loss::default()).is_ok());
     assert_eq!(code(engine.train(&dataset, &[0], 0, &Loss::default(), &sgd(), &progress)), Code::InvalidArgument);
     assert_eq!(code(engine.set_flat_parameters(vec![0.0; 3])), Code::InvalidArgument);
     assert_eq!(code(LanesEngine::new(network(), Some(0))), Code::InvalidArgument);
@@ -164,13 +172,12 @@ fn what_is_refused_is_named() {
     let other = made_up::dataset(2, [1, 8, 7], |i| i);
     for (found, expected) in [
         (
-            message(engine.evaluate(&dataset, 15..21, &Loss::default(), &progress)),
-            "images 15 to 21 were asked for, but there are 20",
+            message(engine.evaluate(&dataset, &places(15..21), &Loss::default(), &progress)),
+            "image 20 was asked for, but there are 20; use 0 to 19",
         ),
-        (message(engine.evaluate(&dataset, 0..(1 << 32) + 5, &Loss::default(), &progress)), "images 0 to 4294967301"),
-        (message(engine.check(&dataset, Range { start: 9, end: 8 }, &Loss::default())), "images 9 to 8"),
+        (message(engine.check(&dataset, &[3, u32::MAX], &Loss::default())), "image 4294967295 was asked for"),
         (
-            message(engine.evaluate(&other, 0..2, &Loss::default(), &progress)),
+            message(engine.evaluate(&other, &places(0..2), &Loss::default(), &progress)),
             "images have shape (1, 8, 7), but this network takes (1, 8, 8)",
         ),
         (
@@ -183,7 +190,7 @@ fn what_is_refused_is_named() {
         ),
         (
             message(engine.train(&dataset, &[3, 20], 1, &Loss::default(), &sgd(), &progress)),
-            "image 20, but there are 20",
+            "image 20 was asked for, but there are 20",
         ),
         (message(engine.set_flat_parameters(none)), "0 parameters were given, but the network has 1159"),
         (message(create("fused", "cuda:0", network(), None, InstructionSet::chosen())), "cuda:0 was asked for, but"),
@@ -191,8 +198,8 @@ fn what_is_refused_is_named() {
     ] {
         assert!(found.contains(expected), "{found}");
     }
-    assert_eq!(engine.check(&dataset, 3..6, &Loss::default()), Ok(vec![3, 4, 5]));
-    assert_eq!(engine.evaluate(&dataset, 20..20, &Loss::default(), &progress).unwrap().count, 0);
+    assert_eq!(engine.check(&dataset, &[5, 3, 3], &Loss::default()), Ok(()));
+    assert_eq!(engine.evaluate(&dataset, &places(20..20), &Loss::default(), &progress).unwrap().count, 0);
     for name in ["fused", "candle"] {
         let engine = create(name, "cpu", network(), Some(1), InstructionSet::chosen());
         assert!(engine.is_ok_and(|engine| engine.network() == &network()), "{name}");

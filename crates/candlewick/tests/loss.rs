@@ -2,6 +2,7 @@
 //! kernels.
 
 mod made_up;
+mod places;
 
 use candle_core::{Device, Tensor};
 use candlewick::engine::lanes::LanesEngine;
@@ -12,6 +13,7 @@ use candlewick::metrics::Metrics;
 use candlewick::network::Network;
 use candlewick::optimizers::Sgd;
 use candlewick::simd::{Float64, InstructionSet, Lane};
+use places::places;
 
 /// Metrics of one image with these logits and this label, and where they come from.
 fn metrics(logits: &[f32], label: u32) -> Vec<(String, Metrics)> {
@@ -45,7 +47,7 @@ fn through(name: &str, mut engine: impl Engine, logits: &[f32], label: u32) -> [
     engine.set_flat_parameters(parameters).unwrap();
     let image = Tensor::zeros((1, 1, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
     let dataset = made_up::dataset(1, [1, 1, 1], |_| label as usize);
-    let evaluated = engine.evaluate(&dataset, 0..1, &Loss::default(), &Progress::default()).unwrap();
+    let evaluated = engine.evaluate(&dataset, &places(0..1), &Loss::default(), &Progress::default()).unwrap();
     let step =
         engine.step(&image, Targets::Labels(&[label]), &Loss::default(), &Sgd::new(0.0).unwrap().into()).unwrap();
     [(format!("{name}, a step"), step), (format!("{name}, an evaluation"), evaluated)]

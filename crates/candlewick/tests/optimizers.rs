@@ -1,5 +1,7 @@
 //! What an engine makes of an optimiser's rates, of clipping and of averages, on every engine.
 
+mod places;
+
 use candle_core::{DType, Device, Tensor};
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::candle::CandleEngine;
@@ -13,6 +15,7 @@ use candlewick::losses::{Loss, Targets};
 use candlewick::network::Network;
 use candlewick::optimizers::{Adam, AdamW, Averaging, Decay, Ema, Optimizer, Rate, Sgd};
 use candlewick::simd::InstructionSet;
+use places::places;
 
 const COUNT: usize = 90;
 
@@ -194,7 +197,7 @@ fn check_answers(name: &str, engine: &mut dyn Engine) {
         [engine.predict(&images), other.predict(&images)].map(|logits| logits.unwrap().to_vec2::<f32>().unwrap());
     assert!(found == expected, "{name}: predictions");
     let [found, expected] = [engine, &mut **other]
-        .map(|engine| engine.evaluate(&dataset(), 0..COUNT, &Loss::default(), &Progress::default()).unwrap());
+        .map(|engine| engine.evaluate(&dataset(), &places(0..COUNT), &Loss::default(), &Progress::default()).unwrap());
     assert_eq!((found.loss, found.correct), (expected.loss, expected.correct), "{name}: evaluation");
 }
 

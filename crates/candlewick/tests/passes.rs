@@ -2,6 +2,7 @@
 //! training, and errors where a batch has nothing to tell.
 
 mod made_up;
+mod places;
 
 use candle_core::{DType, Device, Tensor};
 use candlewick::activations::Activation;
@@ -15,6 +16,7 @@ use candlewick::network::Network;
 use candlewick::optimizers::{Optimizer, Sgd};
 use candlewick::simd::InstructionSet;
 use candlewick::{Code, Result};
+use places::places;
 
 fn norm() -> Layer {
     Layer::BatchNorm(BatchNorm::default())
@@ -56,7 +58,7 @@ fn train(engine: &mut LanesEngine, dataset: &Dataset, order: &[u32], batch_size:
 }
 
 fn bits(engine: &mut LanesEngine, dataset: &Dataset) -> Vec<u32> {
-    let metrics = engine.evaluate(dataset, 0..20, &Loss::default(), &Progress::default()).unwrap();
+    let metrics = engine.evaluate(dataset, &places(0..20), &Loss::default(), &Progress::default()).unwrap();
     let parameters = engine.flat_parameters().unwrap();
     parameters.iter().map(|p| p.to_bits()).chain([metrics.loss as f32].map(f32::to_bits)).collect()
 }

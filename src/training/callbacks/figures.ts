@@ -15,6 +15,7 @@ export function figureOf(epoch: Epoch, name: string): number {
   const value = figures.get(name)
   if (value !== undefined) return value
   const message = `Expected a figure that epochs have for monitor, but received "${name}"; they have ${[...figures.keys()].join(', ')}.`
-  const advice = name.startsWith('test') ? ' Those of test images come with the option test of fit.' : ''
+  const images = name.startsWith('val') ? 'validation' : name.startsWith('test') ? 'test' : undefined
+  const advice = images === undefined ? '' : ` Those of ${images} images come with the option ${images} of fit.`
   throw new CandlewickError('INVALID_ARGUMENT', message + advice)
 }

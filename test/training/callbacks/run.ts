@@ -23,11 +23,11 @@ export async function told(
       run = begun
     },
   }
-  const attended = attend([callback, watch], { net, epochs: 100, stepsPerEpoch: 1 })
+  const attended = attend([callback, watch], { net, epochs: 100 })
   const factors: number[] = []
   if (state !== undefined) attended.restore(JSON.parse(JSON.stringify(state)))
   try {
-    await attended.begin()
+    await attended.begin(1)
     const first = (run?.history.length ?? 0) + 1
     for (const [i, figure] of figures.entries()) {
       factors.push(run?.learningRateFactor ?? Number.NaN)

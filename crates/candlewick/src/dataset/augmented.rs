@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(error.code, Code::InvalidArgument);
             error.message
         };
-        assert_eq!(refused(&[0, 4], FLIP, None), "the order names image 4, but there are 4; use 0 to 3");
+        assert_eq!(refused(&[0, 4], FLIP, None), "image 4 was asked for, but there are 4; use 0 to 3");
         let far = Augmentation::RandomShift(RandomShift { pixels: 4 });
         assert!(refused(&[0], far, None).contains("4 rows and 5 columns; use at most 3"));
         assert!(refused(&[0], FLIP, Some(0)).contains("threads is 0"));

@@ -7,7 +7,6 @@ use crate::losses::{Loss, Takes};
 use crate::memory::{self, show_bytes};
 use crate::shape::show;
 pub(crate) use augmented::Augmented;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Images (N, C, H, W) of bytes, with a label each, with targets, numbers for a network's outputs, or with both.
@@ -73,6 +72,11 @@ impl Dataset {
         &self.targets[index as usize * self.target_len..][..self.target_len]
     }
 
+    /// The labels of the images that `indices` names, which are there, of a dataset that has any.
+    pub fn labels_of(&self, indices: &[u32]) -> impl ExactSizeIterator<Item = u32> {
+        indices.iter().map(|index| u32::from(self.labels[*index as usize]))
+    }
+
     /// Checks that the images that `indices` names are there, and have what the loss compares so many outputs with.
     ///
     /// # Errors
@@ -90,21 +94,22 @@ impl Dataset {
         Ok(())
     }
 
-    /// The CRC-32 of some images: their pixels, labels and targets.
+    /// The CRC-32 of the images that `indices` names, in their order: of their pixels, then of their labels, then of their targets.
     ///
     /// # Errors
-    /// `InvalidArgument` for images that are not there.
-    pub fn checksum(&self, range: Range<usize>) -> Result<u32> {
-        if range.start > range.end || range.end > self.count {
-            let message =
-                format!("images {} to {} are not all there; there are {}", range.start, range.end, self.count);
-            return Err(Error::new(Code::InvalidArgument, message));
+    /// `InvalidArgument` for an image that is not there.
+    pub fn checksum(&self, indices: &[u32]) -> Result<u32> {
+        indices.iter().try_for_each(|index| self.check_index(*index))?;
+        let (mut sum, len) = (crc32fast::Hasher::new(), self.image_len());
+        for index in indices {
+            sum.update(&self.pixels[*index as usize * len..][..len]);
         }
-        let mut sum = crc32fast::Hasher::new();
-        let of = |len: usize| range.start * len..range.end * len;
-        sum.update(&self.pixels[of(self.image_len())]);
-        sum.update(self.labels.get(of(1)).unwrap_or_default());
-        sum.update(bytemuck::cast_slice(&self.targets[of(self.target_len)]));
+        for index in indices {
+            sum.update(self.labels.get(*index as usize).map_or(&[], std::slice::from_ref));
+        }
+        for index in indices {
+            sum.update(bytemuck::cast_slice(self.targets_of(*index)));
+        }
         Ok(sum.finalize())
     }
 
@@ -114,7 +119,7 @@ impl Dataset {
             return Ok(());
         }
         let message = format!(
-            "the order names image {index}, but there are {}; use 0 to {}",
+            "image {index} was asked for, but there are {}; use 0 to {}",
             self.len(),
             self.len().saturating_sub(1)
         );
@@ -335,6 +340,23 @@ mod tests {
         assert_eq!((dataset.targets_of(0), dataset.targets_of(1)), (&[0.0, 1.0, 2.0][..], &[3.0, 4.0, 5.0][..]));
         let error = DatasetBuilder::new(2, [1, 1, 1]).unwrap().with_targets(0).unwrap_err();
         assert_eq!(error.code, Code::InvalidShape);
+    }
+
+    /// The CRC-32 of a file is what a checkpoint written earlier was told of.
+    #[test]
+    fn a_checksum_is_of_the_images_in_their_order() {
+        let mut builder = DatasetBuilder::new(3, [1, 1, 2]).unwrap().with_targets(1).unwrap();
+        builder.push_pixels(&[1, 2, 3, 4, 5, 6]).unwrap();
+        builder.push_labels(&[7, 8, 9]).unwrap();
+        builder.push_targets(&[0.5, 1.5, 2.5]).unwrap();
+        let dataset = builder.finish().unwrap();
+        let of = |pixels: &[u8], labels: &[u8], targets: &[f32]| {
+            crc32fast::hash(&[pixels, labels, bytemuck::cast_slice(targets)].concat())
+        };
+        assert_eq!(dataset.checksum(&[0, 1, 2]), Ok(of(&[1, 2, 3, 4, 5, 6], &[7, 8, 9], &[0.5, 1.5, 2.5])));
+        assert_eq!(dataset.checksum(&[2, 0]), Ok(of(&[5, 6, 1, 2], &[9, 7], &[2.5, 0.5])));
+        assert_eq!(dataset.checksum(&[]), Ok(crc32fast::hash(&[])));
+        assert_eq!(dataset.checksum(&[0, 3]).unwrap_err().code, Code::InvalidArgument);
     }
 
     #[test]

@@ -4,12 +4,10 @@ use super::{Progress, Training};
 use crate::dataset::{Dataset, check_label, check_target_len};
 use crate::error::{Code, Error, Result};
 use crate::losses::{Loss, Objective, Targets};
-use crate::memory;
 use crate::network::Network;
 use crate::optimizers::Optimizer;
 use crate::shape::show;
 use candle_core::Tensor;
-use std::ops::Range;
 
 /// The number of images (N, C, H, W).
 pub fn check_images(network: &Network, images: &Tensor) -> Result<usize> {
@@ -103,18 +101,11 @@ pub fn check_training(network: &Network, training: &Training<'_>, done: u64, pro
     progress.check()
 }
 
-/// The indices of a range of a dataset's images.
-pub fn check_range(network: &Network, dataset: &Dataset, range: Range<usize>, loss: &Loss) -> Result<Vec<u32>> {
+/// The images of an evaluation.
+pub fn check_evaluation(network: &Network, dataset: &Dataset, indices: &[u32], loss: &Loss) -> Result<()> {
     check_dataset(network, dataset)?;
     loss.check(network.classes())?;
-    let Range { start, end } = range;
-    if start > end || end > dataset.len() {
-        let message = format!("images {start} to {end} were asked for, but there are {}; use 0 to that", dataset.len());
-        return Err(Error::new(Code::InvalidArgument, message));
-    }
-    let indices = memory::collect(start as u32..end as u32)?;
-    dataset.check(&indices, loss, network.classes())?;
-    Ok(indices)
+    dataset.check(indices, loss, network.classes())
 }
 
 /// As many parameters as the network has.

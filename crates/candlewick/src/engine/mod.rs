@@ -21,7 +21,7 @@ use crate::dataset::Dataset;
 use crate::device;
 use crate::error::Result;
 use crate::losses::{Loss, Targets};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::network::Network;
 use crate::optimizers::Optimizer;
 use crate::simd::InstructionSet;
@@ -31,7 +31,6 @@ pub(crate) use images::Images;
 pub use progress::Progress;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 pub use training::{Snapshot, Training};
 
 /// Makes the engine of this name, `fused` or `candle`, for `network` on the device of that, `cpu`, `cuda:0` or `metal`; on the CPU
@@ -103,43 +102,40 @@ pub trait Engine: Send {
     /// not finite, on a GPU within the next few. `metrics` are then of the steps that were made.
     fn train_on(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()>;
 
-    /// Loss and correct answers over a range of a dataset, as [`Engine::evaluate_on`], of which it is the whole.
+    /// Loss and correct answers over the images of a dataset that `indices` names, as [`Engine::evaluate_on`], of which it is the
+    /// whole.
     ///
     /// # Errors
     /// As for [`Engine::evaluate_on`].
-    fn evaluate(
-        &mut self,
-        dataset: &Dataset,
-        range: Range<usize>,
-        loss: &Loss,
-        progress: &Progress,
-    ) -> Result<Metrics> {
+    fn evaluate(&mut self, dataset: &Dataset, indices: &[u32], loss: &Loss, progress: &Progress) -> Result<Metrics> {
         let mut metrics = Metrics::default();
-        self.evaluate_on(dataset, range, loss, progress, &mut metrics)?;
+        self.evaluate_on(dataset, indices, loss, progress, &mut metrics, None)?;
         Ok(metrics)
     }
 
-    /// Loss and correct answers over what is left of a range of a dataset, up to its end or to a pause; changes nothing. `metrics`
-    /// are those of the images before, as an earlier call left them, and in the end of all.
+    /// Loss and correct answers over what is left of the images of a dataset that `indices` names, in their order, up to the last or
+    /// to a pause; changes nothing. `metrics` are those of the images before, as an earlier call left them, and in the end of all;
+    /// a `tally` likewise, which after an error is of no use.
     ///
     /// # Errors
-    /// `InvalidArgument`, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for images that are not there or do not fit, before
-    /// the first; `OutOfMemory`, `DeviceLost`; `Cancelled` on the way.
+    /// `InvalidArgument`, `DataMismatch`, `InvalidShape` or `LabelOutOfRange` for images that are not there or do not fit, and
+    /// `InvalidArgument` for what cannot be counted, before the first; `OutOfMemory`, `DeviceLost`; `Cancelled` on the way.
     fn evaluate_on(
         &mut self,
         dataset: &Dataset,
-        range: Range<usize>,
+        indices: &[u32],
         loss: &Loss,
         progress: &Progress,
         metrics: &mut Metrics,
+        tally: Option<&mut Tally>,
     ) -> Result<()>;
 
-    /// Whether a range of a dataset fits the network and the loss; the indices of its images.
+    /// Whether images of a dataset fit the network and the loss.
     ///
     /// # Errors
-    /// As for [`Engine::step`], and `InvalidArgument` for a range beyond the last image.
-    fn check(&self, dataset: &Dataset, range: Range<usize>, loss: &Loss) -> Result<Vec<u32>> {
-        input::check_range(self.network(), dataset, range, loss)
+    /// As for [`Engine::step`], and `InvalidArgument` for an image that is not there.
+    fn check(&self, dataset: &Dataset, indices: &[u32], loss: &Loss) -> Result<()> {
+        input::check_evaluation(self.network(), dataset, indices, loss)
     }
 
     /// Logits (N, classes) of images.

@@ -19,6 +19,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 pub(crate) use device::{Encoded, SETTINGS};
 pub use labels::label_rows;
+pub(crate) use labels::{label, rank};
 pub use mean_squared_error::MeanSquaredError;
 pub use objective::Objective;
 pub use probabilities::softmax_rows;
@@ -106,9 +107,7 @@ impl Loss {
     /// What the mean over these images of a dataset divides by: their number, unless classes weigh differently.
     pub fn weight(&self, dataset: &Dataset, indices: &[u32]) -> f64 {
         match self {
-            Self::SoftmaxCrossEntropy(loss) => {
-                loss.weight(indices.iter().map(|index| u32::from(dataset.labels()[*index as usize])))
-            }
+            Self::SoftmaxCrossEntropy(loss) => loss.weight(dataset.labels_of(indices)),
             Self::MeanSquaredError(_) | Self::SigmoidCrossEntropy(_) => indices.len() as f64,
         }
     }

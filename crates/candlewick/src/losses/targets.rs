@@ -52,7 +52,7 @@ impl Gathered {
         let targets = match loss.takes() {
             Takes::Labels => {
                 self.labels.clear();
-                self.labels.extend(indices.iter().map(|index| u32::from(dataset.labels()[*index as usize])));
+                self.labels.extend(dataset.labels_of(indices));
                 Targets::Labels(&self.labels)
             }
             Takes::Values => {

@@ -1,7 +1,7 @@
 //! The threads of a block meet at barriers. Here blocks have several, which take turns from barrier to barrier, in one order and
 //! in the other: where a barrier is missing, something is read too early or too late in one of the two.
 
-use super::{dataset, engines, flat, gpu, lenet, networks, small_gpu};
+use super::{dataset, engines, flat, gpu, lenet, networks, places, small_gpu};
 use candle_core::{DType, Device, Tensor};
 use candlewick::engine::cuda::CudaEngine;
 use candlewick::engine::cuda::emulated::{Emulated, Fault, Turns};
@@ -33,7 +33,7 @@ fn everything(network: &Network, gpu: Emulated) -> Vec<u32> {
     let mut values = flat(&cuda.gradients().unwrap());
     metrics.push(cuda.train(&dataset, &order, 15, &Loss::default(), &momentum, &Progress::default()).unwrap());
     metrics.push(cuda.train(&dataset, &order, 15, &Loss::default(), &clipped, &Progress::default()).unwrap());
-    metrics.push(cuda.evaluate(&dataset, 1..20, &Loss::default(), &Progress::default()).unwrap());
+    metrics.push(cuda.evaluate(&dataset, &places(1..20), &Loss::default(), &Progress::default()).unwrap());
     values.extend(flat(&cuda.parameters().unwrap()));
     values.extend(flat(&[("logits".to_owned(), cuda.predict(&images).unwrap())]));
     values.extend(metrics.iter().flat_map(|m| [m.loss as f32, m.correct as f32]));
@@ -149,7 +149,7 @@ fn use_all_kernels(gpu: Emulated, network: &Network) -> Result<(), Error> {
     let dataset = dataset(9, network.input_shape, network.classes());
     let (sgd, progress) = (Sgd::new(0.1)?.into(), Progress::default());
     cuda.train(&dataset, &[0, 1, 2], 3, &Loss::default(), &sgd, &progress)?;
-    cuda.evaluate(&dataset, 0..9, &Loss::default(), &progress)?;
+    cuda.evaluate(&dataset, &places(0..9), &Loss::default(), &progress)?;
     let [c, h, w] = network.input_shape;
     cuda.predict(&Tensor::ones((1, c, h, w), DType::F32, &Device::Cpu)?).map(drop)
 }

@@ -20,7 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::layers::{Operation, Reference};
 use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::network::{Network, Parameter, PlacedLayer, Work};
 use crate::optimizers::{Optimizer, Rate, State};
 use crate::random::Chance;
@@ -331,21 +331,28 @@ impl Engine for CandleEngine {
     fn evaluate_on(
         &mut self,
         dataset: &Dataset,
-        range: Range<usize>,
+        indices: &[u32],
         loss: &Loss,
         progress: &Progress,
         metrics: &mut Metrics,
+        mut tally: Option<&mut Tally>,
     ) -> Result<()> {
-        let indices = self.check(dataset, range, loss)?;
+        self.check(dataset, indices, loss)?;
+        if let Some(tally) = &mut tally {
+            tally.begin(loss, self.network.classes())?;
+        }
         progress.check()?;
         self.require_room_to_answer(indices.len())?;
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
-        let objective = gathered.objective(loss, dataset, &indices)?;
-        let images = Images::Indexed(dataset.pixels(), &indices);
+        let objective = gathered.objective(loss, dataset, indices)?;
+        let images = Images::Indexed(dataset.pixels(), indices);
         self.lease()?.install(|| {
             for batch in batches(indices.len()).skip(metrics.count as usize / ANSWERED_AT_ONCE) {
                 let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
                 *metrics += self.score(&logits, &objective.of(batch.clone()))?.1;
+                if let Some(tally) = &mut tally {
+                    tally.count(&to_host(&logits)?, dataset.labels_of(&indices[batch]));
+                }
                 if progress.advance(metrics)? {
                     break;
                 }

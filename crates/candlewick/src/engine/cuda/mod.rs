@@ -46,7 +46,7 @@ use crate::kernels::MOST;
 use crate::layers::batch_norm::MOST_SHARES;
 use crate::losses::{self, Loss, Targets};
 use crate::memory;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::network::Network;
 use crate::optimizers::{Averaging, Ema, Encoded, MOST_STATE, Optimizer, State};
 use crate::random::Chance;
@@ -614,23 +614,33 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     fn evaluate_on(
         &mut self,
         dataset: &Dataset,
-        range: Range<usize>,
+        indices: &[u32],
         loss: &Loss,
         progress: &Progress,
         metrics: &mut Metrics,
+        mut tally: Option<&mut Tally>,
     ) -> Result<()> {
-        let indices = self.check(dataset, range, loss)?;
+        self.check(dataset, indices, loss)?;
+        let outputs = self.network.classes();
+        if let Some(tally) = &mut tally {
+            tally.begin(loss, outputs)?;
+        }
         progress.check()?;
         if indices.is_empty() {
             return Ok(());
         }
         let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
-        let outputs = self.network.classes();
+        if tally.is_some() {
+            let row = outputs.saturating_mul(size_of::<f32>());
+            self.logits.room(&self.gpu, indices.len().saturating_mul(row))?;
+        }
         self.loss.tell(&self.gpu, loss.encode(outputs), std::iter::once(0.0))?;
-        self.order.write(&self.gpu, bytemuck::cast_slice(&indices))?;
+        self.order.write(&self.gpu, bytemuck::cast_slice(indices))?;
         let own = self.answering(self.arguments())?;
-        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..own };
+        let logits = if tally.is_some() { own.logits } else { 0 }; // which are kept where they have a place
+        let order = self.order.address(&self.gpu);
+        let (arguments, before) = (Arguments { bytes, labels, values, order, logits, ..own }, metrics.count as usize);
         for (start, images) in pieces(indices.len(), EVALUATION_BATCH).skip(metrics.count as usize / EVALUATION_BATCH) {
             self.forward(Kernel::Score, &arguments, start..start + images)?;
             let weight = loss.weight(dataset, &indices[start..start + images]);
@@ -638,6 +648,11 @@ impl<G: Gpu> Engine for CudaEngine<G> {
             if progress.advance(metrics)? {
                 break;
             }
+        }
+        if let (Some(tally), Some(logits)) = (tally, self.logits.memory()) {
+            let done = before..metrics.count as usize;
+            let rows = self.read_floats(logits, done.end * outputs)?;
+            tally.count(&rows[done.start * outputs..], dataset.labels_of(&indices[done]));
         }
         Ok(())
     }

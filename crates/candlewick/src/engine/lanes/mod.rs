@@ -29,7 +29,7 @@ use crate::error::Result;
 use crate::layers::{Batch, LaneOperation};
 use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::network::Network;
 use crate::optimizers::{Optimizer, Planes, State, Step};
 use crate::random::Chance;
@@ -325,26 +325,43 @@ impl Engine for LanesEngine {
     fn evaluate_on(
         &mut self,
         dataset: &Dataset,
-        range: Range<usize>,
+        indices: &[u32],
         loss: &Loss,
         progress: &Progress,
         metrics: &mut Metrics,
+        mut tally: Option<&mut Tally>,
     ) -> Result<()> {
-        let indices = self.check(dataset, range, loss)?;
+        self.check(dataset, indices, loss)?;
+        let classes = self.network.classes();
+        let mut logits = Vec::new(); // of a round, as far as they are to be counted
+        if let Some(tally) = &mut tally {
+            tally.begin(loss, classes)?;
+            logits = memory::zeros(indices.len().min(ROUND).saturating_mul(classes))?;
+        }
         progress.check()?;
         self.threads.prepare_to_answer(self.answering.program(), indices.len())?;
         let (set, (program, parameters)) =
             (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
-        let images = Images::Indexed(dataset.pixels(), &indices);
+        let images = Images::Indexed(dataset.pixels(), indices);
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
-        let objective = gathered.objective(loss, dataset, &indices)?;
+        let objective = gathered.objective(loss, dataset, indices)?;
         self.threads.lease()?.install(|| {
             for round in rounds(indices.len(), ROUND).skip(metrics.count as usize / ROUND) {
+                let (first, own) = (round.start, &indices[round.clone()]);
+                let rows = tally.is_some().then(|| Rows::new(&mut logits, classes));
                 *metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
                     let tile = scratch.input(program);
                     set.run(Pack { images: &images, range: range.clone(), tile });
-                    chunk.metrics += set.run(Score { program, parameters, objective: objective.of(range), scratch });
+                    let objective = objective.of(range.clone());
+                    let (metrics, logits) = set.run(Score { program, parameters, objective, scratch });
+                    chunk.metrics += metrics;
+                    if let Some(rows) = &rows {
+                        rows.write(range.start - first, logits);
+                    }
                 });
+                if let Some(tally) = &mut tally {
+                    tally.count(&logits, dataset.labels_of(own));
+                }
                 if progress.advance(metrics)? {
                     break;
                 }

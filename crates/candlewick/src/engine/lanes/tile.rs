@@ -277,11 +277,11 @@ pub struct Score<'a> {
     pub scratch: &'a mut Scratch<f32>,
 }
 
-impl Kernel for Score<'_> {
-    type Output = Metrics;
-    fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
+impl<'a> Kernel for Score<'a> {
+    type Output = (Metrics, &'a [Lane<f32>]);
+    fn run<L: Lanes<Real = f32>>(self, l: L) -> Self::Output {
         let (logits, gradient) = self.scratch.answer(l, self.program, self.parameters);
-        self.objective.tile(l, logits, 1.0, gradient)
+        (self.objective.tile(l, logits, 1.0, gradient), logits)
     }
 }
 

@@ -1,6 +1,14 @@
-//! What is counted while images pass: losses and correct answers.
+//! What is counted while images pass: losses and correct answers, always; and on request, of an evaluation, what a [`Tally`] counts.
 
+mod confusion;
+mod per_class;
+mod report;
+mod tally;
+mod top_k;
+
+pub use report::{ClassFigures, MacroFigures, Report};
 use std::ops::AddAssign;
+pub use tally::{Request, Tally};
 
 /// Sums over images; the means are what people read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
