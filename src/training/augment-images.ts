@@ -1,6 +1,6 @@
 import { type Dataset, expectDataset, imagesOf } from '../data/dataset.js'
 import type { ByteImages } from '../data/images.js'
-import { inOrder } from '../data/order.js'
+import { numbersOf } from '../data/places.js'
 import { expectInteger, expectOptions } from '../expect.js'
 import { expectSeed, randomSeed } from '../random.js'
 import checkAugment, { type Augmentation } from './augmentations.js'
@@ -32,7 +32,7 @@ export function augmentImages(
   const seed = given.seed === undefined ? randomSeed() : expectSeed(given.seed)
   const epoch = given.epoch === undefined ? 1 : expectInteger('epoch', given.epoch, 1)
   const images = all.slice(start as number | undefined, end as number | undefined) // which checks them
-  const indices = inOrder(images.length, images.start)
+  const indices = numbersOf(images)
   const settings = JSON.stringify({ augmentations, seed, epoch })
   return imagesOf(images, indices, (data) => images.native.augmented(indices, settings, data))
 }
