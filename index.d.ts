@@ -61,7 +61,7 @@ export declare class DatasetBuilder {
   finish(): Dataset
 }
 
-/** A network's parameters and the line for what runs it, with the number of threads that it was given, if it was. */
+/** A network's parameters and the line for what runs it. */
 export declare class Engine {
   /** One optimiser step on a batch, of which the loss, as JSON, takes either labels or values, a number for each output. */
   step(images: ImageFeed, labels: Uint32Array, values: Float32Array, loss: string, optimizer: OptimizerOptions): Promise<Sums>
@@ -114,14 +114,6 @@ export declare class ImageFeed {
   free(): void
 }
 
-/** The counts of one evaluation, which keeps them here while it pauses. */
-export declare class Tally {
-  /** Of no images. What is to be counted goes as JSON. */
-  constructor(request: string)
-  /** What the images counted so far come to, as JSON. */
-  report(): string
-}
-
 /** Copies of a network's parameters, in its order. */
 export declare class Parameters {
   /** Names and shapes, as JSON. */
@@ -157,6 +149,14 @@ export declare class SavedRun {
   get network(): string
   /** What the loop wrote, as JSON. */
   get run(): string
+}
+
+/** The counts of one evaluation, which keeps them here while it pauses. */
+export declare class Tally {
+  /** Of no images. What is to be counted goes as JSON. */
+  constructor(request: string)
+  /** What the images counted so far come to, as JSON. */
+  report(): string
 }
 
 /** Fails if a network cannot run on the device of this name, on the engine of that. */

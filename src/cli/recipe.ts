@@ -58,7 +58,7 @@ function scheduled(schedule: (typeof scheduleNames)[number], learningRate: numbe
 }
 
 /** A decimal number from 0 to below 1. */
-function share(name: string, given: string): number {
+export function share(name: string, given: string): number {
   const number = decimal(name, given)
   if (number < 1) return number
   throw new UsageError(`Expected a number from 0 to below 1 for --${name}, but received "${given}".`)

@@ -22,7 +22,7 @@ import { decimal, flag, integer, option, text, UsageError, type Values } from '.
 import { brokenParameter, checkReadable, loadPreset } from './parameters-file.js'
 import { presets } from './presets.js'
 import { progressNote } from './progress-note.js'
-import { highestOf, optimizerOf, recipeOptions } from './recipe.js'
+import { highestOf, optimizerOf, recipeOptions, share } from './recipe.js'
 import { dataFolder, placement, runOptions } from './shared-options.js'
 
 const { lenet, modern } = presets
@@ -48,7 +48,12 @@ const trainOptions = {
   save: option('FILE.safetensors', text, 'write the parameters after the last epoch'),
   checkpoint: option('FILE', text, 'write all to go on from, every 30 seconds, epoch and at Ctrl-C'),
   resume: option('FILE', text, 'go on from a checkpoint, and write further ones there'),
-  'early-stop': option('N', integer(1), 'end after so many epochs in a row without a better test loss'),
+  validation: option('SHARE', share, 'keep such a share of the training images out, and evaluate on them, as in 0.1'),
+  'early-stop': option(
+    'N',
+    integer(1),
+    'end after so many epochs in a row without a better loss of these, or of the test',
+  ),
   tensorboard: option('DIR', text, 'write events for TensorBoard'),
   csv: option('FILE.csv', text, "write each epoch's figures"),
   config: option('FILE.json', text, 'options by these words, without --; the command line has the last word'),
@@ -118,13 +123,14 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
 
 /** Trains, and prints the figures of each epoch. */
 async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
-  const { epochs, batchSize, learningRate, optimizer, augment, json, checkpoint, resume } = options
+  const { epochs, batchSize, learningRate, optimizer, augment, validation, json, checkpoint, resume } = options
   const { loss, recipe } = presets[options.preset]
   const bar = json ? undefined : progressBar('training', process.stdout)
   const settings = {
     ...recipe(learningRate),
     optimizer,
     ...(augment !== undefined && { augment }),
+    ...(validation !== undefined && { validation }),
     epochs,
     batchSize,
     loss,
@@ -157,7 +163,7 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
 
 function callbacksOf({ 'early-stop': patience, tensorboard, csv, resume }: TrainOptions): Callback[] {
   return [
-    patience !== undefined && earlyStopping({ monitor: 'testLoss', patience }),
+    patience !== undefined && earlyStopping({ patience }),
     tensorboard !== undefined && tensorBoard(tensorboard),
     csv !== undefined && csvLog(csv, { append: resume !== undefined }),
   ].filter((callback) => callback !== false)

@@ -16,8 +16,8 @@ export type { Epoch, EpochProgress, FitOptions, ScoredEpoch } from './fit-option
 /**
  * Trains for some epochs and yields the figures of each: training takes place within `for await (const epoch of fit(...))`, off
  * the event loop, but for the order of the images, which takes it some milliseconds for a million. Arguments are checked at the
- * call. The network is busy until the loop has ended; who takes epochs by hand and stops early must call `return()`, as
- * `for await` does.
+ * call. The network is busy while an epoch trains: others may ask it, and are answered between two steps, but not change it; between
+ * two epochs they may. Who takes epochs by hand and stops early must call `return()`, as `for await` does.
  */
 export function fit(
   net: Sequential,

@@ -154,7 +154,7 @@ const refusals: [what: string, options: object, message: RegExp][] = [
   [
     'more classes than there are',
     { metrics: { topK: [5] } },
-    /^TopK asks for the first 5 classes, of 4; ask for 1 to 4/,
+    /^topK asks for the first 5 classes, of 4; ask for 1 to 4/,
   ],
   ['yes for true', { metrics: { perClass: 'yes' } }, /true or false for metrics\.perClass, .* "yes"/],
   ['a confusion of 1', { metrics: { confusion: 1 } }, /true or false for metrics\.confusion, .* 1/],

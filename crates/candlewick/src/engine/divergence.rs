@@ -30,7 +30,7 @@ impl Divergence {
     /// batch. Looking for it takes as long as a step of the reference engine, once.
     pub fn error(&self, network: &Network, parameters: &[f32], batch: (&Images<'_>, usize), chance: Chance) -> Error {
         let found = broken_parameter(network, parameters)
-            .map(|name| format!("{name} holds numbers that are not finite, so an earlier step went too far"))
+            .map(|name| format!("{name} holds numbers that are not finite"))
             .or_else(|| {
                 // Where there is no memory for a closer look, nothing is said of it.
                 let layer = first_broken_layer(network, parameters, batch, chance).ok().flatten()?;
