@@ -14,19 +14,30 @@ import {
 } from '../training/augmentations.js'
 import { UsageError } from './options.js'
 
-/** What each name on the command line stands for, with the number behind its colon, if there is one. */
-const makers: Readonly<Record<string, (setting?: number) => Augmentation>> = {
-  flip: () => randomFlip(),
-  shift: (pixels = 2) => randomShift(pixels),
-  crop: (padding = 2) => randomCrop({ padding }),
-  erasing: (probability = 0.5) => randomErasing({ probability }),
-  rotation: (degrees = 15) => randomRotation(degrees),
-  zoom: (amount = 0.2) => randomZoom(amount),
-  brightness: (amount = 0.2) => brightness(amount),
-  contrast: (amount = 0.5) => contrast(amount),
+/** What makes an augmentation of the number that its setting is; a usual one, where it takes any. */
+interface Maker {
+  usual?: number
+  make(setting: number): Augmentation
 }
 
-export const augmentationNames = Object.keys(makers)
+/** Of each kind; the compiler sees that none is missing. */
+const makers: Readonly<Record<Augmentation['kind'], Maker>> = {
+  randomFlip: { make: randomFlip },
+  randomShift: { usual: 2, make: randomShift },
+  randomCrop: { usual: 2, make: (padding) => randomCrop({ padding }) },
+  randomErasing: { usual: 0.5, make: (probability) => randomErasing({ probability }) },
+  randomRotation: { usual: 15, make: randomRotation },
+  randomZoom: { usual: 0.2, make: randomZoom },
+  brightness: { usual: 0.2, make: brightness },
+  contrast: { usual: 0.5, make: contrast },
+}
+
+/** By their names on the command line: flip, shift, ... */
+const named = new Map(
+  Object.entries(makers).map(([kind, maker]) => [kind.replace('random', '').toLowerCase(), maker] as const),
+)
+
+export const augmentationNames = [...named.keys()]
 
 /** The augmentations that these names stand for, in their order. */
 export function augmentationsOf(names: string): Augmentation[] {
@@ -36,13 +47,15 @@ export function augmentationsOf(names: string): Augmentation[] {
 /** What `NAME` or `NAME:NUMBER` stands for. */
 function augmentation(written: string): Augmentation {
   const [, name = '', setting] = /^([a-z]+)(?::(\d+\.?\d*|\.\d+))?$/.exec(written) ?? []
-  const make = Object.hasOwn(makers, name) ? makers[name] : undefined
-  if (!make) {
-    const known = Object.keys(makers).join(', ')
+  const maker = named.get(name)
+  if (!maker) {
+    const known = augmentationNames.join(', ')
     throw new UsageError(`Expected ${known}, or one of them with a number, for --augment, but received "${written}".`)
   }
+  const { usual, make } = maker
+  if (setting !== undefined && usual === undefined) throw new UsageError(`Expected ${name} alone for --augment.`)
   try {
-    return make(setting === undefined ? undefined : Number(setting))
+    return make(Number(setting ?? usual))
   } catch (error) {
     if (!(error instanceof CandlewickError)) throw error
     throw new UsageError(`${written}: ${error.message}`)

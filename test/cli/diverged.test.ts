@@ -30,7 +30,8 @@ test('a loss of NaN ends a training, with a reason, and what was saved before st
   const { end, stdout, stderr } = await candlewick('train', '--data', data, '--init', init, '--save', save)
   t.is(end, 1)
   t.notRegex(stdout, /epoch/)
-  const told = /^candlewick: The training diverged in epoch 1: the loss of step 1 is NaN, at a learning rate of 0\.9: dense2\.bias holds/
+  const told =
+    /^candlewick: The training diverged in epoch 1: the loss of step 1 is NaN, at a learning rate of 0\.9: dense2\.bias holds/
   t.regex(stderr, told)
   t.true(stderr.includes(`clipNorm, or other parameters than those of ${init};`), stderr)
   t.true(stderr.includes(`; nothing was saved to ${save}.`), stderr)
