@@ -1,5 +1,6 @@
 /** Bytes as a picture that every viewer shows: PNG (ISO/IEC 15948), by zlib and without filters. */
 
+import { Buffer } from 'node:buffer'
 import { crc32, deflateSync } from 'node:zlib'
 
 /** A picture. */

@@ -68,18 +68,20 @@ const documents: Document[] = [
 /** Fewer images and epochs than the document has. */
 function shortened(program: string): string {
   return program
-    .replace('await fashionMnist()', 'few(await fashionMnist())')
+    .replace('await fashionMnist()', 'shortened(await fashionMnist())')
     .replace('epochs: 20', 'epochs: 6')
     .replace('...modernLeNetRecipe()', '...modernLeNetRecipe(), epochs: 2')
 }
 
-for (const { name, together, names, outcomes } of documents) {
-  const text = await readFile(join('docs', name), 'utf8')
+const texts = await Promise.all(documents.map(({ name }) => readFile(join('docs', name), 'utf8')))
+
+for (const [i, { name, together, names, outcomes }] of documents.entries()) {
+  const text = texts[i] ?? ''
   const [shared = '', ...programs] = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, program = '']) => program)
   /** What all programs know. */
   const given = [
     `import { ${Object.keys(candlewickModule).join(', ')} } from 'candlewick'`,
-    'const few = ({ train, test }) => ({ train: train.slice(0, 1280), test: test.slice(0, 500) })',
+    'const shortened = ({ train, test }) => ({ train: train.slice(0, 1280), test: test.slice(0, 500) })',
     shortened(shared),
   ].join('\n')
 
@@ -94,8 +96,8 @@ for (const { name, together, names, outcomes } of documents) {
     t.deepEqual((await readdir(cwd)).filter((file) => file !== 'node_modules').sort(), leaves)
   }
 
-  for (const [i, group] of (together ? [programs] : programs.map((program) => [program])).entries()) {
-    test.serial(`the programs of docs/${name} run, ${i + 1}`, async (t) => {
+  for (const [number, group] of (together ? [programs] : programs.map((program) => [program])).entries()) {
+    test.serial(`the programs of docs/${name} run, ${number + 1}`, async (t) => {
       const cwd = await temporaryFolder(t)
       await mkdir(join(cwd, 'node_modules'))
       await symlink(resolve('.'), join(cwd, 'node_modules', 'candlewick'))

@@ -3,6 +3,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
+/** For `node`: trainings of tests are short, and on noise. */
+export const quiet = ['--disable-warning=CANDLEWICK_LOSS_STAYS']
+
 /** The command's program, for `node`. */
 export const program = join('dist', 'cli.js')
 
@@ -28,11 +31,11 @@ export function candlewick(...args: string[]): Promise<Outcome> {
 
 /** Starts the command, with changes to its environment. */
 export function startCandlewick(args: string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, [program, ...args], { env: { ...process.env, ...env } })
+  return spawn(process.execPath, [...quiet, program, ...args], { env: { ...process.env, ...env } })
 }
 
 /** Runs a line of sh in which `$CANDLEWICK` is the command. */
 export function shell(line: string): Promise<Outcome> {
-  const env = { ...process.env, CANDLEWICK: `${process.execPath} ${program}` }
+  const env = { ...process.env, CANDLEWICK: `${process.execPath} ${quiet.join(' ')} ${program}` }
   return finish(spawn('sh', ['-c', line], { env }))
 }

@@ -1,6 +1,7 @@
 /** Checkpoints of a training: what the loop has to know to go on from one, when one is written, and what one is refused for. */
 
 import { performance } from 'node:perf_hooks'
+import { clearTimeout, setTimeout } from 'node:timers'
 import { callAddonAsync, type Engine, readRun, type SavedRun, type Sums } from '../addon.js'
 import type { Dataset } from '../data/dataset.js'
 import { numbersOf } from '../data/places.js'

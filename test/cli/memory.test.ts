@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import test from 'ava'
 import { lenetFolder } from '../lenet-folder.js'
-import { finish, program } from '../run-command.js'
+import { finish, program, quiet } from '../run-command.js'
 
 /** Megabytes that a training took at its peak. */
 async function peakMemory(...args: string[]): Promise<number> {
   const { end, stderr } = await finish(
-    spawn(process.execPath, ['--import', './bench/peak-memory.js', program, 'train', '--json', ...args]),
+    spawn(process.execPath, ['--import', './bench/peak-memory.js', ...quiet, program, 'train', '--json', ...args]),
   )
   if (end !== 0) throw new Error(stderr)
   return Number(stderr) / 1024
