@@ -56,3 +56,11 @@ pub mod shape;
 pub mod simd;
 
 pub use error::{Code, Error, Result};
+
+#[cfg(test)]
+extern crate self as candlewick;
+
+/// Beside the tests of the parts, so that another processor's tests are one program, which takes minutes to build.
+#[cfg(test)]
+#[path = "../tests/same_bits/mod.rs"]
+mod same_bits;

@@ -1,5 +1,6 @@
 //! LeNet on the real images: one seed, the same parameters to the last bit, whatever runs it.
 
+#[path = "../fashion_mnist/mod.rs"]
 mod fashion_mnist;
 
 use candlewick::activations::Activation;
