@@ -73,7 +73,7 @@ pub enum Place {
 const BETWEEN: usize = 8;
 
 /// As long as the work goes on before it gives way again, at most.
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
 struct State {
@@ -357,6 +357,7 @@ impl State {
 /// The end of the line, for now or for good.
 fn leave(mut state: MutexGuard<'_, State>) {
     state.is_running = false;
+    state.served = Duration::ZERO;
     if state.closed.is_none() {
         return;
     }

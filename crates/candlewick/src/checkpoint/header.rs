@@ -1,5 +1,6 @@
 //! The header of a safetensors file, read without believing it: of what a network does not ask for, only places are kept.
 
+use super::layout::SEAL;
 use super::run::PREFIX;
 use super::{Selection, shorten};
 use crate::network::Network;
@@ -37,6 +38,8 @@ pub struct Header {
     pub extras: usize,
     /// Bytes of all tensors together.
     pub data_len: u64,
+    /// Whether the file ends with a checksum of all before.
+    pub is_sealed: bool,
 }
 
 impl Header {
@@ -99,6 +102,7 @@ impl<'de> Visitor<'de> for Wanted<'_> {
             entry.check(&name).map_err(A::Error::custom)?;
             places.try_reserve(1).map_err(A::Error::custom)?;
             places.push(entry.data_offsets);
+            header.is_sealed |= name == SEAL;
             if name.starts_with(PREFIX) || !self.selection.takes(&name) {
                 continue; // a checkpoint's, beside its parameters
             }

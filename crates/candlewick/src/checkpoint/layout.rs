@@ -7,6 +7,9 @@ use safetensors::{Dtype, View};
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+/// Bytes of a header, at most: safetensors' own limit.
+pub const MOST_HEADER: u64 = 100_000_000;
+
 /// What candlewick says of a file goes by this name in the header's metadata.
 pub const NAME: &str = "candlewick";
 
@@ -56,6 +59,12 @@ impl<'a> Layout<'a> {
         let metadata = Metadata::new(text, info).map_err(|e| defect(e.to_string()))?;
         let json = serde_json::to_vec(&metadata).map_err(|e| defect(e.to_string()))?;
         let length = json.len().next_multiple_of(8); // spaces follow, so that the values are aligned
+        if length as u64 > MOST_HEADER {
+            let message = format!(
+                "the header would have {length} bytes, but nobody reads more than {MOST_HEADER}; let callbacks remember less"
+            );
+            return Err(Error::new(Code::SaveFailed, message));
+        }
         let mut head = (length as u64).to_le_bytes().to_vec();
         head.extend(json);
         head.resize(8 + length, b' ');
@@ -114,6 +123,13 @@ impl<W: Write> Write for Summed<W> {
 mod tests {
     use super::*;
     use candle_core::{DType, Device};
+
+    #[test]
+    fn a_header_that_nobody_would_read_is_not_written() {
+        let error = Layout::new(&[], Some(&"x".repeat(MOST_HEADER as usize)), true).err().unwrap();
+        assert_eq!(error.code, Code::SaveFailed);
+        assert!(error.message.contains("nobody reads more than 100000000"), "{error}");
+    }
 
     #[test]
     fn the_bytes_are_those_of_safetensors() {

@@ -1,8 +1,10 @@
 //! Reading: first what a file is, then what its header says, then the network's own tensors and nothing else.
 
 use super::header::{Entry, Header};
+use super::layout::{MOST_HEADER, SEAL_LEN};
 use super::lock::patiently;
 use super::reason::words;
+use super::run::damaged;
 use super::{Selection, check_shape, extra, invalid, missing, no_floats, ordinary, shorten};
 use crate::error::{Code, Error, Result};
 use crate::memory;
@@ -12,8 +14,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// safetensors' own limit.
-const MOST_HEADER: u64 = 100_000_000;
 /// Values that are read at a time.
 const PIECE: usize = 1 << 16;
 
@@ -56,6 +56,9 @@ fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) 
     let file = opened(path)?;
     let before = file.metadata().map_err(unreadable)?;
     let (header, start) = header(&file, before.len(), network, selection)?;
+    if header.is_sealed {
+        check_sealed(&file, before.len())?;
+    }
     if let Some(name) = header.extra.as_ref().filter(|_| !selection.ignore_extra) {
         return Err(extra(name, header.extras));
     }
@@ -72,6 +75,22 @@ fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) 
         return Err(invalid("it changed while it was read; load it again when nobody writes to it".into()));
     }
     Ok(Loaded { parameters, loaded, left })
+}
+
+/// Holds a file of `len` bytes against the checksum that it ends with.
+fn check_sealed(mut file: &File, len: u64) -> Result<()> {
+    file.rewind().map_err(unreadable)?;
+    let mut content = BufReader::new(file).take(len.saturating_sub(SEAL_LEN as u64));
+    let (mut sum, mut bytes) = (crc32fast::Hasher::new(), [0; 1 << 14]);
+    loop {
+        match content.read(&mut bytes).map_err(unreadable)? {
+            0 => break,
+            read => sum.update(&bytes[..read]),
+        }
+    }
+    let mut seal = [0; SEAL_LEN];
+    content.into_inner().read_exact(&mut seal).map_err(unreadable)?;
+    if sum.finalize().to_le_bytes() == seal { Ok(()) } else { Err(damaged()) }
 }
 
 /// A file to read, locked: who writes in place holds a lock. Where there are no locks, its readers find that the file is in the making.

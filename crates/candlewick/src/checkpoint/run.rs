@@ -181,7 +181,12 @@ fn check_seal(bytes: &[u8], tensors: &SafeTensors<'_>) -> Result<()> {
     if seal.data() == end && crc32fast::hash(content).to_le_bytes() == end {
         return Ok(());
     }
-    Err(invalid("its bytes do not fit its checksum: it was damaged, or changed by something other than candlewick; use an older one".into()))
+    Err(damaged())
+}
+
+pub(super) fn damaged() -> Error {
+    let message = "its bytes do not fit its checksum: it was damaged, or changed by something other than candlewick; use an older one";
+    invalid(message.into())
 }
 
 fn floats(name: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>> {
@@ -299,11 +304,16 @@ mod tests {
             fs::write(&path, &whole[..end]).unwrap();
             refused(&path);
         }
+        let (header, data) = (8 + u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize, whole.len());
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             fs::write(&path, damaged).unwrap();
             refused(&path);
+            if (header..data).contains(&at) {
+                let error = load(&network(), &path, false).unwrap_err();
+                assert!(error.message.contains("do not fit its checksum"), "its parameters too: {error}");
+            }
         }
     }
 

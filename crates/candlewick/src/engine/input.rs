@@ -89,11 +89,11 @@ pub fn check_training(network: &Network, training: &Training<'_>, done: u64, pro
     let Training { dataset, order, batch_size, loss, optimizer, augment } = *training;
     check_dataset(network, dataset)?;
     loss.check(network.classes())?;
-    dataset.check(order, loss, network.classes())?;
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
     training.check_done(done)?;
+    dataset.check(&order[done as usize..], loss, network.classes())?; // the rest was checked before
     check_batch(network, training.largest())?;
     check_batch(network, order.len() % batch_size)?;
     optimizer.check(order.len().div_ceil(batch_size))?;

@@ -27,7 +27,7 @@ pub struct Training<'a> {
 impl<'a> Training<'a> {
     /// The batches after the first `done` images, each with its number.
     pub fn batches(&self, done: u64) -> impl Iterator<Item = (usize, &'a [u32])> + use<'a> {
-        let first = done as usize / self.batch_size;
+        let first = (done as usize).div_ceil(self.batch_size);
         self.order.chunks(self.batch_size).enumerate().skip(first)
     }
 

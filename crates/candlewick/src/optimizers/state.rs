@@ -89,6 +89,11 @@ impl<P> State<P> {
         self.steps
     }
 
+    /// Takes back the last step, which was not made after all.
+    pub fn take_back_step(&mut self) {
+        self.steps -= 1;
+    }
+
     /// The steps that were counted.
     pub fn steps(&self) -> u64 {
         self.steps

@@ -192,6 +192,7 @@ impl CandleEngine {
         let logits = Var::from_tensor(&x.flatten_from(1)?)?;
         let (loss, metrics) = self.score(&logits, objective)?;
         if unless == Unless::Diverged && !metrics.loss.is_finite() {
+            self.batches -= 1; // the step was not made
             return Ok(metrics);
         }
         let mut gradient = gradient_by(&loss.backward()?, &logits)?.reshape(x.dims())?;
@@ -314,7 +315,7 @@ impl Engine for CandleEngine {
                 let images = augmented.images(dataset, indices);
                 let batch = self.step_on(&images, &objective, optimizer, (place, Unless::Diverged))?;
                 if !batch.loss.is_finite() {
-                    let chance = Chance { seed: self.seed, step: self.batches, place: 0 };
+                    let chance = Chance { seed: self.seed, step: self.batches + 1, place: 0 };
                     let found = Divergence { loss: batch.loss, step: place + 1, rate: optimizer.rate(place) };
                     let parameters = self.flat(self.parameters.iter().map(Var::as_tensor))?;
                     return Err(found.error(&self.network, &parameters, (&images, indices.len()), chance));
@@ -347,7 +348,7 @@ impl Engine for CandleEngine {
         let objective = gathered.objective(loss, dataset, indices)?;
         let images = Images::Indexed(dataset.pixels(), indices);
         self.lease()?.install(|| {
-            for batch in batches(indices.len()).skip(metrics.count as usize / ANSWERED_AT_ONCE) {
+            for batch in batches(indices.len()).skip((metrics.count as usize).div_ceil(ANSWERED_AT_ONCE)) {
                 let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
                 *metrics += self.score(&logits, &objective.of(batch.clone()))?.1;
                 if let Some(tally) = &mut tally {

@@ -603,7 +603,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
     fn train_on(&mut self, training: &Training<'_>, progress: &Progress, metrics: &mut Metrics) -> Result<()> {
         check_training(&self.network, training, metrics.count, progress)?;
         let Some(augment) = training.augment else { return self.train_resident(training, progress, metrics) };
-        // The GPU has no augmentation of its own: what is left to train on is made first, a dataset like any other.
+        // The GPU has no augmentation of its own: a dataset like any other is made first, after a pause anew.
         let Training { dataset, order, .. } = *training;
         let augmented = dataset.augmented(order, augment, None)?;
         let order = memory::collect(0..order.len() as u32)?;
@@ -641,7 +641,9 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         let logits = if tally.is_some() { own.logits } else { 0 }; // which are kept where they have a place
         let order = self.order.address(&self.gpu);
         let (arguments, before) = (Arguments { bytes, labels, values, order, logits, ..own }, metrics.count as usize);
-        for (start, images) in pieces(indices.len(), EVALUATION_BATCH).skip(metrics.count as usize / EVALUATION_BATCH) {
+        for (start, images) in
+            pieces(indices.len(), EVALUATION_BATCH).skip((metrics.count as usize).div_ceil(EVALUATION_BATCH))
+        {
             self.forward(Kernel::Score, &arguments, start..start + images)?;
             let weight = loss.weight(dataset, &indices[start..start + images]);
             *metrics += Metrics { weight, answers: loss.answers(images, outputs), ..self.sums(start..start + images)? };

@@ -72,6 +72,8 @@ pub struct LanesEngine {
     state: State<Vec<f32>>,
     /// Of each part's gradient; empty before the first step that clips.
     squares: Vec<f64>,
+    /// What passes forward change, statistics above all, as it was before the last step of a training.
+    unmoved: Vec<f32>,
 }
 
 /// In which direction a pass is gone through; the last pass is turned round in.
@@ -108,6 +110,7 @@ impl LanesEngine {
             gradient: Vec::new(),
             state: State::new(),
             squares: Vec::new(),
+            unmoved: Vec::new(),
             threads: Threads::new(threads)?,
             numbers: memory::zeros(program.batch_len)?,
             seed: 0,
@@ -136,6 +139,26 @@ impl LanesEngine {
         }
         let copy = || memory::copy(&self.parameters);
         self.state.hand_over(optimizer, || memory::zeros(count), copy, |plane| clear(plane))
+    }
+
+    /// Keeps what a pass forward changes in the parameters, before a step.
+    fn remember(&mut self) {
+        self.unmoved.clear();
+        for p in self.network.parameters.iter().filter(|p| !p.trainable) {
+            self.unmoved.extend_from_slice(&self.parameters[p.range.clone()]);
+        }
+    }
+
+    /// Undoes all of a step whose loss was not finite, and which has moved no parameter for that.
+    fn take_back(&mut self) {
+        let mut kept = &self.unmoved[..];
+        for p in self.network.parameters.iter().filter(|p| !p.trainable) {
+            let (own, rest) = kept.split_at(p.range.len());
+            self.parameters[p.range.clone()].copy_from_slice(own);
+            kept = rest;
+        }
+        self.batches -= 1;
+        self.state.take_back_step();
     }
 
     /// A step, within the leased threads.
@@ -277,8 +300,9 @@ impl Engine for LanesEngine {
     }
 
     fn size(&self) -> usize {
-        let vectors =
-            [&self.parameters, &self.arranged, &self.gradient, &self.numbers].into_iter().chain(self.state.kept());
+        let vectors = [&self.parameters, &self.arranged, &self.gradient, &self.numbers, &self.unmoved]
+            .into_iter()
+            .chain(self.state.kept());
         let others = self.threads.size() + self.answering.size() + size_of_val(&self.squares[..]);
         others + vectors.map(|vector| size_of_val(&vector[..])).sum::<usize>()
     }
@@ -307,9 +331,11 @@ impl Engine for LanesEngine {
             for (place, indices) in training.batches(metrics.count) {
                 let objective = gathered.objective(loss, dataset, indices)?;
                 let images = augmented.images(dataset, indices);
+                self.remember();
                 let batch = self.step_on(&images, &objective, optimizer, (place, Unless::Diverged));
                 if !batch.loss.is_finite() {
-                    let chance = Chance { seed: self.seed, step: self.batches, place: 0 };
+                    self.take_back();
+                    let chance = Chance { seed: self.seed, step: self.batches + 1, place: 0 };
                     let found = Divergence { loss: batch.loss, step: place + 1, rate: optimizer.rate(place) };
                     return Err(found.error(&self.network, &self.parameters, (&images, indices.len()), chance));
                 }
@@ -346,7 +372,7 @@ impl Engine for LanesEngine {
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, indices)?;
         self.threads.lease()?.install(|| {
-            for round in rounds(indices.len(), ROUND).skip(metrics.count as usize / ROUND) {
+            for round in rounds(indices.len(), ROUND).skip((metrics.count as usize).div_ceil(ROUND)) {
                 let (first, own) = (round.start, &indices[round.clone()]);
                 let rows = tally.is_some().then(|| Rows::new(&mut logits, classes));
                 *metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
