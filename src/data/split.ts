@@ -85,8 +85,7 @@ function zeros(shares: readonly number[]): number[] {
  */
 function apportion(count: number, shares: readonly number[], ahead: number[]): number[] {
   const sum = shares.reduce((sum, share) => sum + share, 0)
-  const isWhole = Math.abs(sum - 1) <= written
-  const all = isWhole ? [...shares.map((share) => share / sum), 0] : [...shares, 1 - sum]
+  const all = [...shares.map((share) => share / Math.max(sum, 1)), Math.max(1 - sum, 0)]
   const exact = all.map((share) => share * count)
   const noise = 1e-14 * (count + 100) // of float64: 0.9 * 15 and 0.1 * 15 leave the same
   const sizes = exact.map((size) => Math.floor(size + noise))

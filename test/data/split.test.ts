@@ -115,11 +115,19 @@ test('stratified, each class keeps its shares', async (t) => {
   )
 })
 
+test('every label that there can be is a class of its own', async (t) => {
+  const data = await numbered([255, 254, 0, 255, 254, 0, 255, 254, 0, 255, 254, 0])
+  const [part] = data.split([0.5], { stratify: true, seed: 1 })
+  t.deepEqual([...part.labels()].toSorted(), [0, 0, 254, 254, 255, 255])
+})
+
 test('where remainders are alike, the part has the image that has fewer', async (t) => {
   const data = await numbered(labelsOf(...new Array<number>(10).fill(15)))
   const [train, val] = data.split([0.9, 0.1], { stratify: true, seed: 1 }) // 13.5 and 1.5
   t.deepEqual([train.length, val.length], [135, 15])
   t.deepEqual(counts(val, 10).toSorted(), [1, 1, 1, 1, 1, 2, 2, 2, 2, 2])
+  const [half] = data.split([0.5], { stratify: true, seed: 1 })
+  t.is(half.length, 75, 'those that come into no part have their share as well')
 })
 
 test('a split does not follow the orders of a training with its seed', async (t) => {
@@ -139,6 +147,12 @@ const refusals: [what: string, shares: unknown, options: unknown, message: RegEx
   ['more than all', [0.9, 0.2], {}, /sum to 1 at most, not to 1\.1/],
   ['a share of no image', [0.97, 0.03], {}, /share of 0\.03 of 12 images is none \(shares\[1\]\)/],
   ['a class too small', [0.8, 0.2], { stratify: true }, /^Class 2 has 2 images, of which a share of 0\.2 is none \(sh/],
+  [
+    'a class too small for the first',
+    [0.2, 0.8],
+    { stratify: true },
+    /^Class 2 has 2 .* share of 0\.2 is .*\(shares\[0\]\)/,
+  ],
   ['a typo', [0.5], { stratified: true }, /"stratified" for split; it takes stratify, seed/],
   ['stratify in words', [0.5], { stratify: 'yes' }, /true or false for stratify, .* "yes"/],
   ['a seed of 0.5', [0.5], { seed: 0.5 }, /for seed, .* 0\.5/],
