@@ -95,7 +95,7 @@ function apportion(count: number, shares: readonly number[], ahead: number[]): n
   const order = all.map((_, part) => part)
   order.sort((a, b) => {
     const [first, second] = [of(remainders, a), of(remainders, b)]
-    return isTie(first, second) ? of(ahead, a) - of(ahead, b) || a - b : second - first
+    return isTie(first, second) ? of(ahead, a) - of(ahead, b) : second - first
   })
   const left = count - sizes.reduce((sum, size) => sum + size, 0)
   for (const part of order.slice(0, left)) sizes[part] = of(sizes, part) + 1
