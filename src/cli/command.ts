@@ -25,7 +25,11 @@ export interface CommandOf<O extends Options> {
 export function command<O extends Options>({ finishedUnread, run, ...rest }: CommandOf<O>): Command {
   return {
     ...rest,
-    finishesUnread: (args) => finishedUnread !== undefined && args.some((arg) => arg.startsWith(`--${finishedUnread}`)),
+    // A file of options may ask for it as well.
+    finishesUnread: (args) => {
+      const asks = (arg: string) => [finishedUnread, 'config'].some((name) => arg.startsWith(`--${name}`))
+      return finishedUnread !== undefined && args.some(asks)
+    },
     async run(given, signal) {
       const args = Object.hasOwn(rest.options, 'config') ? await withConfig(given, rest.options) : given
       const { values, positionals } = parse(args, rest.options, rest.argument === undefined ? 0 : 1)

@@ -30,7 +30,8 @@ export function configText<O extends Options>(values: Values<O>): string {
 
 function configOf(args: readonly string[]): string | undefined {
   const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='))
-  return at < 0 ? undefined : (args[at]?.split('=', 2)[1] ?? args[at + 1])
+  const [, value] = /=(.*)/s.exec(args[at] ?? '') ?? []
+  return at < 0 ? undefined : (value ?? args[at + 1])
 }
 
 async function read(path: string): Promise<Record<string, unknown>> {

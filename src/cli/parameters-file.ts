@@ -6,7 +6,7 @@ import type { PresetName } from './presets.js'
 /** Better before the data is loaded than after it: a file of parameters that cannot be read. */
 export async function checkReadable(path: string): Promise<void> {
   const failed = (reason: string, cause?: unknown) => {
-    const message = `Cannot read parameters from ${path}: ${reason}; name a file that candlewick train --save wrote.`
+    const message = `Cannot read parameters from ${path}: ${reason}; name a file that candlewick train wrote.`
     return new CandlewickError('CHECKPOINT_NOT_FOUND', message, { cause })
   }
   const found = await stat(path).catch((cause) => {

@@ -14,7 +14,7 @@ export const recipeOptions = {
   schedule: option('NAME', oneOf(scheduleNames), `${scheduleNames.join(', ')}: what becomes of the rate`),
   momentum: option('0', share, "of sgd; with one-cycle, the schedule's own"),
   nesterov: flag('let sgd look ahead'),
-  'weight-decay': option('0', decimal, 'of adamw 0.01; of weights alone, not of biases and normalisations'),
+  'weight-decay': option('0', decimal, 'of adamw 0.01; of weights alone, where it is given'),
   'clip-norm': option('N', decimal, 'the most that the norm of all gradients may be'),
   ema: option('0.999', share, 'answer, evaluate and save by an average of the parameters'),
 }
@@ -24,20 +24,22 @@ type Recipe = Values<typeof recipeOptions>
 /** The optimiser that the options ask for, or the preset's, where they ask for none. */
 export function optimizerOf(options: Recipe, preset: Preset, learningRate: number | undefined): Optimizer {
   const { optimizer, schedule, momentum, nesterov, 'weight-decay': weightDecay, 'clip-norm': clipNorm } = options
-  const given = [optimizer, schedule, momentum, weightDecay, clipNorm, options.ema]
-  if (!nesterov && given.every((one) => one === undefined)) {
-    return preset.recipe(learningRate ?? preset.learningRate).optimizer
-  }
   const kind = optimizer ?? 'sgd'
   if (kind !== 'sgd' && (momentum !== undefined || nesterov)) {
     throw new UsageError(`Expected --momentum and --nesterov with --optimizer sgd, but received ${kind}.`)
   }
-  const shared = {
-    learningRate: scheduled(schedule ?? 'constant', learningRate ?? (kind === 'sgd' ? preset.learningRate : 0.001)),
-    decay: 'weights' as const,
-    ...(weightDecay !== undefined && { weightDecay }),
+  const changes = {
+    ...(weightDecay !== undefined && { weightDecay, decay: 'weights' as const }),
     ...(clipNorm !== undefined && { clipNorm }),
     ...(options.ema !== undefined && { averaging: ema(options.ema) }),
+  }
+  if (optimizer === undefined && schedule === undefined) {
+    const steps = { ...(momentum !== undefined && { momentum }), ...(nesterov && { nesterov }) }
+    return { ...preset.recipe(learningRate ?? preset.learningRate).optimizer, ...changes, ...steps }
+  }
+  const shared = {
+    learningRate: scheduled(schedule ?? 'constant', learningRate ?? (kind === 'sgd' ? preset.learningRate : 0.001)),
+    ...changes,
   }
   if (kind === 'adam') return adam(shared)
   if (kind === 'adamw') return adamW(shared)

@@ -108,8 +108,12 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
   const placed = placement(options)
   for (const file of [init, resume]) if (file !== undefined) await checkReadable(file)
   const net = await networkOf(options)
-  for (const file of [save, checkpoint]) if (file !== undefined) checkFile(file, net)
+  const checkFiles = (inputShape: readonly number[]) => {
+    for (const file of [save, checkpoint]) if (file !== undefined) checkFile(file, net, inputShape)
+  }
+  if (options.net === undefined) checkFiles([1, 28, 28])
   const data = await fashionMnist({ ...dataFolder(options), signal })
+  if (options.net !== undefined) checkFiles(data.train.imageShape)
   const place = { inputShape: data.train.imageShape, ...placed }
   await net.initialize(seed === undefined ? place : { ...place, seed })
   if (init !== undefined) await loadPreset(net, options.preset, init)
@@ -202,9 +206,9 @@ function diverged(what: string, options: TrainOptions): Error {
 }
 
 /** Better before the training than after it. */
-function checkFile(path: string, net: Sequential): void {
+function checkFile(path: string, net: Sequential, inputShape: readonly number[]): void {
   const counts = net
-    .describe([1, 28, 28])
+    .describe(inputShape)
     .map(({ parameterCount, nonTrainableCount }) => (parameterCount ?? 0) + (nonTrainableCount ?? 0))
   const bytes = 4 * counts.reduce((sum, count) => sum + count, 0)
   callAddon(() => checkSavePath(path, bytes))

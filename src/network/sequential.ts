@@ -3,7 +3,7 @@ import { callAddonAsync, createEngine, type Engine, readNetwork } from '../addon
 import { markClass } from '../copies.js'
 import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
-import { expectInstance, expectOptions, expectPath, unexpected } from '../expect.js'
+import { expectInstance, expectOptions, expectPath, readOnce, unexpected } from '../expect.js'
 import { type Draws, draws } from '../random.js'
 import { forgetSteps } from '../training/steps.js'
 import { suspectImages } from '../training/suspicions.js'
@@ -65,10 +65,14 @@ export class Sequential {
       threads: true,
       seed: true,
     })
-    const { layers, inputShape } = JSON.parse(await callAddonAsync(() => readNetwork(file)))
-    const net = new Sequential(layers)
+    const { layers, inputShape } = readOnce<{ layers: readonly Layer[]; inputShape: [number, number, number] }>(
+      'the network of the file',
+      JSON.parse(await callAddonAsync(() => readNetwork(file))),
+      { layers: true, inputShape: true },
+    )
+    const net = new Sequential(layers as readonly Layer[])
     const given = Object.fromEntries(Object.entries(where).filter(([, value]) => value !== undefined))
-    await net.initialize({ ...given, inputShape, init: zeros() })
+    await net.initialize({ ...given, inputShape: inputShape as [number, number, number], init: zeros() })
     await net.loadParameters(file)
     return net
   }
@@ -165,8 +169,11 @@ export class Sequential {
     const selection = checkSelection(options)
     this.requireIdle()
     const engine = await this.engine()
-    forgetSteps(engine)
-    return load(engine, file, selection)
+    const takeBack = forgetSteps(engine)
+    return load(engine, file, selection).catch((error) => {
+      takeBack()
+      throw error
+    })
   }
 
   /**
@@ -178,8 +185,11 @@ export class Sequential {
     this.requireIdle()
     const engine = await this.engine()
     const list = checkParameters(parameters, this.#layers, this.#inputShape ?? [])
-    forgetSteps(engine)
-    await setParameters(engine, list)
+    const takeBack = forgetSteps(engine)
+    await setParameters(engine, list).catch((error) => {
+      takeBack()
+      throw error
+    })
   }
 
   /**

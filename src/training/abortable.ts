@@ -1,5 +1,6 @@
 import { clearInterval, setInterval } from 'node:timers'
 import { Progress, type Sums } from '../addon.js'
+import { CandlewickError, messageOf } from '../errors.js'
 
 export const progressInterval = 100 // ms
 
@@ -42,11 +43,16 @@ export async function abortable(
     const done = await work(progress)
     if (!failure) return done
   } catch (error) {
-    signal?.throwIfAborted()
+    if (isCancellation(error)) signal?.throwIfAborted()
     failure ??= { error }
   } finally {
     clearInterval(timer)
     signal?.removeEventListener('abort', end)
   }
   throw failure.error // even if the work was done before it could be cancelled
+}
+
+/** Whether an error says no more than that the work was asked to end. */
+function isCancellation(error: unknown): boolean {
+  return error instanceof CandlewickError && messageOf(error.cause).startsWith('CANCELLED')
 }

@@ -52,6 +52,8 @@ export interface RunPlace {
   readonly draws: DrawsState
   /** The network's. */
   readonly seed: number
+  /** What is drawn for the network's own epochs, where those of the training have a seed of their own. */
+  readonly ownDraws: DrawsState | null
   /** By which what is for the validation was split off. */
   readonly splitSeed: number
   /** What callbacks remember, and the figures so far: plain JSON. */
@@ -95,9 +97,9 @@ export async function resumeRun(path: string, network: string, mark: RunMark): P
     return new CandlewickError('CHECKPOINT_INVALID', message)
   }
   if (saved.network !== network) throw refuse('the network', short(saved.network), short(network))
-  const file: RunFile = JSON.parse(saved.run)
-  if (file.version !== 1) {
-    const message = `The checkpoint ${path} is of another version of candlewick (form ${file.version}, not 1); resume with that.`
+  const file: RunFile | null = JSON.parse(saved.run)
+  if (file?.version !== 1) {
+    const message = `The checkpoint ${path} is of another version of candlewick (form ${file?.version}, not 1); resume with that.`
     throw new CandlewickError('CHECKPOINT_INVALID', message)
   }
   const [theirs, ours] = [file.data, mark.data].map(describeData)
@@ -160,6 +162,8 @@ function checkEvery(value: unknown): CheckpointEvery {
 }
 
 const msPerSecond = 1000
+const early = 5 // ms: timers may strike before their time
+const longestTimer = 2 ** 31 - 1 // ms
 
 /** Says when the next checkpoint is due. */
 export interface CheckpointClock {
@@ -189,9 +193,9 @@ export function checkpointClock({ path, every }: CheckpointSettings, batchSize: 
     begin(pause) {
       stop()
       const wait = left()
-      if (isOn && wait < Number.POSITIVE_INFINITY) timer = setTimeout(pause, Math.max(0, wait))
+      if (isOn && wait <= longestTimer) timer = setTimeout(pause, Math.max(0, wait))
     },
-    isDue: (count) => isOn && (left() <= 0 || (count > 0 && count % images === 0)),
+    isDue: (count) => isOn && (left() <= early || (count > 0 && count % images === 0)),
     isDueAfter: (epoch) => isOn && (epochs === undefined ? true : epoch % epochs === 0),
     written() {
       last = performance.now()

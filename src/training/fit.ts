@@ -1,15 +1,18 @@
+import { setImmediate } from 'node:timers/promises'
 import { callAddonAsync } from '../addon.js'
 import { type Dataset, expectImages } from '../data/dataset.js'
 import { numbersOf } from '../data/places.js'
+import { CandlewickError } from '../errors.js'
 import { expectNetwork, type Sequential } from '../network/sequential.js'
 import { evaluateAfterEpoch } from './after-epoch.js'
 import { checkpointClock } from './checkpoint.js'
+import { evaluateWith } from './evaluate.js'
 import { checkFit, type Epoch, type FitOptions, type FitSettings, type ScoredEpoch } from './fit-options.js'
 import type { ScoredLoss } from './losses.js'
 import { attend } from './run.js'
 import { noSums } from './sums.js'
 import { noteBytes, suspectEnd, suspectLoss } from './suspicions.js'
-import { begin, evaluateOn, save, trainNext } from './training.js'
+import { begin, save, saveAtEnd, type Training, trainNext } from './training.js'
 
 export type { Epoch, EpochProgress, FitOptions, ScoredEpoch } from './fit-options.js'
 
@@ -34,6 +37,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
   let release = net.occupy()
   const attended = attend(callbacks, { net, epochs })
   const clock = checkpointClock(settings.checkpoint, batchSize)
+  let training: Training | undefined
   try {
     signal?.throwIfAborted()
     const engine = await net.engine(images.imageShape)
@@ -41,14 +45,15 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
       if (typeof others !== 'object') continue
       await callAddonAsync(() => engine.check(others.native, numbersOf(others), loss.settings))
     }
-    const training = await begin(net, engine, images, settings, attended)
+    training = await begin(net, engine, images, settings, attended)
     noteBytes(engine)
     if (loss.kind !== 'meanSquaredError') suspectEnd(net.toJSON())
     let before = 0
     await attended.begin(Math.ceil(training.train.length / batchSize))
-    while (training.epoch <= epochs && !attended.isStopped) {
+    // One that was stopped in the midst of an epoch, and is resumed, has that epoch still to tell of.
+    while (training.epoch <= epochs && (!attended.isStopped || training.sums.count > 0)) {
       const { trainSeconds, ...figures } = await trainNext(training, clock)
-      const evaluate = (images: Dataset) => evaluateOn(images, training, clock)
+      const evaluate = (images: Dataset) => evaluateWith(net, images, settings, true)
       const { evalSeconds, ...evaluated } = await evaluateAfterEpoch(training.validation, test, evaluate)
       const seconds = { trainSeconds, ...(evalSeconds !== undefined && { evalSeconds }) }
       const epoch = await attended.epoch<Epoch>({ ...figures, ...evaluated, ...seconds })
@@ -62,9 +67,16 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
       release = () => {}
       yield epoch
       release = net.occupy()
+      await setImmediate() // what was called meanwhile has reached the network's line by then
+      if ((await net.engine()) !== engine) {
+        const message =
+          'The network was initialized anew between two epochs of a fit, which cannot go on; begin another one.'
+        throw new CandlewickError('BUSY', message)
+      }
     }
   } catch (error) {
     attended.fail()
+    if (signal?.aborted && training) await saveAtEnd(training, clock)
     throw error
   } finally {
     clock.stop()

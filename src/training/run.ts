@@ -1,7 +1,7 @@
 /** A training as its callbacks see it, and what they make of it. */
 
 import { CandlewickError } from '../errors.js'
-import { type Checks, unexpected } from '../expect.js'
+import { type Checks, expectBoolean, unexpected } from '../expect.js'
 import { readNumber, readState, writeNumber } from './callbacks/state.js'
 import type { Callback, Run, StepFigures } from './callbacks.js'
 import type { Epoch } from './fit.js'
@@ -85,6 +85,7 @@ export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | '
       const written = history.map((epoch) => Object.fromEntries(Object.entries(epoch).map(writeFigure)))
       return {
         learningRateFactor: factor,
+        isStopped,
         history: written,
         callbacks: callbacks.map(({ state }) => state?.() ?? null),
       }
@@ -92,6 +93,7 @@ export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | '
     restore(state) {
       const kept = readState('the callbacks of fit', state, checksOf(callbacks))
       factor = kept.learningRateFactor
+      isStopped = kept.isStopped
       history.splice(0, history.length, ...kept.history)
       callbacks.forEach(({ restore }, i) => {
         restore?.(kept.callbacks[i])
@@ -115,6 +117,7 @@ async function allSettled<T>(all: readonly T[], call: (one: T) => unknown): Prom
 
 interface State {
   learningRateFactor: number
+  isStopped: boolean
   history: Epoch[]
   callbacks: unknown[]
 }
@@ -122,10 +125,13 @@ interface State {
 function checksOf(callbacks: readonly Callback[]): Checks<State> {
   return {
     learningRateFactor: expectFactor,
+    isStopped: (value) => expectBoolean('isStopped', value),
     history: (value) => readHistory(value),
     callbacks(value) {
       if (Array.isArray(value) && value.length === callbacks.length) return value
-      const message = `it is of ${Array.isArray(value) ? value.length : 'no'} callbacks, but fit has ${callbacks.length}`
+      // The last are fit's own onStep, onEpoch and onEnd.
+      const theirs = Array.isArray(value) ? Math.max(value.length - 1, 0) : 'no'
+      const message = `it is of ${theirs} callbacks, but fit has ${callbacks.length - 1}`
       throw new CandlewickError('CHECKPOINT_INVALID', `${message}; give it the same.`)
     },
   }

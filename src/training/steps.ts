@@ -34,7 +34,11 @@ export function setSteps(engine: Engine, id: number, steps: number): void {
   made.set(engine, { id, steps })
 }
 
-/** An optimiser starts afresh on other parameters. */
-export function forgetSteps(engine: Engine): void {
+/** An optimiser starts afresh on other parameters. What is returned takes that back, where they could not be had after all. */
+export function forgetSteps(engine: Engine): () => void {
+  const before = made.get(engine)
   made.delete(engine)
+  return () => {
+    if (before && !made.has(engine)) made.set(engine, before)
+  }
 }

@@ -26,10 +26,12 @@ export interface EpochWatch {
   readonly report: (progress: Progress) => unknown
   /** Images up to which to train before the next look at `between`, after so many. */
   readonly until: (count: number) => number
-  /** Told at the beginning how the epoch is paused, as for a checkpoint. */
+  /** Told before each part how the epoch is paused, as for a checkpoint. */
   readonly begin: (pause: () => void) => void
-  /** Called wherever the epoch pauses, and at its end; whether the epoch is to end there. */
-  readonly between: (sums: Sums, before: Sums) => Promise<boolean>
+  /** Called wherever the epoch pauses, and at its end. */
+  readonly between: (sums: Sums, before: Sums) => Promise<void>
+  /** Whether the epoch is to end where it is. */
+  readonly isOver: () => boolean
 }
 
 /**
@@ -37,14 +39,14 @@ export interface EpochWatch {
  * line, and comes to the same bits.
  */
 export function trainEpoch(plan: EpochPlan, from: Sums, watch: EpochWatch): Promise<Sums> {
-  const { signal, report, until, begin, between } = watch
+  const { signal, report, until, begin, between, isOver } = watch
   const work = async (progress: Progress) => {
     let sums = from
-    begin(() => progress.pause(true))
-    while (sums.count < plan.order.length && !signal?.aborted) {
+    while (sums.count < plan.order.length && !signal?.aborted && !isOver()) {
       const before = sums
+      begin(() => progress.pause(true))
       sums = await trainUntil(Math.min(until(before.count), plan.order.length), plan, before, progress)
-      if (await between(sums, before)) break
+      await between(sums, before)
       if (!signal?.aborted) progress.pause(false)
     }
     return sums

@@ -9,7 +9,6 @@ import type { Sequential } from '../network/sequential.js'
 import { type Draws, type DrawsState, draws, drawsFrom } from '../random.js'
 import { progressInterval } from './abortable.js'
 import { type CheckpointClock, markOf, type RunMark, resumeRun, writeRun } from './checkpoint.js'
-import { type Evaluation, evaluateWith } from './evaluate.js'
 import type { Epoch, FitSettings } from './fit-options.js'
 import checkOptimizer from './optimizers.js'
 import type { Attended } from './run.js'
@@ -43,6 +42,8 @@ export interface Training {
   seconds: number
   /** By what it, and all that follow, are drawn. */
   drawn: DrawsState
+  /** The place of the last checkpoint, or of the beginning. */
+  saved: string
   /** When `onProgress` was told the last time. */
   told: number
 }
@@ -60,29 +61,32 @@ export async function begin(
   const isKept = checkpoint.path !== undefined || checkpoint.resume !== undefined
   const validation = shareOf(settings.validation) ?? null
   const mark = isKept ? await markOf(images, { validation, batchSize, shuffle, optimizer: kind }) : undefined
-  const divided = (splitSeed: number) => ({ splitSeed, ...divide(images, settings.validation, splitSeed) })
+  const divided = (splitSeed: number) => ({ splitSeed, ...divide(images, settings.validation, splitSeed, shuffle) })
   const training = { net, engine, settings, attended, mark, told: performance.now() }
   if (checkpoint.resume === undefined || mark === undefined) {
     const parts = divided(seed ?? net.seed)
     const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(parts.train.length / batchSize)
     const drawing = seed === undefined ? net.draws : draws(seed)
-    const place = { epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state() }
+    const place = { epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state(), saved: '1, 0' }
     return { ...training, ...parts, ...place, totalSteps, draws: drawing }
   }
   const resumed = await resumeRun(checkpoint.resume, net.describeForFile(), mark)
   const parts = divided(resumed.splitSeed)
+  const drawing = drawsFrom(resumed.draws)
+  const own = resumed.ownDraws ? drawsFrom(resumed.ownDraws) : drawing
   attended.restore(resumed.callbacks)
   await callAddonAsync(() => engine.restoreRun(resumed.saved, id))
   setSteps(engine, id, resumed.steps)
-  const drawing = drawsFrom(resumed.draws)
-  net.goOnFrom(resumed.seed, seed === undefined ? drawing : net.draws)
+  net.goOnFrom(resumed.seed, own)
   const { epoch, sums, seconds, totalSteps } = resumed
-  return { ...training, ...parts, epoch, sums, seconds, drawn: resumed.draws, totalSteps, draws: drawing }
+  const place = { epoch, sums, seconds, drawn: resumed.draws, saved: '' }
+  return { ...training, ...parts, ...place, totalSteps, draws: drawing }
 }
 
 /** Trains what is left of the next epoch, or as much of it as callbacks want. */
 export async function trainNext(training: Training, clock: CheckpointClock): Promise<Epoch> {
   const { train, settings, attended, draws, epoch, sums: from } = training
+  training.drawn = draws.state() // also of what others have drawn since the last epoch
   const { batchSize, shuffle, augment, loss, signal } = settings
   const order = shuffle ? toNumbers(train, await draws.nextOrder(train.length, 0)) : numbersOf(train)
   const augmenting = augment && JSON.stringify({ augmentations: augment, ...draws.nextSeed() })
@@ -90,7 +94,8 @@ export async function trainNext(training: Training, clock: CheckpointClock): Pro
   const { settings: optimizer, id, learningRate } = checkOptimizer(settings.optimizer)
   const made = stepsOf(training.engine, id) - Math.ceil(from.count / batchSize)
   const schedule = schedules.ratesOf(learningRate, { made, count: stepsOfEpoch, total: training.totalSteps })
-  const rates = () => attended.scaled(schedule, stepsOfEpoch)
+  const atFirst = attended.scaled(schedule, stepsOfEpoch)
+  const rates = () => (attended.byStep ? attended.scaled(schedule, stepsOfEpoch) : atFirst)
   const rateAfter = (images: number) => {
     const step = Math.min(Math.max(Math.ceil(images / batchSize), 1), stepsOfEpoch)
     return rates().rates.learningRates?.[step - 1] ?? rates().last
@@ -113,9 +118,9 @@ export async function trainNext(training: Training, clock: CheckpointClock): Pro
         const of = { epoch, step, images: sums.count, total: train.length }
         await attended.step({ ...of, loss: meanLoss(sumsBetween(before, sums)), learningRate: taken })
       }
-      if (signal?.aborted || clock.isDue(sums.count)) await save(training, clock)
-      return attended.isStopped
+      if (clock.isDue(sums.count)) await save(training, clock)
     },
+    isOver: () => attended.byStep && attended.isStopped,
   }).catch((error) => {
     throw inEpoch(epoch, error)
   })
@@ -132,6 +137,7 @@ function progressOf(training: Training, rateAfter: (images: number) => number) {
   const { onProgress, batchSize } = settings
   const start = performance.now()
   const tell = ({ images, loss, accuracy }: { images: number; loss: number; accuracy: number }): unknown => {
+    if (images <= sums.count) return undefined // there is nothing to tell of yet
     training.told = performance.now()
     const imagesPerSecond = (1000 * (images - sums.count)) / (training.told - start)
     const learningRate = rateAfter(images + batchSize)
@@ -148,25 +154,39 @@ function progressOf(training: Training, rateAfter: (images: number) => number) {
   }
 }
 
+/** What the checkpoint says of where the training is. */
+function placeOf({ epoch, sums }: Training): string {
+  return `${epoch}, ${sums.count}`
+}
+
+/** Writes the checkpoint of a training that a signal has ended, where the last one is of an earlier place. */
+export async function saveAtEnd(training: Training, clock: CheckpointClock): Promise<void> {
+  if (training.saved !== placeOf(training)) await save(training, clock)
+}
+
 /** Writes the checkpoint, if there is to be one: where the training is in its epoch, and what that was drawn by. */
 export async function save(training: Training, clock: CheckpointClock): Promise<void> {
-  const { net, engine, settings, attended, mark, epoch, sums, seconds, totalSteps, drawn, splitSeed } = training
+  const { net, engine, settings, attended, mark, epoch, sums, seconds, totalSteps, draws, drawn, splitSeed } = training
   const { path } = settings.checkpoint
   if (path === undefined || mark === undefined) return
   const steps = stepsOf(engine, checkOptimizer(settings.optimizer).id)
   const callbacks = attended.state()
-  const place = { epoch, sums, seconds, steps, totalSteps, draws: drawn, seed: net.seed, splitSeed, callbacks }
+  const ownDraws = draws === net.draws ? null : net.draws.state()
+  const place = {
+    epoch,
+    sums,
+    seconds,
+    steps,
+    totalSteps,
+    draws: drawn,
+    seed: net.seed,
+    ownDraws,
+    splitSeed,
+    callbacks,
+  }
   await writeRun(path, engine, net.describeForFile(), mark, place)
+  training.saved = placeOf(training)
   clock.written()
-}
-
-/** Evaluates images after an epoch; where the training is ended meanwhile, the checkpoint has the end of the epoch. */
-export function evaluateOn(images: Dataset, training: Training, clock: CheckpointClock): Promise<Evaluation> {
-  const { net, settings } = training
-  return evaluateWith(net, images, settings, true).catch(async (error) => {
-    if (settings.signal?.aborted) await save(training, clock)
-    throw error
-  })
 }
 
 /** A training that diverged says in which epoch. */

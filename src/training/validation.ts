@@ -20,15 +20,17 @@ export function shareOf(validation: Validation | undefined): number | undefined 
 
 /**
  * The images to train on, and those to validate by. What is split off follows from the seed; where images have labels, it has its
- * share of each class.
+ * share of each class. The images to train on are in random order, without `shuffle` in that of the dataset.
  */
 export function divide(
   images: Dataset,
   validation: Validation | undefined,
   seed: number,
+  shuffle: boolean,
 ): { train: Dataset; validation: Dataset | undefined } {
   if (typeof validation !== 'number') return { train: images, validation }
   const stratify = images.native.hasLabels
   const [train, kept] = images.split([1 - validation, validation], { stratify, seed })
+  if (!shuffle) train.list?.sort() // it is this training's own
   return { train, validation: kept }
 }

@@ -125,6 +125,26 @@ test('between two epochs parameters may be replaced and steps made by hand', asy
   t.is(losses[2], losses[0])
 })
 
+test('what is called between two epochs comes before the next, though nobody waits for it', async (t) => {
+  const net = await network()
+  const first = await net.parameters()
+  const losses: number[] = []
+  const settings = { epochs: 3, batchSize, optimizer: sgd({ learningRate: 0.05 }), shuffle: false }
+  for await (const { loss } of fit(net, train.slice(0, 500), settings)) {
+    losses.push(loss)
+    void net.setParameters(first)
+  }
+  t.deepEqual(losses.slice(1), [losses[0], losses[0]])
+})
+
+test('a network that is initialized anew between two epochs ends the fit', async (t) => {
+  const net = await network()
+  const run = fit(net, train.slice(0, 500), { epochs: 3, batchSize, optimizer: sgd({ learningRate: 0.05 }) })
+  await run.next()
+  await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', forceReinit: true })
+  await t.throwsAsync(() => run.next(), { code: 'BUSY', message: /initialized anew between two epochs/ })
+})
+
 test('who trains a network between the epochs of a fit stops that', async (t) => {
   const net = await network()
   const settings = { epochs: 2, batchSize, optimizer: sgd({ learningRate: 0.05 }) }

@@ -2,13 +2,22 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync, statSync } from 'node:fs'
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { type CheckpointEvery, dense, type FitOptions, fit, Sequential as Net, type Sequential, sgd } from 'candlewick'
+import {
+  type CheckpointEvery,
+  dense,
+  type FitOptions,
+  fashionMnist,
+  fit,
+  Sequential as Net,
+  type Sequential,
+  sgd,
+} from 'candlewick'
 import { temporaryFolder } from '../idx-folder.js'
 import { finish } from '../run-command.js'
 import { network, options, outcome, squares } from './resumable.js'
@@ -110,6 +119,89 @@ test('a network that has trained goes on alike after a resumed training and afte
   t.is(other.seed, own.seed)
   const more = async (net: Sequential) => outcome(net, { ...(await options(undefined, {})), epochs: 1 })
   t.deepEqual(await more(other), await more(own))
+})
+
+test('within an epoch, a checkpoint is written again and again', async (t) => {
+  const checkpoint = join(await temporaryFolder(t), 'run.safetensors')
+  const { train } = await fashionMnist()
+  const net = new Net([dense({ units: 10 })])
+  await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', seed: 1 })
+  const files = new Set<number>()
+  const watching = setInterval(
+    () => existsSync(checkpoint) && files.add(statSync(checkpoint).ino + statSync(checkpoint).mtimeMs),
+    3,
+  )
+  const settings = { epochs: 1, batchSize: 4, optimizer: sgd({ learningRate: 0.01 }) }
+  const every = { checkpoint, checkpointEvery: { seconds: 0.05 } }
+  const { value: epoch } = await fit(net, train.slice(0, 20_000), { ...settings, ...every }).next()
+  clearInterval(watching)
+  t.true(files.size > 3, `${files.size} checkpoints in ${epoch?.trainSeconds} s`)
+})
+
+test('a training that was stopped stays so', async (t) => {
+  const checkpoint = join(await temporaryFolder(t), 'run.safetensors')
+  const settings = await options(checkpoint, { epochs: 1 })
+  const callbacks = [(epoch: { epoch: number }, run: { stop(): void }) => epoch.epoch === 2 && run.stop()]
+  t.is((await outcome(await fresh(), { ...settings, callbacks })).length, 3)
+  t.is((await resumed(checkpoint, { callbacks })).length, 1, 'the parameters alone')
+})
+
+test('one that was stopped in the midst of an epoch has that epoch still to tell of', async (t) => {
+  const checkpoint = join(await temporaryFolder(t), 'run.safetensors')
+  const settings = await options(checkpoint, { steps: 5 })
+  const onStep = ({ step }: { step: number }, run: { stop(): void }) => step === 35 && run.stop()
+  const whole = await outcome(await fresh(), { ...settings, onStep })
+  t.is(whole.length, 3)
+  t.true((await resumed(checkpoint, { onStep })).length === 1)
+})
+
+test('an abort between two epochs is written too, and a failure to do so is told', async (t) => {
+  const expected = await uninterrupted()
+  const run = async (checkpoint: string, meanwhile: () => unknown) => {
+    const controller = new AbortController()
+    const settings = await options(checkpoint, { epochs: 5 })
+    const data = (await squares()).slice(300)
+    for await (const { epoch } of fit(await fresh(), data, { ...settings, signal: controller.signal })) {
+      if (epoch !== 3) continue
+      await meanwhile()
+      controller.abort(new Error('enough'))
+    }
+  }
+  const folder = await temporaryFolder(t)
+  const checkpoint = join(folder, 'run.safetensors')
+  await t.throwsAsync(
+    run(checkpoint, () => {}),
+    { message: 'enough' },
+  )
+  t.deepEqual(await resumed(checkpoint), expected.slice(3))
+  const gone = join(folder, 'gone')
+  await mkdir(gone)
+  const lost = run(join(gone, 'run.safetensors'), () => rm(gone, { recursive: true }))
+  await t.throwsAsync(lost, { code: 'SAVE_FAILED', message: /does not exist/ })
+})
+
+test("the network's own draws are kept beside those of a fit with a seed", async (t) => {
+  const folder = await temporaryFolder(t)
+  const checkpoint = join(folder, 'run.safetensors')
+  const plain = await options(undefined, {})
+  const first = async (net: Sequential) => outcome(net, { ...plain, epochs: 1 })
+  const [own, other] = [await fresh(), await fresh(99)]
+  await first(own)
+  const controller = new AbortController()
+  const data = (await squares()).slice(300)
+  const seeded = { ...(await options(checkpoint, { epochs: 1 })), epochs: 2, seed: 7 }
+  const interrupted = async () => {
+    for await (const _ of fit(own, data, { ...seeded, signal: controller.signal }))
+      controller.abort(new Error('enough'))
+  }
+  await t.throwsAsync(interrupted(), { message: 'enough' })
+  const { checkpoint: _, checkpointEvery, ...rest } = seeded
+  await outcome(other, { ...rest, optimizer: plain.optimizer, resume: checkpoint })
+  const whole = await fresh()
+  await first(whole)
+  await outcome(whole, { ...(await options(undefined, {})), epochs: 2, seed: 7 })
+  const last = async (net: Sequential) => outcome(net, { ...(await options(undefined, {})), epochs: 1 })
+  t.deepEqual(await last(other), await last(whole))
 })
 
 /** Kills in CI; 50 and more by hand. */
