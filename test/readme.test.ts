@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import * as candlewickModule from 'candlewick'
 import { usage } from '#dist/cli/usage.js'
 import { temporaryFolder } from './idx-folder.js'
-import { candlewick, finish } from './run-command.js'
+import { candlewick, finish, quiet } from './run-command.js'
 
 test('the README shows the help that the command prints', async (t) => {
   t.true((await readFile('README.md', 'utf8')).includes(usage))
@@ -45,7 +45,7 @@ async function runSample(t: ExecutionContext, program: string): Promise<{ stdout
   await mkdir(join(cwd, 'node_modules'))
   await symlink(resolve('.'), join(cwd, 'node_modules', 'candlewick'))
   const { end, stdout, stderr } = await finish(
-    spawn(process.execPath, ['--input-type=module', '--eval', program], { cwd }),
+    spawn(process.execPath, [...quiet, '--input-type=module', '--eval', program], { cwd }),
   )
   t.deepEqual([end, stderr], [0, ''])
   return { stdout, left: (await readdir(cwd)).filter((name) => name !== 'node_modules') }

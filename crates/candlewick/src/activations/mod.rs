@@ -193,15 +193,19 @@ mod tests {
     impl Kernel for Value {
         type Output = [[f32; LANES]; 2];
         fn run<L: Lanes<Real = f32>>(self, l: L) -> [[f32; LANES]; 2] {
-            let x = l.load(&Lane(self.1));
-            let [mut value, mut slope] = [Lane::zero(); 2];
-            with_function!(self.0, function => {
-                let y = function.value(l, x);
-                l.store(y, &mut value);
-                l.store(function.slope(l, x, y), &mut slope);
-            });
-            [value.0, slope.0]
+            with_function!(self.0, function => of(function, l, self.1))
         }
+    }
+
+    /// Of one function at a time: all of them in one, for sixteen scalars each, would take the compiler minutes.
+    #[inline(never)]
+    fn of<L: Lanes<Real = f32>>(function: impl Function, l: L, x: [f32; LANES]) -> [[f32; LANES]; 2] {
+        let x = l.load(&Lane(x));
+        let [mut value, mut slope] = [Lane::zero(); 2];
+        let y = function.value(l, x);
+        l.store(y, &mut value);
+        l.store(function.slope(l, x, y), &mut slope);
+        [value.0, slope.0]
     }
 
     fn with_lanes(activation: Activation, x: [f32; LANES]) -> [[f32; LANES]; 2] {
