@@ -1,19 +1,14 @@
 //! Trainings that are paused, saved and gone on with: they come to the very bits of one that never was.
 
+mod all_engines;
 mod made_up;
 mod places;
 
-use candle_core::{DType, Device};
 use candlewick::Code;
 use candlewick::activations::Activation;
 use candlewick::augmentations::{Augment, Augmentation, RandomFlip, RandomShift};
 use candlewick::dataset::Dataset;
-use candlewick::engine::candle::CandleEngine;
-#[cfg(feature = "emulation")]
-use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
-use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress, Training};
-use candlewick::initializers::Initializer;
 use candlewick::layers::{BatchNorm, Conv2d, Dense, Dropout, Layer};
 use candlewick::losses::Loss;
 use candlewick::metrics::Metrics;
@@ -37,19 +32,8 @@ fn network() -> Network {
 }
 
 fn engines() -> Vec<(&'static str, Box<dyn Engine>)> {
-    let lanes = |threads| Box::new(LanesEngine::new(network(), Some(threads)).unwrap()) as Box<dyn Engine>;
-    let mut engines: Vec<(_, Box<dyn Engine>)> = vec![
-        ("lanes", lanes(1)),
-        ("lanes, three threads", lanes(3)),
-        ("candle", Box::new(CandleEngine::new(network(), Device::Cpu, DType::F32, Some(1)).unwrap())),
-    ];
-    #[cfg(feature = "emulation")]
-    engines.push(("cuda", Box::new(CudaEngine::new(Emulated::new(227 << 10, 10), network()).unwrap())));
-    for (_, engine) in &mut engines {
-        let init = Initializer::xavier().parameters(&network(), 5).unwrap();
-        engine.set_seed(7);
-        engine.set_flat_parameters(init).unwrap();
-    }
+    let mut engines = all_engines::engines(&network());
+    engines.iter_mut().for_each(|(_, engine)| engine.set_seed(7));
     engines
 }
 

@@ -1,16 +1,12 @@
 //! What evaluations count on request: as scikit-learn does, and as one counts predictions by hand, on every engine, in any pieces.
 
+mod all_engines;
 mod made_up;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candlewick::Code;
 use candlewick::dataset::Dataset;
-use candlewick::engine::candle::CandleEngine;
-#[cfg(feature = "emulation")]
-use candlewick::engine::cuda::{CudaEngine, emulated::Emulated};
-use candlewick::engine::lanes::LanesEngine;
 use candlewick::engine::{Engine, Progress};
-use candlewick::initializers::Initializer;
 use candlewick::layers::{Conv2d, Dense, Layer};
 use candlewick::losses::{Loss, MeanSquaredError};
 use candlewick::metrics::{ClassFigures, Metrics, Report, Request, Tally};
@@ -60,18 +56,7 @@ fn network() -> Network {
 }
 
 fn engines() -> Vec<(&'static str, Box<dyn Engine>)> {
-    let lanes = |threads| Box::new(LanesEngine::new(network(), Some(threads)).unwrap()) as Box<dyn Engine>;
-    let mut engines: Vec<(_, Box<dyn Engine>)> = vec![
-        ("lanes", lanes(1)),
-        ("lanes, three threads", lanes(3)),
-        ("candle", Box::new(CandleEngine::new(network(), Device::Cpu, DType::F32, Some(1)).unwrap())),
-    ];
-    #[cfg(feature = "emulation")]
-    engines.push(("cuda", Box::new(CudaEngine::new(Emulated::new(227 << 10, 10), network()).unwrap())));
-    for (_, engine) in &mut engines {
-        engine.set_flat_parameters(Initializer::xavier().parameters(&network(), 5).unwrap()).unwrap();
-    }
-    engines
+    all_engines::engines(&network())
 }
 
 fn dataset() -> Dataset {

@@ -4,7 +4,6 @@ use super::header::{Entry, Header};
 use super::layout::{MOST_HEADER, SEAL_LEN};
 use super::lock::patiently;
 use super::reason::words;
-use super::run::damaged;
 use super::{Selection, check_shape, extra, invalid, missing, no_floats, ordinary, shorten};
 use crate::error::{Code, Error, Result};
 use crate::memory;
@@ -57,7 +56,8 @@ fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) 
     let before = file.metadata().map_err(unreadable)?;
     let (header, start) = header(&file, before.len(), network, selection)?;
     if header.is_sealed {
-        check_sealed(&file, before.len())?;
+        (&file).rewind().map_err(unreadable)?;
+        check_seal(BufReader::new(&file), before.len())?;
     }
     if let Some(name) = header.extra.as_ref().filter(|_| !selection.ignore_extra) {
         return Err(extra(name, header.extras));
@@ -77,10 +77,9 @@ fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) 
     Ok(Loaded { parameters, loaded, left })
 }
 
-/// Holds a file of `len` bytes against the checksum that it ends with.
-fn check_sealed(mut file: &File, len: u64) -> Result<()> {
-    file.rewind().map_err(unreadable)?;
-    let mut content = BufReader::new(file).take(len.saturating_sub(SEAL_LEN as u64));
+/// Holds the `len` bytes of a file against the checksum that they end with.
+pub(super) fn check_seal(file: impl Read, len: u64) -> Result<()> {
+    let mut content = file.take(len.saturating_sub(SEAL_LEN as u64));
     let (mut sum, mut bytes) = (crc32fast::Hasher::new(), [0; 1 << 14]);
     loop {
         match content.read(&mut bytes).map_err(unreadable)? {
@@ -91,6 +90,11 @@ fn check_sealed(mut file: &File, len: u64) -> Result<()> {
     let mut seal = [0; SEAL_LEN];
     content.into_inner().read_exact(&mut seal).map_err(unreadable)?;
     if sum.finalize().to_le_bytes() == seal { Ok(()) } else { Err(damaged()) }
+}
+
+pub(super) fn damaged() -> Error {
+    let message = "its bytes do not fit its checksum: it was damaged, or changed by something other than candlewick; use an older one";
+    invalid(message.into())
 }
 
 /// A file to read, locked: who writes in place holds a lock. Where there are no locks, its readers find that the file is in the making.

@@ -5,8 +5,8 @@
 //! each end to end in the network's order. The header's text holds the network, the run as the loop describes it, and the rest of
 //! the snapshot. The seal at the end is of every byte before it.
 
-use super::layout::{Layout, NAME, SEAL, SEAL_LEN};
-use super::load::{header_length, opened, unreadable};
+use super::layout::{Layout, NAME, SEAL};
+use super::load::{check_seal, damaged, header_length, opened, unreadable};
 use super::save::write;
 use super::{check_shape, invalid, missing, named, shorten};
 use crate::engine::Snapshot;
@@ -162,7 +162,11 @@ fn read_run(path: &Path) -> Result<Run> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(unreadable)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| foreign(&error.to_string()))?;
-    check_seal(&bytes, &tensors)?;
+    let Ok(seal) = tensors.tensor(SEAL) else { return Err(invalid(NO_RUN.into())) };
+    if !bytes.ends_with(seal.data()) {
+        return Err(damaged());
+    }
+    check_seal(&bytes[..], bytes.len() as u64)?;
     let text = text_in(&bytes)?;
     let Some(Text { network, run: Some(run), kept: Some(kept) }) = text else { return Err(invalid(NO_RUN.into())) };
     let all = tensors.iter().filter(|(name, _)| *name != SEAL);
@@ -173,21 +177,6 @@ fn read_run(path: &Path) -> Result<Run> {
 
 const NO_RUN: &str = "it is a file of parameters, and no checkpoint of a training; use loadParameters, or name a file that fit's \
                       checkpoint wrote";
-
-/// The seal is at the end, and of all bytes before.
-fn check_seal(bytes: &[u8], tensors: &SafeTensors<'_>) -> Result<()> {
-    let Ok(seal) = tensors.tensor(SEAL) else { return Err(invalid(NO_RUN.into())) };
-    let (content, end) = bytes.split_at(bytes.len().saturating_sub(SEAL_LEN));
-    if seal.data() == end && crc32fast::hash(content).to_le_bytes() == end {
-        return Ok(());
-    }
-    Err(damaged())
-}
-
-pub(super) fn damaged() -> Error {
-    let message = "its bytes do not fit its checksum: it was damaged, or changed by something other than candlewick; use an older one";
-    invalid(message.into())
-}
 
 fn floats(name: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>> {
     if tensor.dtype() != Dtype::F32 {
@@ -230,6 +219,7 @@ fn foreign(reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::SEAL_LEN;
     use super::super::tests::{VALUES, network};
     use super::super::{load, save};
     use super::*;

@@ -5,7 +5,7 @@ use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::losses::Loss;
 use crate::network::Network;
-use crate::optimizers::{MOST_STATE, Optimizer};
+use crate::optimizers::{MOST_STATE, Optimizer, State};
 
 /// Steps over images of a dataset, a batch at a time.
 #[derive(Clone, Copy)]
@@ -73,11 +73,49 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of an engine with these parameters, which has been trained on so many batches with this seed. `flat` makes numbers of what
+    /// it keeps a plane in.
+    ///
+    /// # Errors
+    /// Those of `flat`.
+    pub(super) fn of<P>(
+        state: &State<P>,
+        parameters: Vec<f32>,
+        (batches, seed): (u64, u64),
+        flat: impl Fn(&P) -> Result<Vec<f32>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            parameters,
+            average: state.average().map(&flat).transpose()?,
+            planes: state.planes().iter().map(&flat).collect::<Result<_>>()?,
+            kind: state.kind().map(str::to_owned),
+            steps: state.steps(),
+            batches,
+            seed,
+        })
+    }
+
+    /// The state of the optimiser `owner`, for an engine of `network`; `plane` is the inverse of what made numbers of a plane.
+    ///
+    /// # Errors
+    /// `CheckpointInvalid` for what is not of this network, and those of `plane`.
+    pub(super) fn state<P>(
+        &self,
+        network: &Network,
+        owner: u64,
+        plane: impl Fn(&[f32]) -> Result<P>,
+    ) -> Result<State<P>> {
+        let kind = self.check(network)?;
+        let planes = self.planes.iter().map(|values| plane(values)).collect::<Result<_>>()?;
+        let average = self.average.as_ref().map(|values| plane(values)).transpose()?;
+        Ok(State::taken_over(planes, average, self.steps, kind, owner))
+    }
+
     /// Whether it can be of this network; the kind of optimiser whose it is.
     ///
     /// # Errors
     /// `CheckpointInvalid`.
-    pub(super) fn check(&self, network: &Network) -> Result<Option<&'static str>> {
+    fn check(&self, network: &Network) -> Result<Option<&'static str>> {
         let kind =
             self.kind.as_deref().map(|name| Optimizer::kind_of_name(name).ok_or_else(|| unknown(name))).transpose()?;
         if self.planes.len() > MOST_STATE {

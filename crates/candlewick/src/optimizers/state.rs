@@ -129,9 +129,9 @@ impl<P> State<P> {
         self.kind
     }
 
-    /// Takes over what the optimiser `owner` kept elsewhere, after so many steps of its own.
-    pub fn replace(&mut self, planes: Vec<P>, average: Option<P>, steps: u64, kind: Option<&'static str>, owner: u64) {
-        *self = Self { planes, average, steps, kind, owner, announced: owner };
+    /// What the optimiser `owner` kept elsewhere, after so many steps of its own.
+    pub fn taken_over(planes: Vec<P>, average: Option<P>, steps: u64, kind: Option<&'static str>, owner: u64) -> Self {
+        Self { planes, average, steps, kind, owner, announced: owner }
     }
 
     /// Forgets all steps, and the average with them.

@@ -406,26 +406,16 @@ impl Engine for CandleEngine {
     }
 
     fn snapshot(&self) -> Result<Snapshot> {
-        let flat = |plane: &Vec<Tensor>| self.flat(plane.iter());
-        Ok(Snapshot {
-            parameters: self.flat(self.parameters.iter().map(Var::as_tensor))?,
-            average: self.state.average().map(flat).transpose()?,
-            planes: self.state.planes().iter().map(flat).collect::<Result<_>>()?,
-            kind: self.state.kind().map(str::to_owned),
-            steps: self.state.steps(),
-            batches: self.batches,
-            seed: self.seed,
-        })
+        let parameters = self.flat(self.parameters.iter().map(Var::as_tensor))?;
+        Snapshot::of(&self.state, parameters, (self.batches, self.seed), |plane| self.flat(plane.iter()))
     }
 
     fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
-        let kind = snapshot.check(&self.network)?;
-        let planes = snapshot.planes.iter().map(|plane| self.tensors(plane)).collect::<Result<_>>()?;
-        let average = snapshot.average.as_ref().map(|average| self.tensors(average)).transpose()?;
+        let state = snapshot.state(&self.network, owner, |plane| self.tensors(plane))?;
         for (variable, values) in self.parameters.iter().zip(self.tensors(&snapshot.parameters)?) {
             variable.set(&values)?;
         }
-        self.state.replace(planes, average, snapshot.steps, kind, owner);
+        self.state = state;
         (self.batches, self.seed) = (snapshot.batches, snapshot.seed);
         Ok(())
     }

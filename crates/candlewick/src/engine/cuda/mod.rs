@@ -719,32 +719,21 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         let read = |memory: &G::Memory| self.read_floats(memory, self.network.parameter_count());
         let mut batches = 0u32;
         self.gpu.read(&self.batches, bytemuck::bytes_of_mut(&mut batches))?;
-        Ok(Snapshot {
-            parameters: read(&self.parameters)?,
-            average: self.state.average().map(read).transpose()?,
-            planes: self.state.planes().iter().map(read).collect::<Result<_>>()?,
-            kind: self.state.kind().map(str::to_owned),
-            steps: self.state.steps(),
-            batches: batches.into(),
-            seed: self.seed,
-        })
+        Snapshot::of(&self.state, read(&self.parameters)?, (batches.into(), self.seed), read)
     }
 
     fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
-        let kind = snapshot.check(&self.network)?;
-        let upload = |plane: &Vec<f32>| {
-            let mut memory = self.gpu.allocate(size_of_val(&plane[..]))?;
+        let state = snapshot.state(&self.network, owner, |plane| {
+            let mut memory = self.gpu.allocate(size_of_val(plane))?;
             self.gpu.write(&mut memory, bytemuck::cast_slice(plane))?;
-            Ok::<_, Error>(memory)
-        };
-        let planes = snapshot.planes.iter().map(upload).collect::<Result<_>>()?;
-        let average = snapshot.average.as_ref().map(upload).transpose()?;
+            Ok(memory)
+        })?;
         if let Some(average) = &snapshot.average {
             self.turned_average.room(&self.gpu, size_of_val(&average[..]))?;
         }
         self.set_flat_parameters(memory::copy(&snapshot.parameters)?)?;
         self.gpu.write(&mut self.batches, bytemuck::bytes_of(&(snapshot.batches as u32)))?;
-        self.state.replace(planes, average, snapshot.steps, kind, owner);
+        self.state = state;
         self.seed = snapshot.seed;
         Ok(())
     }

@@ -446,25 +446,15 @@ impl Engine for LanesEngine {
     }
 
     fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot {
-            parameters: memory::copy(&self.parameters)?,
-            average: self.state.average().map(|average| memory::copy(average)).transpose()?,
-            planes: self.state.planes().iter().map(|plane| memory::copy(plane)).collect::<Result<_>>()?,
-            kind: self.state.kind().map(str::to_owned),
-            steps: self.state.steps(),
-            batches: self.batches,
-            seed: self.seed,
-        })
+        let parameters = memory::copy(&self.parameters)?;
+        Snapshot::of(&self.state, parameters, (self.batches, self.seed), |plane| memory::copy(plane))
     }
 
     fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
-        let kind = snapshot.check(&self.network)?;
-        let parameters = memory::copy(&snapshot.parameters)?;
-        let average = snapshot.average.as_ref().map(|average| memory::copy(average)).transpose()?;
-        let planes = snapshot.planes.iter().map(|plane| memory::copy(plane)).collect::<Result<_>>()?;
+        let state = snapshot.state(&self.network, owner, memory::copy)?;
+        self.parameters = memory::copy(&snapshot.parameters)?;
         self.answering.forget();
-        self.parameters = parameters;
-        self.state.replace(planes, average, snapshot.steps, kind, owner);
+        self.state = state;
         (self.batches, self.seed) = (snapshot.batches, snapshot.seed);
         Ok(())
     }
