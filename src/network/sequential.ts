@@ -269,6 +269,14 @@ export class Sequential {
   }
 
   /**
+   * The layer that images leave by.
+   * @internal
+   */
+  get lastLayer(): Layer | undefined {
+    return this.#layers.at(-1)
+  }
+
+  /**
    * What is drawn for the network's epochs, one after the other.
    * @internal
    */

@@ -10,6 +10,8 @@ export interface Run {
   /** Epochs that there will be at most. */
   readonly epochs: number
   readonly stepsPerEpoch: number
+  /** Whether it goes on from a checkpoint; callbacks have then been given what they remembered. */
+  readonly isResumed: boolean
   /** The figures of the epochs so far, with the one that `onEpoch` is called for. */
   readonly history: readonly Epoch[]
   /** What the optimiser's learning rate is multiplied by from the next epoch on, with an `onStep` from the next step on; 1 at first. */

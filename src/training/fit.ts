@@ -47,7 +47,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
     }
     training = await begin(net, engine, images, settings, attended)
     noteBytes(engine)
-    if (loss.kind !== 'meanSquaredError') suspectEnd(net.toJSON())
+    if (loss.kind !== 'meanSquaredError') suspectEnd(net.lastLayer)
     let before = 0
     await attended.begin(Math.ceil(training.train.length / batchSize))
     // One that was stopped in the midst of an epoch, and is resumed, has that epoch still to tell of.
@@ -58,7 +58,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
       const seconds = { trainSeconds, ...(evalSeconds !== undefined && { evalSeconds }) }
       const epoch = await attended.epoch<Epoch>({ ...figures, ...evaluated, ...seconds })
       training.epoch++
-      if (loss.kind === 'softmaxCrossEntropy') suspectLoss(outputsOf(net), before, epoch.loss)
+      if (loss.kind === 'softmaxCrossEntropy') suspectLoss(() => outputsOf(net), before, epoch.loss)
       before = epoch.loss
       Object.assign(training, { sums: noSums, seconds: 0, drawn: training.draws.state() })
       if (clock.isDueAfter(epoch.epoch)) await save(training, clock)

@@ -30,7 +30,7 @@ export interface Attended {
 
 export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | 'epochs'>): Attended {
   const history: Epoch[] = []
-  let [factor, isStopped, hasFailed] = [1, false, false]
+  let [factor, isStopped, isResumed, hasFailed] = [1, false, false, false]
   let told: readonly Callback[] = [] // of the beginning, and so of the end
   let steps = 0 // of an epoch, as it is known from the beginning on
   const run: Run = {
@@ -38,6 +38,9 @@ export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | '
     history,
     get stepsPerEpoch() {
       return steps
+    },
+    get isResumed() {
+      return isResumed
     },
     get learningRateFactor() {
       return factor
@@ -94,6 +97,7 @@ export function attend(callbacks: readonly Callback[], what: Pick<Run, 'net' | '
       const kept = readState('the callbacks of fit', state, checksOf(callbacks))
       factor = kept.learningRateFactor
       isStopped = kept.isStopped
+      isResumed = true
       history.splice(0, history.length, ...kept.history)
       callbacks.forEach(({ restore }, i) => {
         restore?.(kept.callbacks[i])

@@ -60,7 +60,7 @@ export async function step(
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
   noteImages(engine, checked)
-  if (kind !== 'meanSquaredError') suspectEnd(net.toJSON())
+  if (kind !== 'meanSquaredError') suspectEnd(net.lastLayer)
   const { rates } = schedules.ratesOf(learningRate, { made: stepsOf(engine, id), count: 1 })
   const takeBack = countSteps(engine, id, 1) // the next call may come before this one's turn
   try {

@@ -19,7 +19,7 @@ export function noteBytes(engine: Engine): void {
 /** Looks at images that a network is to train on, and remembers their range. */
 export function noteImages(engine: Engine, images: CheckedImages): void {
   const largest = magnitude(images)
-  if (looksLikeBytes(images)) warnOfBytes(largest)
+  if (looksLikeBytes(images, largest)) warnOfBytes(largest)
   trainedOn.set(engine, Math.max(trainedOn.get(engine) ?? 0, largest))
 }
 
@@ -33,7 +33,7 @@ export function suspectImages(engine: Engine, images: CheckedImages): void {
       `The images to predict hold values of ${largest}, but those that the network was trained on ${known} at most: prepare ` +
         'them alike. Bytes (a Uint8Array) count as 0 to 1, float32 as it is.',
     )
-  } else if (known === undefined && looksLikeBytes(images)) warnOfBytes(largest)
+  } else if (known === undefined && looksLikeBytes(images, largest)) warnOfBytes(largest)
 }
 
 function warnOfBytes(largest: number): void {
@@ -46,20 +46,23 @@ function warnOfBytes(largest: number): void {
 
 function magnitude(images: CheckedImages): number {
   if (images.data instanceof Uint8Array) return 1
-  const sample = images.data.subarray(0, mostSampled)
-  return sample.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
+  const { data } = images
+  const end = Math.min(data.length, mostSampled)
+  let largest = 0
+  // A plain loop, as every prediction comes here.
+  for (let i = 0; i < end; i++) largest = Math.max(largest, Math.abs(data[i] as number))
+  return largest
 }
 
 /** Whole numbers from 0 to 255, as pixels are, and not only small ones. */
-function looksLikeBytes(images: CheckedImages): boolean {
-  if (images.data instanceof Uint8Array || magnitude(images) <= farAway) return false
+function looksLikeBytes(images: CheckedImages, largest: number): boolean {
+  if (images.data instanceof Uint8Array || largest <= farAway) return false
   const sample = images.data.subarray(0, mostSampled)
   return sample.every((value) => Number.isInteger(value) && value >= 0 && value <= 255)
 }
 
 /** A network whose outputs are to be logits, and that ends in what makes all of them positive. */
-export function suspectEnd(layers: readonly Layer[]): void {
-  const last = layers.at(-1)
+export function suspectEnd(last: Layer | undefined): void {
   if (!last || !('activation' in last) || last.activation !== 'relu') return
   warnOnce(
     'CANDLEWICK_RELU_AT_END',
@@ -67,10 +70,12 @@ export function suspectEnd(layers: readonly Layer[]): void {
   )
 }
 
-/** A loss that is no better than a guess, epoch after epoch. */
-export function suspectLoss(classes: number, before: number, after: number): void {
+/** A loss that is no better than a guess, epoch after epoch. The classes are asked for where it has not fallen alone. */
+export function suspectLoss(classesOf: () => number, before: number, after: number): void {
+  if (!(after >= before)) return
+  const classes = classesOf()
   const guess = Math.log(classes)
-  if (classes < 2 || !(before > guess && after > guess && after >= before)) return
+  if (classes < 2 || !(before > guess && after > guess)) return
   warnOnce(
     'CANDLEWICK_LOSS_STAYS',
     `The loss is ${after.toFixed(4)}, and was ${before.toFixed(4)} an epoch before; guessing among ${classes} classes has ` +

@@ -12,16 +12,14 @@ import { readState } from './state.js'
 export function csvLog(path: string, options: LogOptions = {}): Callback {
   const file = expectPath('path', path)
   const { append } = checkLogOptions('csvLog', options)
-  let isResumed = false
   let log: LogFile
   let columns: readonly string[] | undefined
   let isFirst = true
   return {
-    async onBegin() {
+    async onBegin({ isResumed }) {
       log = await openLog(file, append || isResumed)
       columns = log.head === '' ? undefined : log.head.split(',')
       isFirst = true
-      isResumed = false
     },
     async onEpoch(epoch) {
       const figures = new Map(figuresOf(epoch))
@@ -38,7 +36,6 @@ export function csvLog(path: string, options: LogOptions = {}): Callback {
     state: () => ({}),
     restore(state) {
       readState('csvLog', state, {})
-      isResumed = true
     },
   }
 }

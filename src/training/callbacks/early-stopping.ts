@@ -39,14 +39,12 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): EarlyStopping
     restoreBest: (value = false) => expectBoolean('restoreBest', value),
   })
   let now = fresh
-  let isResumed = false
   return {
     get bestEpoch() {
       return now.bestEpoch
     },
-    onBegin() {
+    onBegin({ isResumed }) {
       if (!isResumed) now = fresh
-      isResumed = false
     },
     async onEpoch(epoch, run) {
       const best = better(settings, now.best, epoch)
@@ -72,7 +70,6 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): EarlyStopping
         waited: (value) => expectInteger('waited', value, 0),
         parameters: (value) => (value === null ? undefined : readParameters(value)),
       })
-      isResumed = true
     },
   }
 }

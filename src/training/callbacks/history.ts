@@ -16,16 +16,14 @@ type Figures = Record<string, number[]>
 export function history(): History {
   const gathered: Record<string, unknown> = {}
   let figures: Figures = {}
-  let isResumed = false
   const begin = (kept: Figures = {}) => {
     for (const name of Object.keys(figures)) delete gathered[name]
     figures = { epoch: [], loss: [], learningRate: [], trainSeconds: [], ...kept }
     Object.assign(gathered, figures)
   }
   const callback: Callback = {
-    onBegin() {
+    onBegin({ isResumed }) {
       if (!isResumed) begin()
-      isResumed = false
     },
     onEpoch(epoch) {
       const count = figures.epoch?.length ?? 0
@@ -42,7 +40,6 @@ export function history(): History {
     },
     restore(state) {
       begin(readState<{ figures: Figures }>('history', state, { figures: readFigures }).figures)
-      isResumed = true
     },
   }
   begin()

@@ -11,18 +11,15 @@ import { readState } from './state.js'
 export function jsonLines(path: string, options: LogOptions = {}): Callback {
   const file = expectPath('path', path)
   const { append } = checkLogOptions('jsonLines', options)
-  let isResumed = false
   let log: LogFile
   return {
-    async onBegin() {
+    async onBegin({ isResumed }) {
       log = await openLog(file, append || isResumed)
-      isResumed = false
     },
     onEpoch: (epoch) => log.add(jsonLine(epoch)),
     state: () => ({}),
     restore(state) {
       readState('jsonLines', state, {})
-      isResumed = true
     },
   }
 }

@@ -35,11 +35,9 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
     minFactor: (value = 0) => expectFloat32('minFactor', value, 0),
   })
   let now = fresh
-  let isResumed = false
   return {
-    onBegin() {
+    onBegin({ isResumed }) {
       if (!isResumed) now = fresh
-      isResumed = false
     },
     onEpoch(epoch, run) {
       const cooling = Math.max(now.cooling - 1, 0)
@@ -63,7 +61,6 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
         waited: (value) => expectInteger('waited', value, 0),
         cooling: (value) => expectInteger('cooling', value, 0),
       })
-      isResumed = true
     },
   }
 }

@@ -11,11 +11,9 @@ export function saveBest(path: string, options: MonitorOptions = {}): Callback {
   const file = expectPath('path', path)
   const settings = expectSettings<MonitorOptions>('saveBest', options, monitorChecks(0))
   let best: Best
-  let isResumed = false
   return {
-    onBegin() {
+    onBegin({ isResumed }) {
       if (!isResumed) best = undefined
-      isResumed = false
     },
     async onEpoch(epoch, run) {
       const found = better(settings, best, epoch)
@@ -26,7 +24,6 @@ export function saveBest(path: string, options: MonitorOptions = {}): Callback {
     state: () => ({ best: writeBest(best) }),
     restore(state) {
       best = readState<{ best: Best }>('saveBest', state, { best: readBest }).best
-      isResumed = true
     },
   }
 }

@@ -22,19 +22,16 @@ import { record } from './tensorboard/record.js'
 export function tensorBoard(dir: string): Callback {
   const folder = expectPath('dir', dir)
   let path: string | undefined
-  let isResumed = false
   const add = async (...events: readonly Buffer[]) => {
     if (path !== undefined) await addTo(path, events)
   }
   return {
     async onBegin(run) {
-      const isRestart = isResumed
-      isResumed = false
       path = undefined
       path = await newFile(folder)
       await add(versionEvent(now()))
       const step = run.history.length
-      if (isRestart) await add(restartEvent(now(), step + 1))
+      if (run.isResumed) await add(restartEvent(now(), step + 1))
       else await add(summaryEvent(now(), step, [textValue('network', layersOf(run)), ...(await filtersOf(run))]))
     },
     async onEpoch(epoch) {
@@ -48,7 +45,6 @@ export function tensorBoard(dir: string): Callback {
     state: () => ({}),
     restore(state) {
       readState('tensorBoard', state, {})
-      isResumed = true
     },
   }
 }
