@@ -1,0 +1,109 @@
+//! Pixels beside Pillow's: tests/pillow/make.py wrote them.
+
+use candlewick_pictures::{Fit, Preparation, Source, decode, load};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+const WHITE: [u8; 3] = [255; 3];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pillow")
+}
+
+fn sizes() -> BTreeMap<String, [usize; 2]> {
+    serde_json::from_slice(&std::fs::read(fixtures().join("sizes.json")).unwrap()).unwrap()
+}
+
+/// What Pillow made of a file.
+fn expected(name: &str) -> Vec<u8> {
+    let stem = name.split('.').next().unwrap();
+    let file = std::fs::File::open(fixtures().join(format!("{stem}.raw.z"))).unwrap();
+    let mut raw = Vec::new();
+    flate2::read::ZlibDecoder::new(file).read_to_end(&mut raw).unwrap();
+    raw
+}
+
+fn farthest(found: &[u8], expected: &[u8]) -> u8 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(found, expected)| found.abs_diff(*expected)).max().unwrap()
+}
+
+/// The mean of all distances.
+fn mean_distance(found: &[u8], expected: &[u8]) -> f64 {
+    let sum: u32 = found.iter().zip(expected).map(|(found, expected)| u32::from(found.abs_diff(*expected))).sum();
+    f64::from(sum) / found.len() as f64
+}
+
+/// JPEG leaves its decoders room: zune-jpeg rounds colours otherwise than libjpeg-turbo, and spreads halved ones otherwise at edges.
+#[test]
+fn all_kinds_of_files_are_decoded_as_pillow_does() {
+    let sizes = sizes();
+    assert!(sizes.len() > 25);
+    for (name, [height, width]) in sizes {
+        let picture = decode(&std::fs::read(fixtures().join(&name)).unwrap(), WHITE).unwrap().with_channels(3);
+        assert_eq!([picture.height, picture.width], [height, width], "{name}");
+        let expected = &expected(&name)[..3 * height * width];
+        let (most, mean) = match &*name {
+            "jpeg-420.jpg" | "jpeg-progressive.jpg" => (6, 0.5),
+            name if name.starts_with("jpeg-") => (2, 0.4),
+            _ => (1, 0.2),
+        };
+        let found = (farthest(&picture.pixels, expected), mean_distance(&picture.pixels, expected));
+        assert!(found.0 <= most && found.1 <= mean, "{name}: {found:?}");
+    }
+}
+
+/// Channel by channel, as images are laid out, from pixel by pixel.
+fn planes(pixels: &[u8], channels: usize) -> Vec<u8> {
+    (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect()
+}
+
+#[test]
+fn pictures_are_resized_as_pillow_does_within_2_of_255() {
+    for name in ["png-rgb.png", "jpeg-turned-6.jpg"] {
+        let [height, width] = sizes()[name];
+        let expected = expected(name);
+        let mut expected = &expected[3 * height * width..];
+        for [width, height] in [[16, 16], [50, 20]] {
+            for (fit, channels) in [(Fit::Cover, 3), (Fit::Contain, 3), (Fit::Stretch, 3), (Fit::Cover, 1)] {
+                let preparation = Preparation { shape: [channels, height, width], fit, background: WHITE };
+                let (own, rest) = expected.split_at(preparation.image_len());
+                expected = rest;
+                let mut image = vec![0; own.len()];
+                let sink = Mutex::new(&mut image[..]);
+                let sources = [Source::File(fixtures().join(name))];
+                load(&sources, &preparation, 1, true, &sink, &Default::default()).unwrap();
+                let distance = farthest(&image, &planes(own, channels));
+                assert!(distance <= 2, "{name}, {width} x {height}, {fit:?}, {channels}: {distance}");
+            }
+        }
+        assert!(expected.is_empty());
+    }
+}
+
+/// Cut and changed at many places: no panic leaves, no pixels come from what is cut.
+#[test]
+fn damaged_files_are_broken_or_decoded() {
+    for name in sizes().keys() {
+        let bytes = std::fs::read(fixtures().join(name)).unwrap();
+        for cut in (0..bytes.len() - 12).step_by(bytes.len() / 40 + 1) {
+            let decoded = decode(&bytes[..cut], WHITE);
+            let may_be_whole = name.starts_with("gif-animated") || name.starts_with("webp-animated");
+            assert!(decoded.is_err() || may_be_whole, "{name} cut at {cut}");
+        }
+        let mut state = 1u32;
+        let mut drawn = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        for _ in 0..300 {
+            let mut changed = bytes.clone();
+            for _ in 0..1 + drawn(6) {
+                changed[drawn(bytes.len())] = drawn(256) as u8;
+            }
+            let _ = decode(&changed, WHITE);
+        }
+    }
+}
