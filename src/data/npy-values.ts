@@ -34,8 +34,8 @@ function viewOf(bytes: Uint8Array): DataView {
 }
 
 /** Images whose channels stand beside one another, pixel by pixel, as images of one channel after the other. */
-export function channelsFirst<T extends Uint8Array | Float32Array>(values: T, channels: number, plane: number): T {
-  const turned = values.slice() as T
+export function channelsFirst(values: Uint8Array | Float32Array, channels: number, plane: number): typeof values {
+  const turned = values instanceof Float32Array ? new Float32Array(values.length) : new Uint8Array(values.length)
   const length = channels * plane
   for (let image = 0; image < values.length; image += length) {
     for (let channel = 0; channel < channels; channel++) {

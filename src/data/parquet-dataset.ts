@@ -46,7 +46,6 @@ const decodedAtOnce = 256 // pictures
 /**
  * Reads Parquet files of pictures and labels, as Hugging Face's data sets are; several files are one data set, one behind the other.
  * Pictures are decoded some hundred at a time; of the files, a row group is in memory at once.
- * @internal
  */
 export async function parquetDataset(
   options: ParquetDatasetOptions,
@@ -97,13 +96,7 @@ interface Table {
 async function openTable(path: string, columns: Columns): Promise<Table> {
   const file = await openFile(path)
   try {
-    const buffer: AsyncBuffer = {
-      byteLength: file.size,
-      async slice(start, end = file.size) {
-        const { buffer, byteOffset, length } = await readAt(path, file.handle, start, end)
-        return (buffer as ArrayBuffer).slice(byteOffset, byteOffset + length)
-      },
-    }
+    const buffer = bufferOf(path, file)
     const metadata = await parsing(path, () => parquetMetadataAsync(buffer))
     checkColumns(path, metadata, columns)
     return { path, file, buffer, metadata, classes: classesOf(metadata, columns) }
@@ -111,6 +104,24 @@ async function openTable(path: string, columns: Columns): Promise<Table> {
     await file.handle.close()
     throw error
   }
+}
+
+/** What the parser reads a file by. */
+function bufferOf(path: string, file: OpenFile): AsyncBuffer {
+  const read = async (start: number, end: number) => {
+    const isWithin = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start <= end && end <= file.size
+    if (!isWithin)
+      throw corrupt(path, `is a damaged Parquet file (bytes ${start} to ${end} of ${file.size}); fetch it again`)
+    const { buffer, byteOffset, length } = await readAt(path, file.handle, start, end)
+    const isWhole = byteOffset === 0 && length === buffer.byteLength
+    return isWhole ? (buffer as ArrayBuffer) : (buffer as ArrayBuffer).slice(byteOffset, byteOffset + length)
+  }
+  const slice = (start: number, end = file.size) => {
+    const reading = read(start, end)
+    reading.catch(() => {}) // the parser reads ahead, and may have found another fault before it comes to this
+    return reading
+  }
+  return { byteLength: file.size, slice }
 }
 
 /** What the parser throws says what is wrong with the file, unless it is of reading it. */
