@@ -23,7 +23,7 @@ export declare class Answers {
   free(): void
 }
 
-/** Images in native memory, one byte a pixel, with labels, targets or both. */
+/** Images in native memory, of bytes or of float32, with labels, targets or both. */
 export declare class Dataset {
   /** (channels, height, width) of an image. */
   get imageShape(): Array<number>
@@ -33,28 +33,45 @@ export declare class Dataset {
   get targetLength(): number
   /** Whether images have labels. */
   get hasLabels(): boolean
-  /** Fills `into` with copies of the images that `indices` names, one after the other. */
+  /** The largest of all labels; 0 where there are none. */
+  get largestLabel(): number
+  /** Whether images are of float32; else they are of bytes. */
+  get ofFloats(): boolean
+  /** Fills `into` with copies of the images of bytes that `indices` names, one after the other. */
   pixels(indices: Uint32Array, into: Uint8Array): void
+  /** Fills `into` with copies of the images of float32 that `indices` names, one after the other. */
+  floats(indices: Uint32Array, into: Float32Array): void
   /** Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, on all processors. */
   augmented(indices: Uint32Array, augment: string, into: Uint8Array): void
   /** Fills `into` with the labels of the images that `indices` names. */
-  labels(indices: Uint32Array, into: Uint8Array): void
+  labels(indices: Uint32Array, into: Uint16Array): void
+  /** As `labels`, where all of them are bytes. */
+  byteLabels(indices: Uint32Array, into: Uint8Array): void
   /** Fills `into` with the targets of the images that `indices` names. */
   targets(indices: Uint32Array, into: Float32Array): void
   /** A number that differs, as good as always, for other images, labels or targets than those that `indices` names, or another order. */
   checksum(indices: Uint32Array): Promise<number>
+  /** Mean and deviation of each channel, over the images that `indices` names. */
+  statistics(indices: Uint32Array): Promise<Statistics>
+  /** A dataset of copies of the images that `indices` names, and behind them those that `other_indices` names of `other`. */
+  joined(indices: Uint32Array, other: Dataset, otherIndices: Uint32Array): Promise<Dataset>
   /** Gives the memory back, once no engine is at work on it. */
   dispose(): void
 }
 
 /** Takes images, labels and targets in pieces; a piece costs the event loop one copy of it. */
 export declare class DatasetBuilder {
-  /** Room for `count` images of (channels, height, width), and for so many targets of each, if there are any. */
-  constructor(count: number, channels: number, height: number, width: number, targets: number)
+  /**
+   * Room for `count` images of (channels, height, width), or for any number of them where it is null, of bytes or of float32, and
+   * for so many targets of each, if there are any.
+   */
+  constructor(count: number | undefined | null, channels: number, height: number, width: number, targets: number, ofFloats?: boolean | undefined | null)
   /** The next bytes of the images. */
   pushPixels(pixels: Uint8Array): void
+  /** The next values of images of float32. */
+  pushFloats(values: Float32Array): void
   /** The next labels. */
-  pushLabels(labels: Uint8Array): void
+  pushLabels(labels: Uint16Array): void
   /** The next targets. */
   pushTargets(targets: Float32Array): void
   /** The dataset, if it is full. Where it has targets, labels may be left out. */
@@ -240,6 +257,14 @@ export interface SelectionOptions {
   ignoreExtra: boolean
   /** Whether parameters stay as they are whose tensor is missing or has another shape. */
   ignoreMismatch: boolean
+}
+
+/** Of each channel, over all images. */
+export interface Statistics {
+  /** Of bytes as they count, 0 to 1. */
+  mean: Array<number>
+  /** Of the population. */
+  deviation: Array<number>
 }
 
 /** Losses and right answers of images, as sums, so that those of more images can be added to the bit. */

@@ -2,10 +2,17 @@
 
 // `export *` takes all but a file's default export, which is for candlewick's own use: a kind is entered in its file alone.
 
-export { arrayDataset, Dataset } from './data/dataset.js'
+export { type ArrayDatasetOptions, arrayDataset } from './data/array-dataset.js'
+export type { Batch } from './data/batches.js'
+export { type Cifar10Options, type Cifar100Options, cifar10, cifar100 } from './data/cifar.js'
+export { Dataset, type Statistics } from './data/dataset.js'
+export { type DatasetFromOptions, datasetFrom, type Example } from './data/dataset-from.js'
 export { fashionMnist, fashionMnistLabels } from './data/fashion-mnist.js'
-export { idxDataset, type TrainAndTest } from './data/idx-dataset.js'
-export type { ByteImages, Images } from './data/images.js'
+export { type IdxDatasetOptions, idxDataset, type TrainAndTest } from './data/idx-dataset.js'
+export type { ByteImages, FloatImages, Held, Images } from './data/images.js'
+export type { Labels } from './data/labels.js'
+export type { MapOptions } from './data/mapped.js'
+export { type NpyDatasetOptions, npyDataset } from './data/npy-dataset.js'
 export type { SplitOptions } from './data/split.js'
 export type { Targets } from './data/targets.js'
 export { CandlewickError, type ErrorCode } from './errors.js'

@@ -48,13 +48,16 @@ function swap(order: Uint32Array, i: number, generator: ReturnType<typeof xorosh
   order[j] = swapped
 }
 
+/** What orders are drawn for beside those of a {@link shuffler}, so many times 2⁶⁴ numbers further on. */
+const beside = { split: 1, shuffle: 2 } as const
+
 /**
- * A random order of `0 ... length - 1` that follows from a seed and is none of its {@link shuffler}'s, drawn while the event loop
- * waits.
+ * A random order of `0 ... length - 1` that follows from a seed and is none of its {@link shuffler}'s, nor of another purpose's, drawn
+ * while the event loop waits.
  */
-export function shuffledBeside(seed: number, length: number): Uint32Array {
+export function shuffledBeside(seed: number, length: number, purpose: keyof typeof beside = 'split'): Uint32Array {
   const generator = xoroshiro128plus(seed)
-  generator.jump() // 2⁶⁴ numbers further on, where no shuffler comes
+  for (let jumps = 0; jumps < beside[purpose]; jumps++) generator.jump()
   const order = inOrder(length, 0)
   for (let i = length - 1; i > 0; i--) swap(order, i, generator)
   return order

@@ -54,6 +54,27 @@ const checkpoints: Document['outcomes'] = [
   [/clone\(\)/, new RegExp(`^${tenLabels}\n$`), ['run.safetensors']],
 ]
 
+const datasets: Document['outcomes'] = [
+  [
+    /train\.statistics/,
+    /^1280 \[ 1, 28, 28 \] \[ 't-shirt', 'trouser', 'pullover' \]\n\[(?:\s*\d+,?){10}\s*\]\n\[ 0\.2\d+ \] \[ 0\.3\d+ \]\n$/,
+    [],
+  ],
+  [/train\.filter/, /^\d+ \d+ \[(?:\s*\d+,?){10}\s*\]\n\d+\n$/, []],
+  [/test\.map/, /^500 \[ 1, 14, 14 \]\n$/, []],
+  [/arrayDataset\(/, /^0\.8414\d+ \{ mean: \[ -?[\d.e-]+ \], deviation: \[ 0\.70\d+ \] \}\n$/, []],
+  [/datasetFrom\(/, /^8 \[ 1, 8, 8 \]\n$/, []],
+  [
+    /idxDataset\(/,
+    /^Uint8Array\(2\) \[ 1, 26 \] 27\n$/,
+    ['test', 'train'].flatMap((part) => [
+      `emnist-letters-${part}-images-idx3-ubyte`,
+      `emnist-letters-${part}-labels-idx1-ubyte`,
+    ]),
+  ],
+  [/npyDataset\(/, /^\[ 3, 2, 1 \] Uint8Array\(6\) \[ 1, 4, 2, 5, 3, 6 \]\n$/, ['images.npy', 'labels.npy']],
+]
+
 const documents: Document[] = [
   {
     name: 'callbacks.md',
@@ -62,6 +83,12 @@ const documents: Document[] = [
     outcomes: callbacks,
   },
   { name: 'metrics.md', together: false, names: ['fit', 'evaluate'], outcomes: metrics },
+  {
+    name: 'datasets.md',
+    together: false,
+    names: ['arrayDataset', 'cifar10', 'cifar100', 'datasetFrom', 'fashionMnist', 'idxDataset', 'npyDataset'],
+    outcomes: datasets,
+  },
   { name: 'checkpoints.md', together: true, names: ['fit', 'fashionMnist'], outcomes: checkpoints },
 ]
 

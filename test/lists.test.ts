@@ -49,7 +49,7 @@ const losses = await known(async () => {
 const augmentations = await known(async () => {
   const [made, images] = [await engine('{"kind":"zeros"}'), new DatasetBuilder(1, 1, 1, 1, 0)]
   images.pushPixels(Uint8Array.of(1))
-  images.pushLabels(Uint8Array.of(0))
+  images.pushLabels(Uint16Array.of(0))
   const augment = `{"augmentations":[${unknown}],"seed":1,"epoch":1}`
   const sgd = { settings: '{"kind":"sgd","learningRate":0.1}', id: 1 }
   const options = { batchSize: 1, loss: plain, optimizer: sgd, augment }

@@ -1,28 +1,31 @@
-import { setImmediate } from 'node:timers/promises'
-import { callAddon, DatasetBuilder, NativeDataset } from '../addon.js'
+import { callAddon, callAddonAsync, NativeDataset } from '../addon.js'
 import { markClass } from '../copies.js'
 import { CandlewickError } from '../errors.js'
-import { expectInstance, expectInteger, expectOptions, reading, unexpected } from '../expect.js'
+import { expectInstance, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
 import { allocate } from '../memory.js'
-import { type ByteImages, checkImages, checkLabels, type Images } from './images.js'
+import { expectSeed, randomSeed, shuffledBeside } from '../random.js'
+import { type Batch, batchesOf, checkOrder } from './batches.js'
+import { commonClasses, requireNames } from './classes.js'
+import { copyImages, copyLabels, copyTargets } from './copies.js'
+import type { Held, Images } from './images.js'
+import { countsOf, type Labels } from './labels.js'
+import { type MapOptions, mapped } from './mapped.js'
 import { numbersOf, toNumbers } from './places.js'
 import { type SplitOptions, splitPlaces } from './split.js'
-import { checkTargets, type Targets } from './targets.js'
+import type { Targets } from './targets.js'
 
-/** A batch of a dataset. */
-export interface Batch {
-  images: ByteImages
-  /** Empty where the dataset has targets alone. */
-  labels: Uint8Array
-  /** Where the dataset has any. */
-  targets?: Targets
+/** Of each channel, over all pixels of all images: of bytes as they count, 0 to 1, of float32 as they are. */
+export interface Statistics {
+  mean: number[]
+  /** The root of the mean square of what differs from the mean. */
+  deviation: number[]
 }
 
 /**
- * Images in native memory, one byte a pixel, held once however many datasets are sliced from them; with labels, with targets, or
- * with both.
+ * Images in native memory, one byte or one float32 a pixel, held once however many datasets are sliced from them; with labels, with
+ * targets, or with both.
  */
-export class Dataset {
+export class Dataset<I extends Images = Images> {
   static {
     markClass(Dataset, 'Dataset')
   }
@@ -35,9 +38,17 @@ export class Dataset {
   readonly length: number
   /** @internal */
   readonly list: Uint32Array | undefined
+  /** What each label stands for, from 0 on, where that is known. */
+  readonly classes: readonly string[] | undefined
 
   /** @internal */
-  constructor(native: NativeDataset, start: number, length: number, list?: Uint32Array) {
+  constructor(
+    native: NativeDataset,
+    start: number,
+    length: number,
+    list?: Uint32Array,
+    classes?: readonly string[] | undefined,
+  ) {
     if (!(native instanceof NativeDataset)) {
       throw unexpected('native', 'images of the addon, as arrayDataset() and idxDataset() make datasets of,', native)
     }
@@ -45,6 +56,7 @@ export class Dataset {
     this.start = start
     this.length = length
     this.list = list
+    this.classes = classes
   }
 
   /** (channels, height, width) of an image. */
@@ -53,16 +65,16 @@ export class Dataset {
   }
 
   /** Copies of the images `start` to `end` (excluded; the length by default), made while the event loop waits. */
-  images(start = 0, end?: number): ByteImages {
+  images(start = 0, end?: number): I {
     const dataset = expectDataset(this)
-    return copyImages(dataset, rangeOf(dataset, start, end))
+    return copyImages(dataset.native, rangeOf(dataset, start, end)) as Images as I
   }
 
   /** The labels of the images `start` to `end` (excluded; the length by default). */
-  labels(start = 0, end?: number): Uint8Array {
+  labels(start = 0, end?: number): Labels {
     const dataset = expectDataset(this)
     const range = rangeOf(dataset, start, end)
-    if (dataset.native.hasLabels) return copyLabels(dataset, range)
+    if (dataset.native.hasLabels) return copyLabels(dataset.native, range)
     throw new CandlewickError('DATA_MISMATCH', 'The dataset has targets alone; ask for its targets().')
   }
 
@@ -70,17 +82,32 @@ export class Dataset {
   targets(start = 0, end?: number): Targets {
     const dataset = expectDataset(this)
     const range = rangeOf(dataset, start, end)
-    if (dataset.native.targetLength > 0) return copyTargets(dataset, range)
+    if (dataset.native.targetLength > 0) return copyTargets(dataset.native, range)
     throw new CandlewickError('DATA_MISMATCH', 'The dataset has labels alone; ask for its labels().')
   }
 
+  /**
+   * How many images there are of each label: as many numbers as there are classes or, where those have no names, as there are labels
+   * up to the largest of all images that were loaded together.
+   */
+  counts(): number[] {
+    const dataset = expectDataset(this)
+    return countsOf(dataset.labels(), dataset.classes?.length ?? dataset.native.largestLabel + 1)
+  }
+
+  /** Mean and deviation of each channel, computed off the event loop. */
+  async statistics(): Promise<Statistics> {
+    const dataset = expectDataset(this)
+    return callAddonAsync(() => dataset.native.statistics(numbersOf(dataset)))
+  }
+
   /** The images `start` to `end` (excluded; the length by default) as a dataset of their own; copies nothing. */
-  slice(start = 0, end?: number): Dataset {
+  slice(start = 0, end?: number): Dataset<I> {
     const dataset = expectDataset(this)
     const length = checkRange(dataset, start, end)
-    const { native, list } = dataset
-    if (list) return new Dataset(native, 0, length, list.subarray(start, start + length))
-    return new Dataset(native, dataset.start + start, length)
+    const { native, list, classes } = dataset
+    if (list) return new Dataset(native, 0, length, list.subarray(start, start + length), classes)
+    return new Dataset(native, dataset.start + start, length, undefined, classes)
   }
 
   /**
@@ -88,25 +115,86 @@ export class Dataset {
    * of them, or into none where the shares sum to less than 1. Takes some ten milliseconds for a million images, while the event
    * loop waits.
    */
-  split<const S extends readonly number[]>(shares: S, options: SplitOptions = {}): { [K in keyof S]: Dataset } {
+  split<const S extends readonly number[]>(shares: S, options: SplitOptions = {}): { [K in keyof S]: Dataset<I> } {
     const dataset = expectDataset(this)
     const { native } = dataset
-    const labels = native.hasLabels ? () => copyLabels(dataset, numbersOf(dataset)) : undefined
+    const labels = native.hasLabels ? () => copyLabels(native, numbersOf(dataset)) : undefined
     const lists = splitPlaces(dataset.length, shares, options, labels)
-    const parts = lists.map((list) => new Dataset(native, 0, list.length, toNumbers(dataset, list)))
-    return parts as { [K in keyof S]: Dataset }
+    return lists.map((list) => listed(dataset, list)) as { [K in keyof S]: Dataset<I> }
+  }
+
+  /**
+   * All images in a random order that follows from the seed, from 0 to 2³² - 1, by default another one each time; copies none. It is
+   * neither the order of a `split` nor of a `fit` with this seed. Takes as long as a split.
+   */
+  shuffle(seed?: number): Dataset<I> {
+    const dataset = expectDataset(this)
+    const given = seed === undefined ? randomSeed() : expectSeed(seed)
+    return listed(dataset, shuffledBeside(given, dataset.length, 'shuffle'))
+  }
+
+  /** The images for whose label and number `predicate` says true, one after the other while the event loop waits; copies none. */
+  filter(predicate: (label: number, index: number) => boolean): Dataset<I> {
+    const dataset = expectDataset(this)
+    if (typeof predicate !== 'function') throw unexpected('predicate', 'a function of a label and a number', predicate)
+    const labels = dataset.labels()
+    const kept = allocate(`the numbers of ${labels.length} images`, () => new Uint32Array(labels.length))
+    let count = 0
+    labels.forEach((label, index) => {
+      const keeps: unknown = predicate(label, index)
+      if (typeof keeps !== 'boolean') throw unexpected('what predicate says', 'true or false', keeps)
+      if (keeps) kept[count++] = index
+    })
+    return listed(dataset, kept.slice(0, count))
+  }
+
+  /**
+   * These images and then the other's, which are of the same shape and kind, with labels and targets as these have. Where both are of
+   * images that were loaded together, none is copied; else all are, off the event loop. Class names must agree, or one lacks them.
+   */
+  async concat(other: Dataset): Promise<Dataset<I>> {
+    const [dataset, others] = [expectDataset(this), expectDataset(other, 'other')]
+    const largest = Math.max(dataset.native.largestLabel, others.native.largestLabel)
+    const classes = requireNames(commonClasses(dataset.classes, others.classes), largest)
+    const [own, theirs] = [numbersOf(dataset), numbersOf(others)]
+    if (dataset.native !== others.native) {
+      const native = await callAddonAsync(() => dataset.native.joined(own, others.native, theirs))
+      return datasetOf<I>(native as NativeDataset, classes)
+    }
+    const list = allocate('the numbers of two datasets', () => new Uint32Array(own.length + theirs.length))
+    list.set(own)
+    list.set(theirs, own.length)
+    return new Dataset(dataset.native, 0, list.length, list, classes)
+  }
+
+  /**
+   * The images that a function makes of these, batch by batch: as many as it is given, of any shape and kind but all alike, at once or
+   * by a promise. They keep their order, their labels and their targets. The event loop runs between two batches.
+   */
+  async map<const O extends Images>(
+    map: (batch: Batch<I>) => O | Promise<O>,
+    options: MapOptions = {},
+  ): Promise<Dataset<Held<O>>> {
+    const dataset = expectDataset(this)
+    if (typeof map !== 'function') throw unexpected('map', 'a function of a batch', map)
+    const given = expectOptions<MapOptions>('map', options, { batchSize: true, signal: true })
+    const batchSize = given.batchSize === undefined ? 256 : expectInteger('batchSize', given.batchSize, 1)
+    const signal = expectSignal(given.signal)
+    signal?.throwIfAborted()
+    const native = await mapped(dataset, map as (batch: Batch) => unknown, { batchSize, signal })
+    return datasetOf<Held<O>>(native, dataset.classes)
   }
 
   /**
    * Copies of the images batch by batch, in the dataset's order or a given one, each made while the event loop waits; the last
    * batch may be smaller.
    */
-  batches(options: { batchSize: number; order?: ArrayLike<number> }): Generator<Batch, void, void> {
+  batches(options: { batchSize: number; order?: ArrayLike<number> }): Generator<Batch<I>, void, void> {
     const dataset = expectDataset(this)
     const given = expectOptions<typeof options>('batches', options, { batchSize: true, order: true })
     const batchSize = expectInteger('batchSize', given.batchSize, 1)
     const order = given.order === undefined ? undefined : checkOrder(dataset, given.order)
-    return batchesOf(dataset, batchSize, order)
+    return batchesOf(dataset, batchSize, order) as Generator<Batch, void, void> as Generator<Batch<I>, void, void>
   }
 
   /**
@@ -125,11 +213,24 @@ export class Dataset {
 }
 
 /**
+ * All images of native memory.
+ * @internal
+ */
+export function datasetOf<I extends Images>(native: NativeDataset, classes?: readonly string[]): Dataset<I> {
+  return new Dataset<I>(native, 0, native.length, undefined, classes)
+}
+
+/** The images of these numbers among a dataset's, which become those in native memory. */
+function listed<I extends Images>(dataset: Dataset, images: Uint32Array): Dataset<I> {
+  return new Dataset<I>(dataset.native, 0, images.length, toNumbers(dataset, images), dataset.classes)
+}
+
+/**
  * A dataset of this copy of candlewick's, and no proxy of one.
  * @internal
  */
 export function expectDataset(dataset: unknown, name = 'dataset'): Dataset {
-  const found = expectInstance(name, 'a Dataset, as from fashionMnist(),', dataset, Dataset)
+  const found = expectInstance<Dataset>(name, 'a Dataset, as from fashionMnist(),', dataset, Dataset)
   if (found.native instanceof NativeDataset) return found
   throw unexpected(name, 'a Dataset, not what inherits from its class,', dataset)
 }
@@ -144,49 +245,6 @@ export function expectImages(name: string, value: unknown): Dataset {
   return dataset
 }
 
-function* batchesOf(dataset: Dataset, batchSize: number, order: Uint32Array | undefined): Generator<Batch, void, void> {
-  const count = order?.length ?? dataset.length
-  for (let start = 0; start < count; start += batchSize) {
-    const end = Math.min(start + batchSize, count)
-    const indices = order?.subarray(start, end) ?? rangeOf(dataset, start, end)
-    const { hasLabels, targetLength } = dataset.native
-    const labels = hasLabels ? copyLabels(dataset, indices) : new Uint8Array(0)
-    const images = copyImages(dataset, indices)
-    yield { images, labels, ...(targetLength > 0 && { targets: copyTargets(dataset, indices) }) }
-  }
-}
-
-/** Images by their numbers in native memory. */
-function copyImages(dataset: Dataset, indices: Uint32Array): ByteImages {
-  return imagesOf(dataset, indices, (data) => dataset.native.pixels(indices, data))
-}
-
-/**
- * As many images of the dataset's shape as there are indices, which a call of the addon fills in.
- * @internal
- */
-export function imagesOf({ imageShape }: Dataset, indices: Uint32Array, fill: (data: Uint8Array) => void): ByteImages {
-  const shape = [indices.length, ...imageShape]
-  const length = shape.reduce((product, size) => product * size, 1)
-  const data = allocate(`copies of ${indices.length} images`, () => new Uint8Array(length))
-  callAddon(() => fill(data))
-  return { data, shape }
-}
-
-function copyLabels({ native: images }: Dataset, indices: Uint32Array): Uint8Array {
-  const labels = allocate(`the labels of ${indices.length} images`, () => new Uint8Array(indices.length))
-  callAddon(() => images.labels(indices, labels))
-  return labels
-}
-
-function copyTargets({ native: images }: Dataset, indices: Uint32Array): Targets {
-  const shape = [indices.length, images.targetLength] as const
-  const what = `the targets of ${indices.length} images`
-  const data = allocate(what, () => new Float32Array(shape[0] * shape[1]))
-  callAddon(() => images.targets(indices, data))
-  return { data, shape }
-}
-
 /** The numbers in native memory of a range of a dataset's images. */
 function rangeOf(dataset: Dataset, start: number, end: number | undefined): Uint32Array {
   const length = checkRange(dataset, start, end)
@@ -197,64 +255,4 @@ function rangeOf(dataset: Dataset, start: number, end: number | undefined): Uint
 function checkRange({ length }: Dataset, start: number, end = length): number {
   expectInteger('start', start, 0, length)
   return expectInteger('end', end, start, length) - start
-}
-
-/** The numbers in native memory of the images that `order` names. */
-function checkOrder(dataset: Dataset, order: unknown): Uint32Array {
-  return reading('order', () => {
-    const { length } = Object(order) as ArrayLike<unknown>
-    if (typeof order !== 'object' || !Number.isInteger(length) || length < 0) {
-      throw unexpected('order', 'an array of image numbers', order)
-    }
-    const indices = allocate(`an order of ${length} images`, () => new Uint32Array(length))
-    for (let i = 0; i < length; i++) {
-      const image = (order as ArrayLike<unknown>)[i]
-      indices[i] = expectInteger(`order[${i}]`, image, 0, dataset.length - 1)
-    }
-    return toNumbers(dataset, indices)
-  })
-}
-
-const pieceLength = 1 << 20 // bytes that the event loop copies at a time
-
-/** What a dataset is made of. */
-export type ArrayDatasetOptions = { images: Images & { data: Uint8Array | Uint8ClampedArray } } & (
-  | { labels: ArrayLike<number>; targets?: Targets }
-  | { labels?: ArrayLike<number>; targets: Targets }
-)
-
-/**
- * A dataset of images that are in memory already, with a label each, from 0 to 255, with targets, a number for each output of a
- * network, or with both. Labels and targets are checked and copied while the event loop waits, some milliseconds for a million in a
- * typed array, some tens in a plain one; images are copied piece by piece: leave them alone meanwhile.
- */
-export async function arrayDataset(options: ArrayDatasetOptions): Promise<Dataset> {
-  const keys = { images: true, labels: true, targets: true } as const
-  const given = expectOptions<ArrayDatasetOptions>('arrayDataset', options, keys)
-  const { data, shape } = checkImages(given.images)
-  if (!(data instanceof Uint8Array)) throw unexpected('images.data', 'a Uint8Array or Uint8ClampedArray', data)
-  const [count, channels, height, width] = shape
-  const targets = given.targets === undefined ? undefined : checkTargets(given.targets, count)
-  const labels = given.labels === undefined && targets ? undefined : checkByteLabels(given.labels, count)
-  const builder = callAddon(() => new DatasetBuilder(count, channels, height, width, targets?.shape[1] ?? 0))
-  if (labels) callAddon(() => builder.pushLabels(labels))
-  if (targets) callAddon(() => builder.pushTargets(targets.data))
-  const { length } = data
-  for (let from = 0; from < length; from += pieceLength) {
-    if (data.length !== length) throw unexpected('images.data', 'an array that is left alone meanwhile', data)
-    callAddon(() => builder.pushPixels(data.subarray(from, from + pieceLength)))
-    await setImmediate()
-  }
-  return new Dataset(
-    callAddon(() => builder.finish()),
-    0,
-    count,
-  )
-}
-
-function checkByteLabels(given: unknown, count: number): Uint8Array {
-  const labels = checkLabels(given, count)
-  const tooLarge = labels.findIndex((label) => label > 255)
-  if (tooLarge >= 0) throw unexpected(`labels[${tooLarge}]`, 'an integer from 0 to 255', labels[tooLarge])
-  return allocate(`the labels of ${count} images`, () => Uint8Array.from(labels))
 }

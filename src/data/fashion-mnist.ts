@@ -5,10 +5,10 @@ import { CandlewickError } from '../errors.js'
 import { expectOptions, expectPath, expectSignal } from '../expect.js'
 import { progressBar } from '../progress-bar.js'
 import { download, type OnBytes, type RemoteFile } from './download.js'
-import { idxDataset, missingFile, type TrainAndTest } from './idx-dataset.js'
+import { idxDataset, missingFile, named, type TrainAndTest } from './idx-dataset.js'
 
 /** What the labels 0 to 9 stand for. */
-export const fashionMnistLabels: readonly string[] = [
+export const fashionMnistLabels: readonly string[] = Object.freeze([
   't-shirt',
   'trouser',
   'pullover',
@@ -19,7 +19,7 @@ export const fashionMnistLabels: readonly string[] = [
   'sneaker',
   'bag',
   'ankle boot',
-]
+])
 
 /** Where the files are, and what they are. */
 export interface Source {
@@ -67,12 +67,21 @@ const debianFolder = '/usr/share/datasets/fashion-mnist'
 export async function fashionMnist(options: { dir?: string; signal?: AbortSignal } = {}): Promise<TrainAndTest> {
   const given = expectOptions<typeof options>('fashionMnist', options, { dir: true, signal: true })
   const signal = expectSignal(given.signal)
-  if (given.dir !== undefined) return idxDataset({ dir: expectPath('dir', given.dir), signal })
+  if (given.dir !== undefined) return withNames(await idxDataset({ dir: expectPath('dir', given.dir), signal }))
   const { FASHION_MNIST_DIR: dir } = process.env
-  if (!dir) return findOrFetch({ signal })
-  return idxDataset({ dir, signal }).catch((error) => {
+  if (!dir) return withNames(await findOrFetch({ signal }))
+  const data = await idxDataset({ dir, signal }).catch((error) => {
     throw withAdvice(error, '(FASHION_MNIST_DIR names this folder.)')
   })
+  return withNames(data)
+}
+
+/** The names are Fashion-MNIST's; another data set with more classes lies in that folder without them. */
+function withNames({ train, test }: TrainAndTest): TrainAndTest {
+  const fits = ({ native }: TrainAndTest['train']) => native.largestLabel < fashionMnistLabels.length
+  return fits(train) && fits(test)
+    ? { train: named(train, fashionMnistLabels), test: named(test, fashionMnistLabels) }
+    : { train, test }
 }
 
 /** Reads the first of the cache folder and the system's that can be read, or fetches into the cache folder and reads that. */

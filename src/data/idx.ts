@@ -4,15 +4,11 @@
  */
 
 import { Buffer } from 'node:buffer'
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
-import { pipeline, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { CandlewickError, codeOf, isOutOfMemory, messageOf } from '../errors.js'
-import { outOfMemory } from '../memory.js'
+import { corrupt, explained, openFile, pieceLength, readAtLeast } from './files.js'
 
 const typeBytes = 0x08
-const pieceLength = 1 << 18 // small enough that copying a piece costs the event loop nothing
 const mostExpansion = 1032 // bytes that deflate can make of one: 258 of two bits
 
 /** Sizes of an IDX file's dimensions, and its values piece by piece. Close it, whether they were read or not. */
@@ -27,11 +23,12 @@ export interface IdxFile {
  * file is too small to keep is refused. Its `pieces` throw if the file is not as promised.
  */
 export async function openIdx(path: string, allowedDimensions: readonly number[]): Promise<IdxFile> {
-  const { handle, size, isCompressed } = await openFile(path)
+  const { handle, size, start: mark } = await openFile(path)
+  const isCompressed = mark.length >= 2 && mark[0] === 0x1f && mark[1] === 0x8b
   const file = handle.createReadStream({ start: 0, highWaterMark: pieceLength })
   // The pipeline passes the file's errors on to its end, where they are seen.
   const stream = isCompressed ? pipeline(file, createGunzip({ chunkSize: pieceLength }), () => {}) : file
-  const chunks = explained(path, stream)
+  const chunks = explained(path, stream, 'gzip')
   try {
     const start = await readAtLeast(path, chunks, Buffer.alloc(0), 4)
     const count = checkMagic(path, start, allowedDimensions)
@@ -48,22 +45,6 @@ export async function openIdx(path: string, allowedDimensions: readonly number[]
   }
 }
 
-/** A plain file: a pipe or a device could keep us waiting, or go on for ever. */
-async function openFile(path: string): Promise<{ handle: FileHandle; size: number; isCompressed: boolean }> {
-  let handle: FileHandle | undefined
-  try {
-    // Otherwise opening a pipe would wait for a writer; systems without pipes lack the flag.
-    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    const found = await handle.stat()
-    if (!found.isFile()) throw new Error(`it is ${found.isDirectory() ? 'a folder' : 'a pipe or device'}, not a file`)
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0)
-    return { handle, size: found.size, isCompressed: bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b }
-  } catch (error) {
-    await handle?.close()
-    throw notReadable(path, error)
-  }
-}
-
 function checkMagic(path: string, start: Buffer, allowedDimensions: readonly number[]): number {
   const magic = start.readUInt32BE(0)
   const count = allowedDimensions.find((dimensions) => magic === (typeBytes << 8) + dimensions)
@@ -71,17 +52,6 @@ function checkMagic(path: string, start: Buffer, allowedDimensions: readonly num
   const hex = (n: number) => `0x${n.toString(16).padStart(8, '0')}`
   const expected = allowedDimensions.map((dimensions) => hex((typeBytes << 8) + dimensions)).join(' or ')
   throw corrupt(path, `starts with magic number ${hex(magic)}, but ${expected} was expected; is it the right file?`)
-}
-
-/** Takes chunks until there are `length` bytes. */
-async function readAtLeast(path: string, chunks: AsyncIterator<Buffer>, start: Buffer, length: number) {
-  let read = start
-  while (read.length < length) {
-    const { done, value } = await chunks.next()
-    if (done) throw corrupt(path, `ends after ${read.length} bytes, within its header; fetch it again`)
-    read = Buffer.concat([read, value])
-  }
-  return read
 }
 
 async function* pieces(path: string, first: Buffer, rest: AsyncIterable<Buffer>, dimensions: number[]) {
@@ -114,26 +84,4 @@ function checkExpansion(path: string, dimensions: number[], size: number): void 
 
 function product(dimensions: number[]): number {
   return dimensions.reduce((all, size) => all * size, 1)
-}
-
-/** The chunks of a stream, with its errors put into words. */
-async function* explained(path: string, stream: Readable): AsyncGenerator<Buffer, void, void> {
-  try {
-    yield* stream as AsyncIterable<Buffer>
-  } catch (error) {
-    const code = codeOf(error)
-    if (isOutOfMemory(error)) throw outOfMemory(`reading ${path}`, error)
-    if (code === 'Z_BUF_ERROR') throw corrupt(path, 'is a gzip file that is cut short; fetch it again', error)
-    if (code.startsWith('Z_')) throw corrupt(path, 'is a damaged gzip file; fetch it again', error)
-    throw notReadable(path, error)
-  }
-}
-
-/** What is wrong with the content of a file. */
-export function corrupt(path: string, what: string, cause?: unknown): CandlewickError {
-  return new CandlewickError('DATA_CORRUPT', `${path} ${what}.`, { cause })
-}
-
-function notReadable(path: string, cause: unknown): CandlewickError {
-  return new CandlewickError('DATA_NOT_FOUND', `Cannot read ${path}: ${messageOf(cause)}.`, { cause })
 }

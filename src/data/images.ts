@@ -19,10 +19,22 @@ export interface Images {
   shape: readonly number[]
 }
 
-/** Images of bytes, as datasets hold them. */
+/** Images of bytes. */
 export interface ByteImages extends Images {
   data: Uint8Array
 }
+
+/** Images of float32. */
+export interface FloatImages extends Images {
+  data: Float32Array
+}
+
+/** What a dataset makes of images that it is given. */
+export type Held<I extends Images> = I['data'] extends Float32Array
+  ? FloatImages
+  : Float32Array extends I['data']
+    ? ByteImages | FloatImages
+    : ByteImages
 
 /** Images whose values are as many as their shape says. */
 export interface CheckedImages {

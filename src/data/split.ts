@@ -4,6 +4,7 @@ import { CandlewickError } from '../errors.js'
 import { type Checks, expectBoolean, expectSettings, reading, unexpected } from '../expect.js'
 import { allocate } from '../memory.js'
 import { expectSeed, randomSeed, shuffledBeside } from '../random.js'
+import { countsOf, type Labels } from './labels.js'
 
 export interface SplitOptions {
   /** Whether each class keeps its shares, as closely as whole images can; false by default. */
@@ -22,7 +23,7 @@ export function splitPlaces(
   count: number,
   given: unknown,
   options: SplitOptions,
-  labels: (() => Uint8Array) | undefined,
+  labels: (() => Labels) | undefined,
 ): Uint32Array[] {
   const shares = checkShares(given)
   const { stratify, seed } = expectSettings<SplitOptions>('split', options, checks)
@@ -61,9 +62,8 @@ function wholeSizes(count: number, shares: readonly number[]): number[] {
 }
 
 /** The images of each part, out of each class. */
-function stratifiedSizes(labels: Uint8Array, shares: readonly number[]): number[][] {
-  const counts: number[] = new Array(256).fill(0)
-  for (const label of labels) counts[label] = (counts[label] as number) + 1
+function stratifiedSizes(labels: Labels, shares: readonly number[]): number[][] {
+  const counts = countsOf(labels)
   const ahead = zeros(shares)
   return counts.map((count, label) => {
     const sizes = apportion(count, shares, ahead)
@@ -108,7 +108,7 @@ function deal(
   order: Uint32Array,
   sizes: readonly (readonly number[])[],
   partCount: number,
-  classOf: Uint8Array | undefined,
+  classOf: Labels | undefined,
 ): Uint32Array[] {
   const wanted = sizes.map((row) => [...row])
   const parts = Array.from({ length: partCount }, (_, part) => {

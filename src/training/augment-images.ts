@@ -1,4 +1,5 @@
-import { type Dataset, expectDataset, imagesOf } from '../data/dataset.js'
+import { imagesOf } from '../data/copies.js'
+import { type Dataset, expectDataset } from '../data/dataset.js'
 import type { ByteImages } from '../data/images.js'
 import { numbersOf } from '../data/places.js'
 import { expectInteger, expectOptions } from '../expect.js'
@@ -34,5 +35,5 @@ export function augmentImages(
   const images = all.slice(start as number | undefined, end as number | undefined) // which checks them
   const indices = numbersOf(images)
   const settings = JSON.stringify({ augmentations, seed, epoch })
-  return imagesOf(images, indices, (data) => images.native.augmented(indices, settings, data))
+  return imagesOf(images.native, indices, (data) => images.native.augmented(indices, settings, data))
 }

@@ -11,7 +11,7 @@ import { checkFit, type Epoch, type FitOptions, type FitSettings, type ScoredEpo
 import type { ScoredLoss } from './losses.js'
 import { attend } from './run.js'
 import { noSums } from './sums.js'
-import { noteBytes, suspectEnd, suspectLoss } from './suspicions.js'
+import { noteDataset, suspectEnd, suspectLoss } from './suspicions.js'
 import { begin, save, saveAtEnd, type Training, trainNext } from './training.js'
 
 export type { Epoch, EpochProgress, FitOptions, ScoredEpoch } from './fit-options.js'
@@ -46,7 +46,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
       await callAddonAsync(() => engine.check(others.native, numbersOf(others), loss.settings))
     }
     training = await begin(net, engine, images, settings, attended)
-    noteBytes(engine)
+    noteDataset(engine, images)
     if (loss.kind !== 'meanSquaredError') suspectEnd(net.lastLayer)
     let before = 0
     await attended.begin(Math.ceil(training.train.length / batchSize))

@@ -1,7 +1,8 @@
 /** What is silently useless in a training is said: see warnings.ts. */
 
 import type { Engine } from '../addon.js'
-import type { CheckedImages } from '../data/images.js'
+import type { Dataset } from '../data/dataset.js'
+import { type CheckedImages, checkImages } from '../data/images.js'
 import type { Layer } from '../network/layers.js'
 import { warnOnce } from '../warnings.js'
 
@@ -11,9 +12,16 @@ const farAway = 10 // times what the network was trained on
 /** The largest magnitude of the values that each network was trained on. */
 const trainedOn = new WeakMap<Engine, number>()
 
-/** Remembers that a network trains on a dataset, whose bytes count as 0 to 1. */
-export function noteBytes(engine: Engine): void {
-  trainedOn.set(engine, Math.max(trainedOn.get(engine) ?? 0, 1))
+/** Remembers that a network trains on a dataset, whose bytes count as 0 to 1, or looks at what it begins with. */
+export function noteDataset(engine: Engine, dataset: Dataset): void {
+  if (dataset.native.ofFloats) noteImages(engine, checkImages(dataset.images(0, sampledOf(dataset))))
+  else trainedOn.set(engine, Math.max(trainedOn.get(engine) ?? 0, 1))
+}
+
+/** Images that hold as many values as are looked at. */
+function sampledOf({ imageShape, length }: Dataset): number {
+  const values = imageShape.reduce((product, size) => product * size, 1)
+  return Math.min(length, Math.ceil(mostSampled / values))
 }
 
 /** Looks at images that a network is to train on, and remembers their range. */

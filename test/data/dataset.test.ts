@@ -114,10 +114,10 @@ test('what batches takes is checked', (t) => {
 
 const image = { data: new Uint8Array(12), shape: [2, 1, 2, 3] }
 const unfit: [what: string, options: unknown, message: RegExp][] = [
-  ['a label of 256', { images: image, labels: [0, 256] }, /from 0 to 255 for labels\[1\], .* 256/],
-  ['a first label of 256', { images: image, labels: [256, 0] }, /from 0 to 255 for labels\[0\], .* 256/],
+  ['a label of 65,536', { images: image, labels: [0, 65_536] }, /from 0 to 65535 for labels\[1\], .* 65536/],
+  ['a first label of 65,536', { images: image, labels: [65_536, 0] }, /from 0 to 65535 for labels\[0\], .* 65536/],
   ['a label too few', { images: image, labels: [0] }, /2 numbers, one for each image, for labels/],
-  ['float32 images', { images: { ...image, data: new Float32Array(12) }, labels: [0, 1] }, /a Uint8Array.* for images/],
+  ['float64 images', { images: { ...image, data: new Float64Array(12) }, labels: [0, 1] }, /a Uint8Array.* for images/],
   ['a typo', { images: image, label: [0, 1] }, /"label" for arrayDataset; .*labels/],
 ]
 
@@ -127,8 +127,16 @@ for (const [what, options, message] of unfit) {
   })
 }
 
-test('labels go from 0 to 255', async (t) => {
-  t.deepEqual([...(await arrayDataset({ images: image, labels: [0, 255] })).labels()], [0, 255])
+test('labels are bytes where all of them fit, and numbers of 16 bits else, in every part', async (t) => {
+  t.deepEqual((await arrayDataset({ images: image, labels: [0, 255] })).labels(), Uint8Array.of(0, 255))
+  const wide = await arrayDataset({ images: image, labels: [7, 65_535] })
+  t.deepEqual(wide.labels(), Uint16Array.of(7, 65_535))
+  t.deepEqual(wide.slice(0, 1).labels(), Uint16Array.of(7))
+  t.deepEqual([...wide.batches({ batchSize: 1 })][0]?.labels, Uint16Array.of(7))
+  t.deepEqual(
+    wide.split([0.5, 0.5], { stratify: false, seed: 1 }).map((part) => part.length),
+    [1, 1],
+  )
 })
 
 test('more pixels than are copied at a time all arrive', async (t) => {

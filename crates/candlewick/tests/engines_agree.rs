@@ -38,7 +38,7 @@ fn dataset(count: usize, shape: [usize; 3], classes: usize) -> Dataset {
     let mut builder = DatasetBuilder::new(count, shape).unwrap();
     let values = count * shape.iter().product::<usize>();
     builder.push_pixels(&(0..values).map(|_| (next() % 256) as u8).collect::<Vec<_>>()).unwrap();
-    builder.push_labels(&(0..count).map(|_| (next() % classes.min(256)) as u8).collect::<Vec<_>>()).unwrap();
+    builder.push_labels(&(0..count).map(|_| (next() % classes.min(256)) as u16).collect::<Vec<_>>()).unwrap();
     let targets: Vec<f32> = (0..count * classes).map(|_| (next() % 101) as f32 / 100.0).collect();
     builder = builder.with_targets(classes).unwrap();
     builder.push_targets(&targets).unwrap();

@@ -34,7 +34,7 @@ fn dataset(has_labels: bool, target_len: Option<usize>) -> Dataset {
     let mut builder = DatasetBuilder::new(IMAGES, [1, 2, 3]).unwrap();
     builder.push_pixels(&(0..IMAGES * 6).map(|i| (i * i % 251) as u8).collect::<Vec<_>>()).unwrap();
     if has_labels {
-        builder.push_labels(&(0..IMAGES).map(|i| (i * i % 23 % OUTPUTS) as u8).collect::<Vec<_>>()).unwrap();
+        builder.push_labels(&(0..IMAGES).map(|i| (i * i % 23 % OUTPUTS) as u16).collect::<Vec<_>>()).unwrap();
     }
     if let Some(len) = target_len {
         builder = builder.with_targets(len).unwrap();

@@ -32,7 +32,7 @@ fn network() -> Network {
 fn dataset() -> Dataset {
     let mut builder = DatasetBuilder::new(COUNT, [1, 8, 8]).unwrap();
     builder.push_pixels(&(0..COUNT * 64).map(|i| (i * i * 31 % 251) as u8).collect::<Vec<_>>()).unwrap();
-    builder.push_labels(&(0..COUNT).map(|i| (i * 7 % 5) as u8).collect::<Vec<_>>()).unwrap();
+    builder.push_labels(&(0..COUNT).map(|i| (i * 7 % 5) as u16).collect::<Vec<_>>()).unwrap();
     builder.finish().unwrap()
 }
 

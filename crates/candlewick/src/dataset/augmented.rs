@@ -1,5 +1,6 @@
 //! The images of a training, changed at random.
 
+use super::pixels::Pixels;
 use super::{Dataset, new_id};
 use crate::augmentations::Augment;
 use crate::engine::{Images, pool};
@@ -15,14 +16,14 @@ impl Dataset {
     ///
     /// # Errors
     /// `InvalidArgument` for an image that is not there, settings that make no sense for these images, or no threads;
-    /// `OutOfMemory`.
+    /// `DataMismatch` for images of float32; `OutOfMemory`.
     pub fn augmented(&self, order: &[u32], augment: &Augment, threads: Option<usize>) -> Result<Self> {
         let (shape, target_len, count) = (self.shape, self.target_len, order.len());
         let mut pixels = memory::zeros(count.saturating_mul(self.image_len())).map_err(|_| too_many(count, shape))?;
         self.augment_into(order, augment, threads, &mut pixels)?;
         let labels = rows(&self.labels, 1, order).map_err(|_| too_many(count, shape))?;
         let targets = rows(&self.targets, target_len, order).map_err(|_| too_many(count, shape))?;
-        Ok(Self { id: new_id(), shape, count, pixels, labels, targets, target_len })
+        Ok(Self { id: new_id(), shape, count, pixels: Pixels::Bytes(pixels), labels, targets, target_len })
     }
 
     /// The same images, pixels alone, to `into`, which has as many as they need.
@@ -38,15 +39,16 @@ impl Dataset {
     ) -> Result<()> {
         order.iter().try_for_each(|index| self.check_index(*index))?;
         augment.check(self.shape)?;
+        self.check_bytes()?;
         pool::lease(pool::check(threads)?)?.install(|| self.change(order, augment, into));
         Ok(())
     }
 
     /// By the threads that this is called on.
     fn change(&self, order: &[u32], augment: &Augment, into: &mut [u8]) {
-        let len = self.image_len();
+        let (len, pixels) = (self.image_len(), self.pixels());
         into.par_chunks_exact_mut(len).with_min_len(LANES).zip(order).for_each(|(image, index)| {
-            image.copy_from_slice(&self.pixels[*index as usize * len..][..len]);
+            image.copy_from_slice(&pixels[*index as usize * len..][..len]);
             augment.apply(image, self.shape, *index);
         });
     }
@@ -70,7 +72,7 @@ impl<'a> Augmented<'a> {
 
     /// Those that `indices` names, no more of them than there is room for; made by the threads that this is called on.
     pub fn images<'b>(&'b mut self, dataset: &'b Dataset, indices: &'b [u32]) -> Images<'b> {
-        let Some(augment) = self.augment else { return Images::Indexed(dataset.pixels(), indices) };
+        let Some(augment) = self.augment else { return dataset.images(indices) };
         let pixels = &mut self.pixels[..indices.len() * dataset.image_len()];
         dataset.change(indices, augment, pixels);
         Images::Bytes(pixels)
@@ -115,7 +117,7 @@ mod tests {
     fn dataset(count: usize) -> Dataset {
         let mut builder = DatasetBuilder::new(count, SHAPE).unwrap().with_targets(2).unwrap();
         builder.push_pixels(&(0..count * LEN).map(|i| (i * i % 251 + 1) as u8).collect::<Vec<_>>()).unwrap();
-        builder.push_labels(&(0..count).map(|i| i as u8).collect::<Vec<_>>()).unwrap();
+        builder.push_labels(&(0..count).map(|i| i as u16).collect::<Vec<_>>()).unwrap();
         builder.push_targets(&(0..2 * count).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
         builder.finish().unwrap()
     }
@@ -177,7 +179,7 @@ mod tests {
         assert_eq!((part.len(), part.shape(), part.target_len()), (5, SHAPE, 2));
         for (place, index) in order.into_iter().enumerate() {
             assert_eq!(image(&part, place), image(&whole, index as usize));
-            assert_eq!(part.labels()[place], index as u8);
+            assert_eq!(part.labels()[place], index as u16);
             assert_eq!(part.targets_of(place as u32), dataset.targets_of(index));
         }
         assert!(part.id() > whole.id() && whole.id() > dataset.id(), "a GPU would take one's copy for another's");

@@ -1,22 +1,28 @@
-//! Images in memory, one byte a pixel, and what they show: 60,000 of Fashion-MNIST are 47 MB.
+//! Images in memory, one byte or one float32 a pixel, and what they show: 60,000 of Fashion-MNIST are 47 MB.
 
 mod augmented;
+mod builder;
+mod joined;
+mod pixels;
+mod statistics;
 
+use crate::engine::Images;
 use crate::error::{Code, Error, Result};
 use crate::losses::{Loss, Takes};
-use crate::memory::{self, show_bytes};
-use crate::shape::show;
 pub(crate) use augmented::Augmented;
+pub use builder::DatasetBuilder;
+use pixels::Pixels;
+pub use statistics::Statistics;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Images (N, C, H, W) of bytes, with a label each, with targets, numbers for a network's outputs, or with both.
+/// Images (N, C, H, W) of bytes or of float32, with a label each, with targets, numbers for a network's outputs, or with both.
 #[derive(Debug)]
 pub struct Dataset {
     id: u64,
     shape: [usize; 3],
     count: usize,
-    pixels: Vec<u8>,
-    labels: Vec<u8>,
+    pixels: Pixels,
+    labels: Vec<u16>,
     targets: Vec<f32>,
     target_len: usize,
 }
@@ -47,14 +53,42 @@ impl Dataset {
         self.count == 0
     }
 
-    /// All pixels, image after image.
+    /// All pixels, image after image; none where they are float32.
     pub fn pixels(&self) -> &[u8] {
-        &self.pixels
+        self.pixels.bytes()
+    }
+
+    /// All values, image after image; none where they are bytes.
+    pub fn floats(&self) -> &[f32] {
+        self.pixels.floats()
+    }
+
+    /// Whether the images are of float32, which count as they are, and not of bytes, which count as 0 to 1.
+    pub fn is_of_floats(&self) -> bool {
+        matches!(self.pixels, Pixels::Floats(_))
+    }
+
+    /// Bytes of memory of images, labels and targets.
+    pub fn size(&self) -> usize {
+        self.pixels.size() + size_of_val(&self.labels[..]) + size_of_val(&self.targets[..])
+    }
+
+    /// The images that `indices` names, which are there, for an engine.
+    pub fn images<'a>(&'a self, indices: &'a [u32]) -> Images<'a> {
+        match &self.pixels {
+            Pixels::Bytes(bytes) => Images::Indexed(bytes, indices),
+            Pixels::Floats(floats) => Images::IndexedFloats(floats, indices),
+        }
     }
 
     /// All labels; none where images have targets alone.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.labels
+    }
+
+    /// Whether each image has one.
+    pub fn has_labels(&self) -> bool {
+        self.labels.len() == self.count
     }
 
     /// All targets, image after image; none where images have labels alone.
@@ -95,6 +129,7 @@ impl Dataset {
     }
 
     /// The CRC-32 of the images that `indices` names, in their order: of their pixels, then of their labels, then of their targets.
+    /// Labels are bytes unless one of them is none, and then two bytes each.
     ///
     /// # Errors
     /// `InvalidArgument` for an image that is not there.
@@ -102,15 +137,31 @@ impl Dataset {
         indices.iter().try_for_each(|index| self.check_index(*index))?;
         let (mut sum, len) = (crc32fast::Hasher::new(), self.image_len());
         for index in indices {
-            sum.update(&self.pixels[*index as usize * len..][..len]);
+            sum.update(self.pixels.row(*index as usize, len));
         }
-        for index in indices {
-            sum.update(self.labels.get(*index as usize).map_or(&[], std::slice::from_ref));
+        let labels = || indices.iter().filter_map(|index| self.labels.get(*index as usize));
+        let are_bytes = labels().all(|label| *label <= 255);
+        for label in labels() {
+            let bytes = label.to_le_bytes();
+            sum.update(if are_bytes { &bytes[..1] } else { &bytes });
         }
         for index in indices {
             sum.update(bytemuck::cast_slice(self.targets_of(*index)));
         }
         Ok(sum.finalize())
+    }
+
+    /// Checks that images may be augmented, which are then bytes.
+    ///
+    /// # Errors
+    /// `DataMismatch` for images of float32.
+    pub fn check_bytes(&self) -> Result<()> {
+        if !self.is_of_floats() {
+            return Ok(());
+        }
+        let message = "the dataset's images are float32, and augmentations change images of bytes; leave augment out, or make the \
+                       dataset of bytes";
+        Err(Error::new(Code::DataMismatch, message))
     }
 
     /// Checks that there is an image of this index.
@@ -128,9 +179,8 @@ impl Dataset {
 
     fn check_kind(&self, loss: &Loss, outputs: usize) -> Result<()> {
         let kind = loss.kind();
-        let has_labels = self.labels.len() == self.count;
         match loss.takes() {
-            Takes::Labels if !has_labels => {
+            Takes::Labels if !self.has_labels() => {
                 let message = format!(
                     "the loss {kind} takes labels, but the dataset has targets alone; give it labels as well, or train with \
                      a loss of targets (meanSquaredError, sigmoidCrossEntropy)"
@@ -187,119 +237,6 @@ fn new_id() -> u64 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Takes images, labels and targets in pieces, so that nobody needs to hold them twice.
-#[derive(Debug)]
-pub struct DatasetBuilder(Dataset);
-
-impl DatasetBuilder {
-    /// Room for `count` images of `shape` (C, H, W).
-    ///
-    /// # Errors
-    /// `InvalidShape` for a size of zero, `OutOfMemory` for more than memory can hold.
-    pub fn new(count: usize, shape: [usize; 3]) -> Result<Self> {
-        if shape.contains(&0) {
-            let message = format!("images of shape {} have no pixels; every size must be at least 1", show(&shape));
-            return Err(Error::new(Code::InvalidShape, message));
-        }
-        let len = shape.iter().fold(count, |n, d| n.saturating_mul(*d));
-        let too_many = |_| {
-            let (shape, size) = (show(&shape), show_bytes(len.saturating_add(count)));
-            let message =
-                format!("{count} images of shape {shape} need {size}, more memory than there is; use fewer at a time");
-            Error::new(Code::OutOfMemory, message)
-        };
-        let (pixels, labels) = (memory::room(len).map_err(too_many)?, memory::room(count).map_err(too_many)?);
-        Ok(Self(Dataset { id: new_id(), shape, count, pixels, labels, targets: Vec::new(), target_len: 0 }))
-    }
-
-    /// With room for so many targets of each image too. Labels may then be left out.
-    ///
-    /// # Errors
-    /// `InvalidShape` for none, `OutOfMemory` for more than memory can hold.
-    pub fn with_targets(mut self, target_len: usize) -> Result<Self> {
-        if target_len == 0 {
-            let message = "targets of 0 numbers an image were promised; each image needs at least 1";
-            return Err(Error::new(Code::InvalidShape, message));
-        }
-        self.0.targets = memory::room(self.0.count.saturating_mul(target_len))?;
-        self.0.target_len = target_len;
-        Ok(self)
-    }
-
-    /// The next pixels, image after image; pieces may end anywhere.
-    ///
-    /// # Errors
-    /// `DataMismatch` for more than announced.
-    pub fn push_pixels(&mut self, pixels: &[u8]) -> Result<()> {
-        let room = self.0.count * self.0.image_len() - self.0.pixels.len();
-        if pixels.len() > room {
-            return Err(Error::new(
-                Code::DataMismatch,
-                format!("{} pixels came, but only {room} are left to fill", pixels.len()),
-            ));
-        }
-        self.0.pixels.extend_from_slice(pixels);
-        Ok(())
-    }
-
-    /// The next labels.
-    ///
-    /// # Errors
-    /// `DataMismatch` for more than announced.
-    pub fn push_labels(&mut self, labels: &[u8]) -> Result<()> {
-        let room = self.0.count - self.0.labels.len();
-        if labels.len() > room {
-            return Err(Error::new(
-                Code::DataMismatch,
-                format!("{} labels came, but only {room} are left to fill", labels.len()),
-            ));
-        }
-        self.0.labels.extend_from_slice(labels);
-        Ok(())
-    }
-
-    /// The next targets, image after image; pieces may end anywhere.
-    ///
-    /// # Errors
-    /// `DataMismatch` for more than announced.
-    pub fn push_targets(&mut self, targets: &[f32]) -> Result<()> {
-        let room = self.0.count * self.0.target_len - self.0.targets.len();
-        if targets.len() > room {
-            return Err(Error::new(
-                Code::DataMismatch,
-                format!("{} targets came, but only {room} are left to fill", targets.len()),
-            ));
-        }
-        self.0.targets.extend_from_slice(targets);
-        Ok(())
-    }
-
-    /// The dataset, if it is full. Where it has targets, labels may be missing, all of them.
-    ///
-    /// # Errors
-    /// `DataMismatch` names what is missing.
-    pub fn finish(self) -> Result<Dataset> {
-        let Self(dataset) = self;
-        let count = dataset.count;
-        let expected = [count * dataset.image_len(), count, count * dataset.target_len];
-        let [pixels, labels, targets] = [dataset.pixels.len(), dataset.labels.len(), dataset.targets.len()];
-        let may_lack_labels = labels == 0 && dataset.target_len > 0;
-        if [pixels, if may_lack_labels { count } else { labels }, targets] == expected {
-            return Ok(dataset);
-        }
-        let [all_pixels, _, all_targets] = expected;
-        let message = if dataset.target_len == 0 {
-            format!("{count} images need {all_pixels} pixels and {count} labels, but {pixels} and {labels} came")
-        } else {
-            format!(
-                "{count} images need {all_pixels} pixels, {count} labels or none, and {all_targets} targets, but {pixels}, \
-                 {labels} and {targets} came"
-            )
-        };
-        Err(Error::new(Code::DataMismatch, message))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,27 +258,6 @@ mod tests {
         assert_eq!(dataset.check(&[2], &loss, 10).unwrap_err().code, Code::InvalidArgument);
     }
 
-    #[test]
-    fn targets_come_with_labels_or_alone() {
-        let filled = || {
-            let mut builder = DatasetBuilder::new(2, [1, 1, 1]).unwrap().with_targets(3).unwrap();
-            builder.push_pixels(&[1, 2]).unwrap();
-            builder.push_targets(&[0.0, 1.0, 2.0, 3.0]).unwrap();
-            builder.push_targets(&[4.0, 5.0]).unwrap();
-            builder
-        };
-        let mut builder = filled();
-        assert_eq!(builder.push_targets(&[1.0]).unwrap_err().message, "1 targets came, but only 0 are left to fill");
-        builder.push_labels(&[1]).unwrap();
-        let error = builder.finish().unwrap_err();
-        assert!(error.message.contains("2 labels or none, and 6 targets, but 2, 1 and 6 came"), "{error}");
-        let dataset = filled().finish().unwrap();
-        assert_eq!((dataset.len(), dataset.labels(), dataset.target_len()), (2, &[][..], 3));
-        assert_eq!((dataset.targets_of(0), dataset.targets_of(1)), (&[0.0, 1.0, 2.0][..], &[3.0, 4.0, 5.0][..]));
-        let error = DatasetBuilder::new(2, [1, 1, 1]).unwrap().with_targets(0).unwrap_err();
-        assert_eq!(error.code, Code::InvalidShape);
-    }
-
     /// The CRC-32 of a file is what a checkpoint written earlier was told of.
     #[test]
     fn a_checksum_is_of_the_images_in_their_order() {
@@ -360,21 +276,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_counted() {
-        let mut builder = DatasetBuilder::new(2, [1, 2, 2]).unwrap();
-        builder.push_labels(&[3, 9]).unwrap();
-        assert!(builder.finish().unwrap_err().message.contains("8 pixels and 2 labels, but 0 and 2"));
-    }
-
-    #[test]
-    fn more_than_memory_is_an_error() {
-        let refused = |count, shape| DatasetBuilder::new(count, shape).unwrap_err();
-        assert_eq!(refused(usize::MAX, [3, 2, 2]).code, Code::OutOfMemory);
-        let error = refused(1 << 50, [1, 28, 28]);
-        assert_eq!(error.code, Code::OutOfMemory);
-        assert!(error.message.contains("images of shape (1, 28, 28) need 785.0 PiB"), "{}", error.message);
-        let error = refused(0, [1, 0, 28]);
-        assert_eq!(error.code, Code::InvalidShape);
-        assert!(error.message.contains("(1, 0, 28) have no pixels"), "{}", error.message);
+    fn labels_beyond_a_byte_count_in_a_checksum_as_two() {
+        let mut builder = DatasetBuilder::new(2, [1, 1, 1]).unwrap();
+        builder.push_pixels(&[1, 2]).unwrap();
+        builder.push_labels(&[7, 0x0203]).unwrap();
+        let dataset = builder.finish().unwrap();
+        assert_eq!(dataset.checksum(&[0, 1]), Ok(crc32fast::hash(&[1, 2, 7, 0, 3, 2])));
+        assert_eq!(dataset.checksum(&[0]), Ok(crc32fast::hash(&[1, 7])), "what is left out does not count");
     }
 }

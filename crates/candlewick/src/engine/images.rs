@@ -11,6 +11,8 @@ pub enum Images<'a> {
     Floats(&'a [f32]),
     /// Those of a dataset's bytes that the indices name.
     Indexed(&'a [u8], &'a [u32]),
+    /// Those of a dataset's numbers that the indices name.
+    IndexedFloats(&'a [f32], &'a [u32]),
 }
 
 /// Lends the memory of a tensor of images to `f`.

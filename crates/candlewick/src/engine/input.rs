@@ -97,7 +97,7 @@ pub fn check_training(network: &Network, training: &Training<'_>, done: u64, pro
     check_batch(network, training.largest())?;
     check_batch(network, order.len() % batch_size)?;
     optimizer.check(order.len().div_ceil(batch_size))?;
-    augment.map_or(Ok(()), |augment| augment.check(dataset.shape()))?;
+    augment.map_or(Ok(()), |augment| augment.check(dataset.shape()).and_then(|()| dataset.check_bytes()))?;
     progress.check()
 }
 

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub fn train(count: usize) -> Dataset {
     let mut builder = DatasetBuilder::new(count, [1, 28, 28]).unwrap();
     builder.push_pixels(&read("train-images-idx3-ubyte", 16, count * 784)).unwrap();
-    builder.push_labels(&read("train-labels-idx1-ubyte", 8, count)).unwrap();
+    let labels: Vec<u16> = read("train-labels-idx1-ubyte", 8, count).into_iter().map(u16::from).collect();
+    builder.push_labels(&labels).unwrap();
     builder.finish().unwrap()
 }
 

@@ -7,6 +7,6 @@ pub fn dataset(count: usize, shape: [usize; 3], label: impl Fn(usize) -> usize) 
     let mut builder = DatasetBuilder::new(count, shape).unwrap();
     let pixels = count * shape.iter().product::<usize>();
     builder.push_pixels(&(0..pixels).map(|i| (i * i % 251) as u8).collect::<Vec<_>>()).unwrap();
-    builder.push_labels(&(0..count).map(|i| label(i) as u8).collect::<Vec<_>>()).unwrap();
+    builder.push_labels(&(0..count).map(|i| label(i) as u16).collect::<Vec<_>>()).unwrap();
     builder.finish().unwrap()
 }

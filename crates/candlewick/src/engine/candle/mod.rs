@@ -139,18 +139,13 @@ impl CandleEngine {
         let [c, h, w] = self.network.input_shape;
         let of_bytes =
             |bytes: &[u8]| Tensor::from_slice(bytes, (count, c, h, w), &self.device)?.to_dtype(self.dtype)? / 255.0;
+        let of_floats =
+            |floats: &[f32]| Tensor::from_slice(floats, (count, c, h, w), &self.device)?.to_dtype(self.dtype);
         Ok(match images {
             Images::Bytes(bytes) => of_bytes(&bytes[values])?,
-            Images::Floats(floats) => {
-                Tensor::from_slice(&floats[values], (count, c, h, w), &self.device)?.to_dtype(self.dtype)?
-            }
-            Images::Indexed(pixels, indices) => {
-                let mut bytes = memory::room(values.len())?;
-                for index in &indices[range] {
-                    bytes.extend_from_slice(&pixels[*index as usize * len..][..len]);
-                }
-                of_bytes(&bytes)?
-            }
+            Images::Floats(floats) => of_floats(&floats[values])?,
+            Images::Indexed(pixels, indices) => of_bytes(&rows(pixels, len, &indices[range])?)?,
+            Images::IndexedFloats(floats, indices) => of_floats(&rows(floats, len, &indices[range])?)?,
         })
     }
 
@@ -346,7 +341,7 @@ impl Engine for CandleEngine {
         self.require_room_to_answer(indices.len())?;
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, indices)?;
-        let images = Images::Indexed(dataset.pixels(), indices);
+        let images = dataset.images(indices);
         self.lease()?.install(|| {
             for batch in batches(indices.len()).skip((metrics.count as usize).div_ceil(ANSWERED_AT_ONCE)) {
                 let logits = self.exact_logits(&self.images(&images, batch.clone())?)?;
@@ -530,6 +525,13 @@ fn gradient_by(found: &GradStore, variable: &Var) -> Result<Tensor> {
 /// The images of an evaluation, as many at a time as are answered at once.
 fn batches(images: usize) -> impl Iterator<Item = Range<usize>> {
     (0..images).step_by(ANSWERED_AT_ONCE).map(move |start| start..(start + ANSWERED_AT_ONCE).min(images))
+}
+
+/// Copies of the images of so many values that `indices` names, end to end.
+fn rows<T: Copy>(values: &[T], len: usize, indices: &[u32]) -> Result<Vec<T>> {
+    let mut all = memory::room(indices.len().saturating_mul(len))?;
+    indices.iter().for_each(|index| all.extend_from_slice(&values[*index as usize * len..][..len]));
+    Ok(all)
 }
 
 /// All numbers of a tensor, row by row.

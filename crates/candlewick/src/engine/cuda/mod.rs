@@ -138,7 +138,9 @@ pub struct CudaEngine<G: Gpu> {
 /// A dataset on the GPU.
 struct Resident<G: Gpu> {
     id: u64,
-    bytes: G::Memory,
+    pixels: G::Memory,
+    /// Of numbers as they are; else of bytes.
+    of_floats: bool,
     labels: Option<G::Memory>,
     targets: Option<G::Memory>,
 }
@@ -296,7 +298,8 @@ impl<G: Gpu> CudaEngine<G> {
         };
         let at = |memory| self.gpu.address(memory);
         let [labels, values] = [&resident.labels, &resident.targets].map(|memory| memory.as_ref().map_or(0, at));
-        let arguments = Arguments { bytes: at(&resident.bytes), labels, values, ..self.arguments() };
+        let (bytes, floats) = if resident.of_floats { (0, at(&resident.pixels)) } else { (at(&resident.pixels), 0) };
+        let arguments = Arguments { bytes, floats, labels, values, ..self.arguments() };
         self.datasets.insert(0, resident);
         Ok(arguments)
     }
@@ -308,10 +311,12 @@ impl<G: Gpu> CudaEngine<G> {
             Ok::<_, Error>(memory)
         };
         let labels: Vec<u32> = memory::collect(dataset.labels().iter().map(|label| u32::from(*label)))?;
+        let of_floats = dataset.is_of_floats();
         let unless_empty = |content: &[u8]| (!content.is_empty()).then(|| upload(content)).transpose();
         Ok(Resident {
             id: dataset.id(),
-            bytes: upload(dataset.pixels())?,
+            pixels: upload(if of_floats { bytemuck::cast_slice(dataset.floats()) } else { dataset.pixels() })?,
+            of_floats,
             labels: unless_empty(bytemuck::cast_slice(&labels))?,
             targets: unless_empty(bytemuck::cast_slice(dataset.targets()))?,
         })
@@ -334,12 +339,15 @@ impl<G: Gpu> CudaEngine<G> {
     /// Puts a batch of images on the GPU; the arguments that name it.
     fn load_batch(&mut self, images: &Images<'_>) -> Result<Arguments> {
         let content = match images {
-            Images::Floats(values) => bytemuck::cast_slice(values),
+            Images::Floats(values) | Images::IndexedFloats(values, _) => bytemuck::cast_slice(values),
             Images::Bytes(bytes) | Images::Indexed(bytes, _) => bytes,
         };
         self.images.write(&self.gpu, content)?;
         let at = self.images.address(&self.gpu);
-        let (bytes, floats) = if matches!(images, Images::Floats(_)) { (0, at) } else { (at, 0) };
+        let (bytes, floats) = match images {
+            Images::Floats(_) | Images::IndexedFloats(..) => (0, at),
+            Images::Bytes(_) | Images::Indexed(..) => (at, 0),
+        };
         Ok(Arguments { bytes, floats, ..self.arguments() })
     }
 
@@ -503,12 +511,13 @@ impl<G: Gpu> CudaEngine<G> {
             return Ok(());
         }
         let weights = memory::collect(order.chunks(batch_size).map(|indices| loss.weight(dataset, indices)))?;
-        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
+        let Arguments { bytes, floats, labels, values, .. } = self.load(dataset)?;
         self.make_room(order.len(), batch_size)?;
         let scales = weights.iter().map(|weight| losses::scale(*weight));
         self.loss.tell(&self.gpu, loss.encode(self.network.classes()), scales)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
-        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
+        let order_at = self.order.address(&self.gpu);
+        let arguments = Arguments { bytes, floats, labels, values, order: order_at, ..self.arguments() };
         let run = Run { arguments, images: order.len(), batch_size, clips: optimizer.clip_norm.is_some() };
         let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
         if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
@@ -553,7 +562,7 @@ impl<G: Gpu> CudaEngine<G> {
         let found = Divergence { loss, step: place + 1, rate: optimizer.rate(place) };
         match self.read_floats(&self.parameters, self.network.parameter_count()) {
             Ok(parameters) => {
-                let images = Images::Indexed(dataset.pixels(), indices);
+                let images = dataset.images(indices);
                 let chance = Chance { seed: self.seed, step: self.state.steps(), place: 0 };
                 found.error(&self.network, &parameters, (&images, indices.len()), chance)
             }
@@ -629,7 +638,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         if indices.is_empty() {
             return Ok(());
         }
-        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
+        let Arguments { bytes, floats, labels, values, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
         if tally.is_some() {
             let row = outputs.saturating_mul(size_of::<f32>());
@@ -640,7 +649,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         let own = self.answering(self.arguments())?;
         let logits = if tally.is_some() { own.logits } else { 0 }; // which are kept where they have a place
         let order = self.order.address(&self.gpu);
-        let (arguments, before) = (Arguments { bytes, labels, values, order, logits, ..own }, metrics.count as usize);
+        let (arguments, before) =
+            (Arguments { bytes, floats, labels, values, order, logits, ..own }, metrics.count as usize);
         for (start, images) in
             pieces(indices.len(), EVALUATION_BATCH).skip((metrics.count as usize).div_ceil(EVALUATION_BATCH))
         {

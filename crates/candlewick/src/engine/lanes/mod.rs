@@ -368,7 +368,7 @@ impl Engine for LanesEngine {
         self.threads.prepare_to_answer(self.answering.program(), indices.len())?;
         let (set, (program, parameters)) =
             (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
-        let images = Images::Indexed(dataset.pixels(), indices);
+        let images = dataset.images(indices);
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, indices)?;
         self.threads.lease()?.install(|| {

@@ -23,6 +23,10 @@ impl Kernel for Pack<'_> {
                 let image = |lane| indices[range.start + lane] as usize;
                 pack_bytes(l, rows(all, tile.len(), image, range.len()), tile);
             }
+            Images::IndexedFloats(all, indices) => {
+                let image = |lane| indices[range.start + lane] as usize;
+                pack_floats(rows(all, tile.len(), image, range.len()), tile);
+            }
             Images::Floats(all) => pack_floats(rows(all, tile.len(), |lane| range.start + lane, range.len()), tile),
         }
         for lane in range.len()..LANES {
@@ -144,6 +148,8 @@ mod tests {
         assert_eq!(tile[1].0[..3], [1.0, 0.2, 0.0]);
         pack(&Images::Bytes(&bytes), 1..2, &mut tile);
         assert_eq!((tile[0].0[0], tile[1].0[0], tile[1].0[1]), (0.4, 0.6, 0.0));
+        pack(&Images::IndexedFloats(&[9.0, 9.0, 0.5, 8.0, 1.5, -2.0], &[2, 1]), 1..2, &mut tile);
+        assert_eq!((tile[0].0[0], tile[1].0[0], tile[0].0[1]), (0.5, 8.0, 0.0));
         pack(&Images::Floats(&[1.5, -2.0]), 0..1, &mut tile);
         assert_eq!((tile[0].0[0], tile[1].0[0]), (1.5, -2.0));
         pack(&Images::Floats(&[9.0, 9.0, 1.5, -2.0, 0.25, 4.0]), 1..3, &mut tile);
