@@ -131,6 +131,14 @@ export declare class ImageFeed {
   free(): void
 }
 
+/** What became of a split's pictures. */
+export declare class LoadedPictures {
+  /** The images, in the order of the pictures; those of broken ones are zeros. It can be taken once. */
+  dataset(): Dataset
+  /** The pictures that are broken, in order. */
+  get broken(): Array<BrokenPicture>
+}
+
 /** Copies of a network's parameters, in its order. */
 export declare class Parameters {
   /** Names and shapes, as JSON. */
@@ -139,6 +147,38 @@ export declare class Parameters {
   read(index: number, start: number, into: Float32Array): void
   /** Gives the memory back, of which the garbage collector does not know. */
   free(): void
+}
+
+/** A folder's pictures and their classes. */
+export declare class PictureFolder {
+  /** Their names, by label. */
+  get classes(): Array<string>
+  /** `train`, and whichever of `validation` and `test` there are. */
+  get splits(): Array<string>
+  /** Pictures of each class in a split. */
+  counts(split: number): Array<number>
+  /** The path of a picture. */
+  path(split: number, number: number): string
+  /** Pictures that stand in no class's folder. */
+  get loose(): number
+  /** Pictures in formats that are not read, as in `12 .heic`. */
+  get unread(): Array<string>
+  /** Decodes a split's pictures into a dataset: in memory, or in a file of the folder `cache`, if one is given. */
+  load(split: number, options: PictureOptions, fails: boolean, cache: string | undefined | null, progress: PictureProgress): Promise<LoadedPictures>
+  /** Looks at all pictures: JSON of the sizes, of those that are broken, and of those that are the same. */
+  survey(progress: PictureProgress): Promise<string>
+}
+
+/** How far the work on pictures is, and a way to end it. */
+export declare class PictureProgress {
+  /** Of work that has not begun. */
+  constructor()
+  /** Pictures that are done. */
+  get done(): number
+  /** Those of them that are broken. */
+  get broken(): number
+  /** Ends the work, which then fails. */
+  cancel(): void
 }
 
 /** Long work as seen from JavaScript: how far it is, and a way to stop it. */
@@ -174,6 +214,14 @@ export declare class Tally {
   constructor(request: string)
   /** What the images counted so far come to, as JSON. */
   report(): string
+}
+
+/** A picture that cannot be used. */
+export interface BrokenPicture {
+  /** Its place among those that were asked for. */
+  number: number
+  /** Why, as the end of a sentence. */
+  reason: string
 }
 
 /** Fails if a network cannot run on the device of this name, on the engine of that. */
@@ -233,6 +281,19 @@ export interface OptimizerOptions {
 /** The parameters of layers for images of (channels, height, width), in their order. Layers and parameters go as JSON. */
 export declare function parameterList(layers: string, inputShape: Array<number>): string
 
+/** How pictures become images. */
+export interface PictureOptions {
+  /** (channels, height, width) */
+  shape: Array<number>
+  /** `cover`, `contain` or `stretch` */
+  fit: string
+  /** Red, green, blue. */
+  background: Array<number>
+}
+
+/** The paths of all pictures in and below a folder, sorted. */
+export declare function picturesBelow(dir: string, progress: PictureProgress): Promise<string[]>
+
 /** What runs a network, and where. */
 export interface Placement {
   /** fused or candle. */
@@ -243,11 +304,25 @@ export interface Placement {
   threads?: number
 }
 
+/** Images of some pictures, one behind the other; those of broken ones are zeros. */
+export interface PreparedPictures {
+  /** Their values. */
+  data: Uint8Array
+  /** The pictures that are broken, in order. */
+  broken: Array<BrokenPicture>
+}
+
+/** Decodes pictures from files, by their paths, or from memory. */
+export declare function preparePictures(pictures: Array<string | Uint8Array>, options: PictureOptions, progress: PictureProgress): Promise<PreparedPictures>
+
 /** The network that a file of parameters or a checkpoint tells of, as JSON; read off the event loop. */
 export declare function readNetwork(path: string): Promise<string>
 
 /** Reads a checkpoint, off the event loop. */
 export declare function readRun(path: string): Promise<SavedRun>
+
+/** Finds the pictures of a folder. */
+export declare function scanPictures(dir: string, progress: PictureProgress): Promise<PictureFolder>
 
 /** Which parameters are loaded from a file. */
 export interface SelectionOptions {

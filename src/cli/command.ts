@@ -16,13 +16,15 @@ export interface Command {
 export interface CommandOf<O extends Options> {
   help: string
   argument?: string
+  /** How many arguments it takes; one, where it has a word for it. */
+  most?: number
   options: O
   /** The option that asks for work which is to be done even where nobody reads on. */
   finishedUnread?: keyof O & string
-  run(values: Values<O>, argument: string | undefined, signal: AbortSignal): Promise<void>
+  run(values: Values<O>, args: readonly string[], signal: AbortSignal): Promise<void>
 }
 
-export function command<O extends Options>({ finishedUnread, run, ...rest }: CommandOf<O>): Command {
+export function command<O extends Options>({ finishedUnread, most, run, ...rest }: CommandOf<O>): Command {
   return {
     ...rest,
     // A file of options may ask for it as well.
@@ -32,8 +34,8 @@ export function command<O extends Options>({ finishedUnread, run, ...rest }: Com
     },
     async run(given, signal) {
       const args = Object.hasOwn(rest.options, 'config') ? await withConfig(given, rest.options) : given
-      const { values, positionals } = parse(args, rest.options, rest.argument === undefined ? 0 : 1)
-      await run(values, positionals[0], signal)
+      const { values, positionals } = parse(args, rest.options, most ?? (rest.argument === undefined ? 0 : 1))
+      await run(values, positionals, signal)
     },
   }
 }

@@ -1,32 +1,58 @@
-import { fashionMnist } from '../data/fashion-mnist.js'
+import type { Dataset } from '../data/dataset.js'
 import { jsonLine } from '../json.js'
+import { Sequential } from '../network/sequential.js'
 import { evaluate } from '../training/evaluate.js'
+import { type ScoredLoss, softmaxCrossEntropy } from '../training/losses.js'
 import { command } from './command.js'
-import { UsageError } from './options.js'
+import { confusionLines } from './confusion-lines.js'
+import { dataOf, kindOf, loadPictures, remarks } from './data.js'
+import { UsageError, type Values } from './options.js'
 import { checkReadable, loadPreset } from './parameters-file.js'
 import { presets } from './presets.js'
-import { dataFolder, placement, runOptions } from './shared-options.js'
+import { placement, runOptions } from './shared-options.js'
 
 export const evaluateCommand = command({
-  argument: 'FILE',
-  help: 'loss and accuracy of saved parameters on the test images',
+  argument: 'FILE [DATA]',
+  most: 2,
+  help: 'loss and accuracy of a saved network on test images, or on a folder of pictures; of pictures, class by class',
   options: runOptions,
-  async run(options, file, signal) {
+  async run(options, [file, name], signal) {
     if (!file) {
       throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
     }
-    const place = placement(options)
     await checkReadable(file)
-    const { test } = await fashionMnist({ ...dataFolder(options), signal })
-    const preset = presets[options.preset]
-    const net = preset.network()
-    await net.initialize({ inputShape: test.imageShape, ...place })
-    await loadPreset(net, options.preset, file)
-    const { loss, accuracy, count } = await evaluate(net, test, { signal, loss: preset.loss })
+    const isPictures = name !== undefined && name !== 'fashion-mnist' && (await kindOf(name)) === 'pictures'
+    if (isPictures) return evaluatePictures(file, name, options, signal)
+    const { test } = await dataOf(name, options, { signal })
+    const { preset = 'lenet' } = options
+    const net = presets[preset].network()
+    await net.initialize({ inputShape: (test as Dataset).imageShape, ...placement(options) })
+    await loadPreset(net, preset, file)
+    const { loss, accuracy, count } = await evaluate(net, test as Dataset, { signal, loss: presets[preset].loss })
     if (options.json) console.log(jsonLine({ loss, accuracy, count }))
     else console.log(`${count} images, loss ${loss.toFixed(4)}, acc ${accuracy.toFixed(3)}`)
-    if (!Number.isFinite(loss)) {
-      throw new Error(`The loss is ${loss}: the parameters of ${file} are of a training that diverged.`)
-    }
+    requireFinite(file, loss)
   },
 })
+
+/** A network with what it knows of pictures, on all pictures of a folder that has a folder for each class, or on those to test by. */
+async function evaluatePictures(file: string, dir: string, options: Values<typeof runOptions>, signal: AbortSignal) {
+  const net = await Sequential.load(file, placement(options))
+  const [channels, ...size] = net.shapeOfImages() as [1 | 3, number, number]
+  const classes = net.classes && { classes: net.classes }
+  const folder = await loadPictures(dir, { size, channels, ...net.pictures, ...classes }, signal)
+  const metrics = { perClass: true, confusion: true } as const
+  const loss = (net.trained?.loss ?? softmaxCrossEntropy()) as ScoredLoss
+  const found = await evaluate(net, folder.test ?? folder.train, { signal, metrics, loss })
+  if (options.json) console.log(jsonLine({ ...found, classes: folder.classes, broken: folder.broken }))
+  else {
+    console.log(`${found.count} pictures, loss ${found.loss.toFixed(4)}, acc ${found.accuracy.toFixed(3)}`)
+    for (const line of [...confusionLines(folder.classes, found.metrics), ...remarks(folder)]) console.log(line)
+  }
+  requireFinite(file, found.loss)
+}
+
+function requireFinite(file: string, loss: number): void {
+  if (Number.isFinite(loss)) return
+  throw new Error(`The loss is ${loss}: the parameters of ${file} are of a training that diverged.`)
+}

@@ -4,12 +4,14 @@ import { lenet } from '../network/lenet.js'
 import { highestLearningRate, modernLeNet, modernLeNetRecipe } from '../network/modern-lenet.js'
 import type { Sequential } from '../network/sequential.js'
 import type { FitOptions } from '../training/fit.js'
+import { randomFlip, randomShift } from '../training/augmentations.js'
 import { type ScoredLoss, softmaxCrossEntropy } from '../training/losses.js'
-import { sgd } from '../training/optimizers.js'
+import { adamW, sgd } from '../training/optimizers.js'
+import { oneCycle } from '../training/schedules.js'
 
 /** A network, and what `fit` is told for it. */
 export interface Preset {
-  network(): Sequential
+  network(options?: { classes?: number }): Sequential
   epochs: number
   batchSize: number
   /** The highest, where it changes from step to step. */
@@ -44,5 +46,20 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     },
   },
 }
+
+/**
+ * How a network is trained on somebody's own pictures, of which there are few: longer, by AdamW, whose rate suits more networks than
+ * one, and augmented.
+ */
+export const ofPictures = {
+  epochs: 30,
+  batchSize: 32,
+  learningRate: 0.003,
+  validation: 0.1,
+  recipe: (maxLearningRate: number) => ({
+    optimizer: adamW({ learningRate: oneCycle({ maxLearningRate }), weightDecay: 0.01, decay: 'weights' }),
+    augment: [randomFlip(), randomShift(2)],
+  }),
+} as const
 
 export const presetNames = Object.keys(presets) as PresetName[]

@@ -7,10 +7,10 @@ import { type PresetName, presetNames } from './presets.js'
 
 export const json = flag('one JSON object a line instead of text; numbers that are not finite are strings, as "NaN"')
 
-export const preset = optionWithDefault<PresetName>(
+export const preset = option<PresetName>(
   'lenet',
   oneOf(presetNames),
-  'lenet, or modern: modernLeNet, trained by its recipe',
+  'lenet, or modern: modernLeNet, trained by its recipe; of pictures modern',
 )
 
 export const engine = optionWithDefault<EngineName>(

@@ -7,7 +7,7 @@ import { totals } from './totals.js'
 export const summaryCommand = command({
   help: 'layers, output shapes, parameter counts and multiply-adds',
   options: { preset, json },
-  async run({ preset, json }) {
+  async run({ preset = 'lenet', json }) {
     const { network, batchSize } = presets[preset]
     const net = network()
     if (json) {

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { callAddon, checkSavePath } from '../addon.js'
-import { fashionMnist } from '../data/fashion-mnist.js'
-import type { TrainAndTest } from '../data/idx-dataset.js'
+import type { Dataset } from '../data/dataset.js'
 import { CandlewickError, messageOf } from '../errors.js'
 import { formatDevice, formatEpoch, formatShape } from '../format.js'
 import { jsonLine } from '../json.js'
@@ -18,12 +17,13 @@ import { type EpochProgress, fit } from '../training/fit.js'
 import { augmentationNames, augmentationsOf } from './augmentations.js'
 import { command } from './command.js'
 import { configText } from './config.js'
+import { type Data, dataOf, kindOf, pictureOptions, remarks } from './data.js'
 import { decimal, flag, integer, option, text, UsageError, type Values } from './options.js'
 import { brokenParameter, checkReadable, loadPreset } from './parameters-file.js'
-import { presets } from './presets.js'
+import { ofPictures, presets } from './presets.js'
 import { progressNote } from './progress-note.js'
 import { highestOf, optimizerOf, recipeOptions, share } from './recipe.js'
-import { dataFolder, placement, runOptions } from './shared-options.js'
+import { placement, runOptions } from './shared-options.js'
 
 const { lenet, modern } = presets
 
@@ -44,11 +44,16 @@ const trainOptions = {
   ),
   net: option('FILE.json', text, "layers, as JSON.stringify(net) writes them, in place of the preset's"),
   ...recipeOptions,
+  ...pictureOptions,
   'no-shuffle': flag('take the images in the order of the file'),
   save: option('FILE.safetensors', text, 'write the parameters after the last epoch'),
   checkpoint: option('FILE', text, 'write all to go on from, every 30 seconds, epoch and at Ctrl-C'),
   resume: option('FILE', text, 'go on from a checkpoint, and write further ones there'),
-  validation: option('SHARE', share, 'keep such a share of the training images out, and evaluate on them, as in 0.1'),
+  validation: option(
+    'SHARE',
+    share,
+    'keep such a share of the training images out, and evaluate on them; of pictures 0.1, unless their folder has some',
+  ),
   'early-stop': option(
     'N',
     integer(1),
@@ -64,19 +69,22 @@ const trainOptions = {
 type TrainOptions = ReturnType<typeof completed>
 
 export const trainCommand = command({
-  help: 'train and print the figures of each epoch',
+  argument: '[DATA]',
+  help: 'train on a folder of pictures, one for each class, or of IDX files, or on fashion-mnist, and print each epoch',
   options: trainOptions,
   finishedUnread: 'save',
-  async run(options, _, signal) {
-    const all = completed(options)
+  async run(options, [name], signal) {
+    const isPictures = name !== undefined && name !== 'fashion-mnist' && (await kindOf(name)) === 'pictures'
+    const all = completed(options, isPictures)
     if (options['print-config']) console.log(configText({ ...options, ...presetOf(all) }))
-    else await train(all, signal)
+    else await train(all, name, signal)
   },
 })
 
-/** What is left out is as the preset has it. */
-function completed(options: Values<typeof trainOptions>) {
-  const preset = presets[options.preset]
+/** What is left out is as the preset has it, or as suits pictures. */
+function completed(options: Values<typeof trainOptions>, isPictures: boolean) {
+  const name = options.preset ?? (isPictures ? 'modern' : 'lenet')
+  const preset = isPictures ? { ...presets[name], ...ofPictures } : presets[name]
   const { epochs = preset.epochs, 'batch-size': batchSize = preset.batchSize, checkpoint = options.resume } = options
   const optimizer = optimizerOf(options, preset, options['learning-rate'])
   const learningRate = highestOf(optimizer)
@@ -85,17 +93,17 @@ function completed(options: Values<typeof trainOptions>) {
   }
   const named = options.augment
   const augment = named === undefined ? undefined : named === 'none' ? [] : augmentationsOf(named)
-  return { ...options, epochs, batchSize, learningRate, checkpoint, optimizer, augment }
+  return { ...options, preset: name, recipe: preset.recipe, epochs, batchSize, learningRate, checkpoint, optimizer, augment }
 }
 
 /** What the preset has decided, in the words of the options. */
-function presetOf({ epochs, batchSize, learningRate }: TrainOptions) {
-  return { epochs, 'batch-size': batchSize, 'learning-rate': learningRate }
+function presetOf({ preset, epochs, batchSize, learningRate }: TrainOptions) {
+  return { preset, epochs, 'batch-size': batchSize, 'learning-rate': learningRate }
 }
 
-/** The network that trains: the preset's, or that of a file. */
-async function networkOf({ net, preset }: TrainOptions): Promise<Sequential> {
-  if (net === undefined) return presets[preset].network()
+/** The network that trains: that of a file, or the preset's for so many classes. */
+async function networkOf({ net, preset }: TrainOptions, classes: number): Promise<Sequential> {
+  if (net === undefined) return presets[preset].network({ classes })
   const text = await readFile(net, 'utf8').catch((error) => {
     const reason = error.code === 'ENOENT' ? 'there is no such file' : messageOf(error)
     throw new UsageError(`Cannot read a network from ${net}: ${reason}.`)
@@ -103,21 +111,23 @@ async function networkOf({ net, preset }: TrainOptions): Promise<Sequential> {
   return Sequential.fromJSON(text)
 }
 
-async function train(options: TrainOptions, signal: AbortSignal): Promise<void> {
+async function train(options: TrainOptions, name: string | undefined, signal: AbortSignal): Promise<void> {
   const { init, save, seed, json, checkpoint, resume } = options
   const placed = placement(options)
   for (const file of [init, resume]) if (file !== undefined) await checkReadable(file)
-  const net = await networkOf(options)
-  const checkFiles = (inputShape: readonly number[]) => {
+  const checkFiles = (net: Sequential, inputShape: readonly number[]) => {
     for (const file of [save, checkpoint]) if (file !== undefined) checkFile(file, net, inputShape)
   }
-  if (options.net === undefined) checkFiles([1, 28, 28])
-  const data = await fashionMnist({ ...dataFolder(options), signal })
-  if (options.net !== undefined) checkFiles(data.train.imageShape)
+  // Before the data is loaded, by a network of its kind, and then by the very one.
+  if (options.net !== undefined || name === undefined) checkFiles(await networkOf(options, 10), [1, 28, 28])
+  const loaded = await dataOf(name, options, { signal })
+  const net = await networkOf(options, Math.max(classesOf(loaded.train), name === undefined ? 10 : 2))
+  checkFiles(net, loaded.train.imageShape)
+  const data = heldOut(loaded, options)
   const place = { inputShape: data.train.imageShape, ...placed }
   await net.initialize(seed === undefined ? place : { ...place, seed })
   if (init !== undefined) await loadPreset(net, options.preset, init)
-  if (!json) announce(net, options)
+  if (!json) announce(net, options, data)
   await trainEpochs(net, data, options, signal)
   // The last step, which no loss tells of, may have gone wrong.
   const broken = await brokenParameter(net)
@@ -126,9 +136,9 @@ async function train(options: TrainOptions, signal: AbortSignal): Promise<void> 
 }
 
 /** Trains, and prints the figures of each epoch. */
-async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, options: TrainOptions, signal: AbortSignal) {
-  const { epochs, batchSize, learningRate, optimizer, augment, validation, json, checkpoint, resume } = options
-  const { loss, recipe } = presets[options.preset]
+async function trainEpochs(net: Sequential, { train, validation, test }: Data, options: TrainOptions, signal: AbortSignal) {
+  const { epochs, batchSize, learningRate, optimizer, augment, recipe, json, checkpoint, resume } = options
+  const { loss } = presets[options.preset]
   const bar = json ? undefined : progressBar('training', process.stdout)
   const settings = {
     ...recipe(learningRate),
@@ -138,7 +148,7 @@ async function trainEpochs(net: Sequential, { train, test }: TrainAndTest, optio
     epochs,
     batchSize,
     loss,
-    test,
+    ...(test !== undefined && { test }),
     shuffle: !options['no-shuffle'],
     signal,
     ...(checkpoint !== undefined && { checkpoint, checkpointEvery: { seconds: 30 } }),
@@ -186,12 +196,41 @@ function withAdvice(error: CandlewickError, { init, save, checkpoint }: TrainOpt
 }
 
 /** The first lines, as d2l prints them, with the seed if nobody chose it. */
-function announce(net: Sequential, { seed, engine, resume }: TrainOptions): void {
+function announce(net: Sequential, { seed, engine, resume }: TrainOptions, { train, pictures, validation }: Data): void {
+  if (pictures) {
+    const { classes } = pictures
+    const held = typeof validation === 'object' ? `, ${validation.length} to validate by` : ''
+    console.log(`${train.length} pictures of ${classes.length} classes (${few(classes)})${held}`)
+    for (const line of remarks(pictures)) console.log(line)
+  }
   const by = engine === defaultEngine ? '' : ` by the engine ${engine}`
   console.log(`training on ${formatDevice(net.device)}${by}`)
   if (resume !== undefined) console.log(`going on from ${resume}`)
   else if (seed === undefined) console.log(`seed ${net.seed}`)
   for (const { name, outputShape } of net.layers) console.log(`${name} output shape: ${formatShape(outputShape ?? [])}`)
+}
+
+/** The first of some names. */
+function few(names: readonly string[]): string {
+  return names.length > 5 ? `${names.slice(0, 5).join(', ')}, ...` : names.join(', ')
+}
+
+/** Classes that labels tell apart. */
+function classesOf(train: Dataset): number {
+  return train.classes?.length ?? train.counts().length
+}
+
+/** The data, with a share of it held out to validate by: of pictures the same for each seed, so that they can be looked at again. */
+function heldOut(data: Data, { validation }: TrainOptions): Data {
+  const { pictures, test } = data
+  if (data.validation && validation !== undefined) {
+    throw new UsageError('Expected no --validation: the folder has pictures to validate by.')
+  }
+  if (!pictures || data.validation) return { ...data, ...(validation !== undefined && { validation }) }
+  const share = validation ?? (test ? 0 : ofPictures.validation)
+  if (share === 0) return data
+  const [train, kept] = data.train.split([1 - share, share], { stratify: true, seed: 0 })
+  return { ...data, train, validation: kept }
 }
 
 /** What ends a training that has come to numbers of no use. */

@@ -35,6 +35,6 @@ export async function arrayDataset<const I extends Images>(options: ArrayDataset
   await pushInPieces('images.data', builder, data)
   return datasetOf<Held<I>>(
     callAddon(() => builder.finish()),
-    classes,
+    { classes },
   )
 }

@@ -89,7 +89,7 @@ async function readPart(
   if (read !== count) throw corrupt(join(dir, names.at(-1) ?? ''), 'changed while it was read; load it again')
   return datasetOf(
     callAddon(() => builder.finish()),
-    classes,
+    { classes },
   )
 }
 

@@ -66,7 +66,7 @@ export async function datasetFrom(
   if (!growing) throw new CandlewickError('INVALID_ARGUMENT', 'The examples of datasetFrom came to an end without one.')
   const { builder } = growing
   const native = callAddon(() => builder.finish())
-  return datasetOf(native, requireNames(classes, native.largestLabel))
+  return datasetOf(native, { classes: requireNames(classes, native.largestLabel) })
 }
 
 function iteratorOf(examples: unknown): Iterator<unknown> | AsyncIterator<unknown> {

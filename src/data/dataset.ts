@@ -3,6 +3,7 @@ import { markClass } from '../copies.js'
 import { CandlewickError } from '../errors.js'
 import { expectInstance, expectInteger, expectOptions, expectSignal, unexpected } from '../expect.js'
 import { allocate } from '../memory.js'
+import type { Preparation } from '../pictures/preparation.js'
 import { expectSeed, randomSeed, shuffledBeside } from '../random.js'
 import { type Batch, batchesOf, checkOrder } from './batches.js'
 import { commonClasses, requireNames } from './classes.js'
@@ -13,6 +14,12 @@ import { type MapOptions, mapped } from './mapped.js'
 import { numbersOf, toNumbers } from './places.js'
 import { type SplitOptions, splitPlaces } from './split.js'
 import type { Targets } from './targets.js'
+
+/** What is known of a dataset beside its images. */
+export interface Facts {
+  readonly classes?: readonly string[] | undefined
+  readonly pictures?: Preparation | undefined
+}
 
 /** Of each channel, over all pixels of all images: of bytes as they count, 0 to 1, of float32 as they are. */
 export interface Statistics {
@@ -40,15 +47,14 @@ export class Dataset<I extends Images = Images> {
   readonly list: Uint32Array | undefined
   /** What each label stands for, from 0 on, where that is known. */
   readonly classes: readonly string[] | undefined
+  /**
+   * How the images were made of pictures, where they were.
+   * @internal
+   */
+  readonly pictures: Preparation | undefined
 
   /** @internal */
-  constructor(
-    native: NativeDataset,
-    start: number,
-    length: number,
-    list?: Uint32Array,
-    classes?: readonly string[] | undefined,
-  ) {
+  constructor(native: NativeDataset, start: number, length: number, list?: Uint32Array, facts: Facts = {}) {
     if (!(native instanceof NativeDataset)) {
       throw unexpected('native', 'images of the addon, as arrayDataset() and idxDataset() make datasets of,', native)
     }
@@ -56,7 +62,8 @@ export class Dataset<I extends Images = Images> {
     this.start = start
     this.length = length
     this.list = list
-    this.classes = classes
+    this.classes = facts.classes
+    this.pictures = facts.pictures
   }
 
   /** (channels, height, width) of an image. */
@@ -105,9 +112,9 @@ export class Dataset<I extends Images = Images> {
   slice(start = 0, end?: number): Dataset<I> {
     const dataset = expectDataset(this)
     const length = checkRange(dataset, start, end)
-    const { native, list, classes } = dataset
-    if (list) return new Dataset(native, 0, length, list.subarray(start, start + length), classes)
-    return new Dataset(native, dataset.start + start, length, undefined, classes)
+    const { native, list } = dataset
+    if (list) return new Dataset(native, 0, length, list.subarray(start, start + length), dataset)
+    return new Dataset(native, dataset.start + start, length, undefined, dataset)
   }
 
   /**
@@ -156,15 +163,16 @@ export class Dataset<I extends Images = Images> {
     const [dataset, others] = [expectDataset(this), expectDataset(other, 'other')]
     const largest = Math.max(dataset.native.largestLabel, others.native.largestLabel)
     const classes = requireNames(commonClasses(dataset.classes, others.classes), largest)
+    const facts = { classes, pictures: dataset.pictures ?? others.pictures }
     const [own, theirs] = [numbersOf(dataset), numbersOf(others)]
     if (dataset.native !== others.native) {
       const native = await callAddonAsync(() => dataset.native.joined(own, others.native, theirs))
-      return datasetOf<I>(native as NativeDataset, classes)
+      return datasetOf<I>(native as NativeDataset, facts)
     }
     const list = allocate('the numbers of two datasets', () => new Uint32Array(own.length + theirs.length))
     list.set(own)
     list.set(theirs, own.length)
-    return new Dataset(dataset.native, 0, list.length, list, classes)
+    return new Dataset(dataset.native, 0, list.length, list, facts)
   }
 
   /**
@@ -182,7 +190,7 @@ export class Dataset<I extends Images = Images> {
     const signal = expectSignal(given.signal)
     signal?.throwIfAborted()
     const native = await mapped(dataset, map as (batch: Batch) => unknown, { batchSize, signal })
-    return datasetOf<Held<O>>(native, dataset.classes)
+    return datasetOf<Held<O>>(native, { classes: dataset.classes })
   }
 
   /**
@@ -216,13 +224,13 @@ export class Dataset<I extends Images = Images> {
  * All images of native memory.
  * @internal
  */
-export function datasetOf<I extends Images>(native: NativeDataset, classes?: readonly string[]): Dataset<I> {
-  return new Dataset<I>(native, 0, native.length, undefined, classes)
+export function datasetOf<I extends Images>(native: NativeDataset, facts: Facts = {}): Dataset<I> {
+  return new Dataset<I>(native, 0, native.length, undefined, facts)
 }
 
 /** The images of these numbers among a dataset's, which become those in native memory. */
 function listed<I extends Images>(dataset: Dataset, images: Uint32Array): Dataset<I> {
-  return new Dataset<I>(dataset.native, 0, images.length, toNumbers(dataset, images), dataset.classes)
+  return new Dataset<I>(dataset.native, 0, images.length, toNumbers(dataset, images), dataset)
 }
 
 /**

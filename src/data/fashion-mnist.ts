@@ -1,9 +1,9 @@
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { CandlewickError } from '../errors.js'
 import { expectOptions, expectPath, expectSignal } from '../expect.js'
 import { progressBar } from '../progress-bar.js'
+import { cacheFolder } from './cache-folder.js'
 import { download, type OnBytes, type RemoteFile } from './download.js'
 import { idxDataset, missingFile, named, type TrainAndTest } from './idx-dataset.js'
 
@@ -88,7 +88,7 @@ function withNames({ train, test }: TrainAndTest): TrainAndTest {
 export async function findOrFetch(
   options: { signal?: AbortSignal | undefined; cache?: string; system?: string; source?: Source } = {},
 ): Promise<TrainAndTest> {
-  const { signal, cache = cacheFolder(), system = debianFolder, source = official } = options
+  const { signal, cache = ownFolder(), system = debianFolder, source = official } = options
   let damage: CandlewickError | undefined
   for (const dir of [cache, system]) {
     if ((await missingFile(dir)) !== undefined) continue
@@ -112,7 +112,7 @@ export async function findOrFetch(
 /** The folder that the environment names, or that of the usual ones which has Fashion-MNIST, if one does. */
 export async function findFashionMnist(): Promise<string | undefined> {
   if (process.env.FASHION_MNIST_DIR) return process.env.FASHION_MNIST_DIR
-  for (const dir of [cacheFolder(), debianFolder]) {
+  for (const dir of [ownFolder(), debianFolder]) {
     if ((await missingFile(dir)) === undefined) return dir
   }
   return undefined
@@ -122,7 +122,7 @@ export async function findFashionMnist(): Promise<string | undefined> {
 export async function fetchFashionMnist(
   options: { signal?: AbortSignal | undefined; dir?: string; source?: Source } = {},
 ): Promise<string> {
-  const { signal, dir = cacheFolder(), source = official } = options
+  const { signal, dir = ownFolder(), source = official } = options
   const bar = progressBar('downloading Fashion-MNIST', process.stderr)
   const onBytes: OnBytes = (done, total) => bar.update(done, total)
   try {
@@ -141,11 +141,6 @@ function withAdvice(error: unknown, advice: string | undefined): unknown {
   return new CandlewickError(error.code, `${error.message} ${advice}`, { cause: error })
 }
 
-function cacheFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env
-  const base =
-    XDG_CACHE_HOME ||
-    (process.platform === 'win32' && LOCALAPPDATA) ||
-    join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache')
-  return join(base, 'candlewick', 'fashion-mnist')
+function ownFolder(): string {
+  return join(cacheFolder(), 'fashion-mnist')
 }

@@ -56,7 +56,7 @@ export async function idxDataset(options: IdxDatasetOptions): Promise<TrainAndTe
 
 /** All images of a dataset, with these names of their classes. */
 export function named(dataset: Dataset<ByteImages>, classes: readonly string[] | undefined): Dataset<ByteImages> {
-  return datasetOf(dataset.native, classes)
+  return datasetOf(dataset.native, { classes })
 }
 
 /** The first of the four files that `dir` does not have, or undefined for a complete folder. */

@@ -46,7 +46,7 @@ export async function npyDataset(options: NpyDatasetOptions): Promise<Dataset<By
     try {
       const dataset = await read(images, labels, layout, signal)
       requireNames(classes, dataset.native.largestLabel)
-      return datasetOf(dataset.native, classes)
+      return datasetOf(dataset.native, { classes })
     } finally {
       await labels.close()
     }

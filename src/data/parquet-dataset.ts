@@ -47,7 +47,7 @@ const decodedAtOnce = 256 // pictures
  * Reads Parquet files of pictures and labels, as Hugging Face's data sets are; several files are one data set, one behind the other.
  * Pictures are decoded some hundred at a time; of the files, a row group is in memory at once.
  */
-export async function parquetDataset(
+export async function parquetDatasetBy(
   options: ParquetDatasetOptions,
   decode: DecodePictures,
 ): Promise<Dataset<ByteImages>> {
@@ -65,7 +65,7 @@ export async function parquetDataset(
     for (const path of paths) tables.push(await openTable(path, columns))
     const names = classes ?? tables.map(({ classes }) => classes).reduce(commonClasses, undefined)
     const native = await read(tables, columns, decode, signal)
-    return datasetOf(native, requireNames(names, native.largestLabel))
+    return datasetOf(native, { classes: requireNames(names, native.largestLabel) })
   } finally {
     await Promise.all(tables.map(({ file }) => file.handle.close()))
   }

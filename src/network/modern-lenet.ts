@@ -1,4 +1,4 @@
-import { type Checks, expectFloat32, expectSettings } from '../expect.js'
+import { type Checks, expectFloat32, expectInteger, expectSettings } from '../expect.js'
 import { randomFlip } from '../training/augmentations.js'
 import { softmaxCrossEntropy } from '../training/losses.js'
 import { sgd } from '../training/optimizers.js'
@@ -6,11 +6,14 @@ import { oneCycle } from '../training/schedules.js'
 import { activation, batchNorm, conv2d, dense, globalAvgPool2d, maxPool2d } from './layers.js'
 import { Sequential } from './sequential.js'
 
+const classSettings: Checks<{ classes: number }> = { classes: (value = 10) => expectInteger('classes', value, 1) }
+
 /**
- * What LeNet would be today, for ten classes: 3x3 convolutions in pairs of 16, 32 and 64 channels, each with batch normalisation and
+ * What LeNet would be today, for ten classes or others: 3x3 convolutions in pairs of 16, 32 and 64 channels, each with batch normalisation and
  * ReLU, max pooling between the pairs, the mean of each channel, and one dense layer. 72,666 parameters for images of one channel.
  */
-export function modernLeNet(): Sequential {
+export function modernLeNet(options: { classes?: number } = {}): Sequential {
+  const { classes } = expectSettings('modernLeNet', options, classSettings)
   const conv = (channels: number) => [
     conv2d({ channels, kernelSize: 3, padding: 'same', useBias: false }),
     batchNorm(),
@@ -18,7 +21,7 @@ export function modernLeNet(): Sequential {
   ]
   const pair = (channels: number) => [...conv(channels), ...conv(channels)]
   const pool = maxPool2d({ poolSize: 2 })
-  return new Sequential([...pair(16), pool, ...pair(32), pool, ...pair(64), globalAvgPool2d(), dense({ units: 10 })])
+  return new Sequential([...pair(16), pool, ...pair(32), pool, ...pair(64), globalAvgPool2d(), dense({ units: classes })])
 }
 
 /** The highest learning rate of the recipe. */

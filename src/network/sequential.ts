@@ -3,13 +3,26 @@ import { callAddonAsync, createEngine, type Engine, readNetwork } from '../addon
 import { markClass } from '../copies.js'
 import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
-import { expectInstance, expectOptions, expectPath, readOnce, unexpected } from '../expect.js'
+import { expectInstance, expectOptions, readOnce, unexpected } from '../expect.js'
+import type { Preparation } from '../pictures/preparation.js'
+import { isPictureSource, type PictureSource } from '../pictures/prepare.js'
 import { type Draws, draws } from '../random.js'
 import { forgetSteps } from '../training/steps.js'
 import { suspectImages } from '../training/suspicions.js'
+import {
+  type Answer,
+  answersOf,
+  type Classifiable,
+  type ClassifyOptions,
+  checkClassify,
+  imagesOf,
+  single,
+} from './classify.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
+import { contentOf, type FileSource, pathOf, withFile } from './files.js'
 import { zeros } from './initializers.js'
+import { type Knowledge, readKnowledge, type TrainedBy } from './knowledge.js'
 import { checkLayers } from './layers/check.js'
 import type { Layer } from './layers.js'
 import { checkSelection, type LoadedParameters, type LoadOptions, load } from './loading.js'
@@ -32,6 +45,7 @@ export class Sequential {
   #inputShape: readonly number[] | undefined
   #engine: Promise<Engine> | undefined
   #draws: Draws | undefined
+  #knowledge: Knowledge = {}
   #busy = false
   #disposed = false
 
@@ -54,26 +68,32 @@ export class Sequential {
   }
 
   /**
-   * A network with its parameters from a file that {@link Sequential.saveParameters} or a checkpoint of `fit` wrote: layers and the
-   * shape of its images are in there. The options are those of {@link Sequential.initialize} that say where it runs.
+   * A network with its parameters from a file that {@link Sequential.saveParameters} or a checkpoint of `fit` wrote, by its path or
+   * URL, or from what is in the file: layers, the shape of its images, how pictures become such images and the classes' names are in
+   * there. The options are those of {@link Sequential.initialize} that say where it runs.
    */
-  static async load(path: string, options: LoadNetworkOptions = {}): Promise<Sequential> {
-    const file = expectPath('path', path)
+  static load(source: FileSource, options: LoadNetworkOptions = {}): Promise<Sequential> {
+    return withFile('path', source, (path) => Sequential.#read(path, options))
+  }
+
+  static async #read(file: string, options: LoadNetworkOptions): Promise<Sequential> {
     const where = expectOptions<LoadNetworkOptions>('load', options, {
       device: true,
       engine: true,
       threads: true,
       seed: true,
     })
+    const text = JSON.parse(await callAddonAsync(() => readNetwork(file)))
     const { layers, inputShape } = readOnce<{ layers: readonly Layer[]; inputShape: [number, number, number] }>(
       'the network of the file',
-      JSON.parse(await callAddonAsync(() => readNetwork(file))),
+      text,
       { layers: true, inputShape: true },
     )
     const net = new Sequential(layers as readonly Layer[])
     const given = Object.fromEntries(Object.entries(where).filter(([, value]) => value !== undefined))
     await net.initialize({ ...given, inputShape: inputShape as [number, number, number], init: zeros() })
     await net.loadParameters(file)
+    net.#knowledge = readKnowledge(text)
     return net
   }
 
@@ -144,6 +164,39 @@ export class Sequential {
     return expectNetwork(this).#requireSettings().seed
   }
 
+  /** The names of the classes, by their labels: those of the dataset that the network was trained on, where it has any. */
+  get classes(): readonly string[] | undefined {
+    return expectNetwork(this).#knowledge.classes
+  }
+
+  /** How pictures become its images, where it was trained on pictures: beside {@link imageFolder}'s other options. */
+  get pictures(): Preparation | undefined {
+    return expectNetwork(this).#knowledge.pictures
+  }
+
+  /** How the network was trained, in a `fit` of this process or before its file was saved. */
+  get trained(): TrainedBy | undefined {
+    return expectNetwork(this).#knowledge.trained
+  }
+
+  /**
+   * The classes that a picture may be of, the likeliest first. It is prepared exactly as those that the network was trained on.
+   * Several pictures at once are answered in one batch.
+   */
+  classify(picture: Classifiable, options?: ClassifyOptions): Promise<Answer[]>
+  classify(pictures: readonly PictureSource[], options?: ClassifyOptions): Promise<Answer[][]>
+  async classify(given: unknown, options: ClassifyOptions = {}): Promise<Answer[] | Answer[][]> {
+    expectNetwork(this)
+    const { top, signal } = checkClassify(options)
+    const isOne = !Array.isArray(given)
+    const pictures = isOne ? [given] : Array.from(given as unknown[])
+    if (pictures.length === 0) return []
+    const isImage = isOne && !isPictureSource(given)
+    const images = isImage ? single(given) : await imagesOf(pictures, this.shapeOfImages(), this.#knowledge, signal)
+    const answers = answersOf(await this.predict(images), this.#knowledge, top)
+    return isOne ? (answers[0] as Answer[]) : answers
+  }
+
   /** Answers to images (n, channels, height, width). All come from the same parameters, those of the call's place in line. */
   async predict(images: Images): Promise<Prediction> {
     expectNetwork(this)
@@ -159,20 +212,21 @@ export class Sequential {
   }
 
   /**
-   * Replaces all parameters by those of a safetensors file, or `only` some. Nothing is replaced if one of them is missing or
+   * Replaces all parameters by those of a safetensors file, by its path or URL, or by what is in one, or `only` some. Nothing is replaced if one of them is missing or
    * misshapen, unless `ignoreMismatch`, or if the file holds tensors of other names, unless `ignoreExtra`. Resolves to the names of
    * those that were loaded, and of those that stayed as they were.
    */
-  async loadParameters(path: string, options: LoadOptions = {}): Promise<LoadedParameters> {
+  async loadParameters(source: FileSource, options: LoadOptions = {}): Promise<LoadedParameters> {
     expectNetwork(this)
-    const file = expectPath('path', path)
     const selection = checkSelection(options)
-    this.requireIdle()
-    const engine = await this.engine()
-    const takeBack = forgetSteps(engine)
-    return load(engine, file, selection).catch((error) => {
-      takeBack()
-      throw error
+    return withFile('path', source, async (file) => {
+      this.requireIdle()
+      const engine = await this.engine()
+      const takeBack = forgetSteps(engine)
+      return load(engine, file, selection).catch((error) => {
+        takeBack()
+        throw error
+      })
     })
   }
 
@@ -205,6 +259,7 @@ export class Sequential {
     const placed = { engine, device, seed, ...(threads !== undefined && { threads }), inputShape, init: zeros() }
     const [parameters] = await Promise.all([copyParameters(original), copy.initialize(placed)])
     await copy.setParameters(parameters)
+    copy.learn(this.#knowledge)
     return copy
   }
 
@@ -212,11 +267,17 @@ export class Sequential {
    * Writes all parameters to a safetensors file, all or nothing: a file that is there is replaced by a whole one, and keeps its
    * rights. Only where that can't be (a mounted file, a folder that may not be written) is it written in place.
    */
-  async saveParameters(path: string): Promise<void> {
+  async saveParameters(path: string | URL): Promise<void> {
     expectNetwork(this)
-    const file = expectPath('path', path)
+    const file = pathOf('path', path)
     const engine = await this.engine()
     await callAddonAsync(() => engine.saveParameters(file, this.describeForFile()))
+  }
+
+  /** What {@link Sequential.saveParameters} would write, for {@link Sequential.load}. */
+  serialize(): Promise<Uint8Array> {
+    expectNetwork(this)
+    return contentOf((path) => this.saveParameters(path))
   }
 
   /**
@@ -299,7 +360,16 @@ export class Sequential {
    * @internal
    */
   describeForFile(): string {
-    return JSON.stringify({ layers: this.#layers, inputShape: this.#inputShape })
+    return JSON.stringify({ layers: this.#layers, inputShape: this.#inputShape, ...this.#knowledge })
+  }
+
+  /**
+   * Takes what is known, of the data that the network trains on or of the training.
+   * @internal
+   */
+  learn(knowledge: Knowledge): void {
+    const known = Object.entries(knowledge).filter(([, value]) => value !== undefined)
+    this.#knowledge = { ...this.#knowledge, ...Object.fromEntries(known) }
   }
 
   /**

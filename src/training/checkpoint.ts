@@ -96,7 +96,8 @@ export async function resumeRun(path: string, network: string, mark: RunMark): P
     const message = `The checkpoint ${path} is of a training with ${what} ${theirs}, but this one has ${ours}; resume with the same.`
     return new CandlewickError('CHECKPOINT_INVALID', message)
   }
-  if (saved.network !== network) throw refuse('the network', short(saved.network), short(network))
+  const [theirNetwork, ownNetwork] = [structureOf(saved.network), structureOf(network)]
+  if (theirNetwork !== ownNetwork) throw refuse('the network', short(theirNetwork), short(ownNetwork))
   const file: RunFile | null = JSON.parse(saved.run)
   if (file?.version !== 1) {
     const message = `The checkpoint ${path} is of another version of candlewick (form ${file?.version}, not 1); resume with that.`
@@ -118,6 +119,12 @@ export async function resumeRun(path: string, network: string, mark: RunMark): P
 
 function describeData({ images, shape, checksum }: DataMark): string {
   return `${images} images of shape (${shape.join(', ')}) and checksum ${checksum.toString(16).padStart(8, '0')}`
+}
+
+/** What of a network decides whether a training of it can go on: not what it knows of its data, nor how it was trained. */
+function structureOf(network: string): string {
+  const { classes: _, pictures: __, trained: ___, ...structure } = JSON.parse(network)
+  return JSON.stringify(structure)
 }
 
 const mostShown = 300 // characters of a network

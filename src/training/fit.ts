@@ -12,6 +12,7 @@ import type { ScoredLoss } from './losses.js'
 import { attend } from './run.js'
 import { noSums } from './sums.js'
 import { noteDataset, suspectEnd, suspectLoss } from './suspicions.js'
+import { trainedBy } from './trained.js'
 import { begin, save, saveAtEnd, type Training, trainNext } from './training.js'
 
 export type { Epoch, EpochProgress, FitOptions, ScoredEpoch } from './fit-options.js'
@@ -47,6 +48,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
     }
     training = await begin(net, engine, images, settings, attended)
     noteDataset(engine, images)
+    net.learn({ classes: images.classes, pictures: images.pictures })
     if (loss.kind !== 'meanSquaredError') suspectEnd(net.lastLayer)
     let before = 0
     await attended.begin(Math.ceil(training.train.length / batchSize))
@@ -57,6 +59,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
       const { evalSeconds, ...evaluated } = await evaluateAfterEpoch(training.validation, test, evaluate)
       const seconds = { trainSeconds, ...(evalSeconds !== undefined && { evalSeconds }) }
       const epoch = await attended.epoch<Epoch>({ ...figures, ...evaluated, ...seconds })
+      net.learn({ trained: trainedBy(training.train, net.seed, settings, epoch) })
       training.epoch++
       if (loss.kind === 'softmaxCrossEntropy') suspectLoss(() => outputsOf(net), before, epoch.loss)
       before = epoch.loss

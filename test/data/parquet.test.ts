@@ -3,7 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { parquetDataset } from '#dist/data/parquet-dataset.js'
+import { parquetDatasetBy } from '#dist/data/parquet-dataset.js'
 import { temporaryFolder } from '../idx-folder.js'
 
 const fixture = (name: string) => join('test/data/fixtures', name)
@@ -21,7 +21,7 @@ const pixels = Uint8Array.from({ length: 72 }, (_, i) => 7 * Math.floor(i / 6) +
 const labels = Array.from({ length: 12 }, (_, i) => i % 3)
 
 test("Hugging Face's images are read, with the names of their classes", async (t) => {
-  const data = await parquetDataset({ file: fixture('snappy.parquet') }, decode)
+  const data = await parquetDatasetBy({ file: fixture('snappy.parquet') }, decode)
   t.deepEqual(data.images(), { data: pixels, shape: [12, 1, 2, 3] })
   t.deepEqual([...data.labels()], labels)
   t.deepEqual(data.classes, ['cat', 'dog', 'owl'])
@@ -29,13 +29,13 @@ test("Hugging Face's images are read, with the names of their classes", async (t
 
 test('columns may be bytes and have other names, and be compressed otherwise', async (t) => {
   for (const name of ['gzip.parquet', 'brotli.parquet']) {
-    const data = await parquetDataset({ file: fixture(name), image: 'picture', label: 'class' }, decode)
+    const data = await parquetDatasetBy({ file: fixture(name), image: 'picture', label: 'class' }, decode)
     t.deepEqual([data.images().data, [...data.labels()], data.classes], [pixels, labels, undefined], name)
   }
 })
 
 test('Zstandard is read where Node knows it', async (t) => {
-  const loading = parquetDataset({ file: fixture('zstd.parquet') }, decode)
+  const loading = parquetDatasetBy({ file: fixture('zstd.parquet') }, decode)
   if ('zstdDecompressSync' in (await import('node:zlib'))) t.deepEqual((await loading).images().data, pixels)
   else await t.throwsAsync(loading, { code: 'DATA_CORRUPT', message: /compressed by ZSTD, .*use Node 22\.15 or newer/ })
 })
@@ -43,7 +43,7 @@ test('Zstandard is read where Node knows it', async (t) => {
 test('several files are one data set', async (t) => {
   const files = [fixture('snappy.parquet'), fixture('snappy.parquet')]
   const sizes: number[] = []
-  const data = await parquetDataset({ files, classes: ['a', 'b', 'c'] }, (encoded) => {
+  const data = await parquetDatasetBy({ files, classes: ['a', 'b', 'c'] }, (encoded) => {
     sizes.push(encoded.length)
     return decode(encoded)
   })
@@ -90,14 +90,14 @@ for (const [what, options, code, message] of [
   ],
 ] as const) {
   test(`Parquet: ${what} is named`, async (t) => {
-    const loading = parquetDataset(options as unknown as { file: string }, decode)
+    const loading = parquetDatasetBy(options as unknown as { file: string }, decode)
     await t.throwsAsync(loading, { name: 'CandlewickError', code, message })
   })
 }
 
 test('pictures of several sizes are refused, and what the decoder throws is thrown', async (t) => {
   const file = fixture('snappy.parquet')
-  const growing = parquetDataset({ file }, async ({ length }) => ({
+  const growing = parquetDatasetBy({ file }, async ({ length }) => ({
     data: new Uint8Array(length * length),
     shape: [length, 1, 1, length],
   }))
@@ -107,7 +107,7 @@ test('pictures of several sizes are refused, and what the decoder throws is thro
   })
   const mine = new Error('mine')
   await t.throwsAsync(
-    parquetDataset({ file }, () => Promise.reject(mine)),
+    parquetDatasetBy({ file }, () => Promise.reject(mine)),
     { is: mine },
   )
 })
@@ -116,13 +116,16 @@ test('a file that is cut short or changed is refused, whichever byte it is', asy
   const [folder, whole] = [await temporaryFolder(t), await readFile(fixture('snappy.parquet'))]
   const file = join(folder, 'cut.parquet')
   await writeFile(file, whole.subarray(0, 2000))
-  await t.throwsAsync(parquetDataset({ file }, decode), { code: 'DATA_CORRUPT', message: /damaged Parquet file/ })
+  await t.throwsAsync(parquetDatasetBy({ file }, decode), { code: 'DATA_CORRUPT', message: /damaged Parquet file/ })
   for (let at = 0; at < whole.length; at += 37) {
     const other = Buffer.from(whole)
     other[at] = (other[at] as number) ^ 0xff
     await writeFile(file, other)
     try {
-      await parquetDataset({ file }, async ({ length }) => ({ data: new Uint8Array(length), shape: [length, 1, 1, 1] }))
+      await parquetDatasetBy({ file }, async ({ length }) => ({
+        data: new Uint8Array(length),
+        shape: [length, 1, 1, 1],
+      }))
     } catch (error) {
       t.is((error as Error).name, 'CandlewickError', `byte ${at}: ${error}`)
       t.not((error as { code: string }).code, 'INTERNAL', `byte ${at}: ${error}`)
@@ -134,8 +137,8 @@ test('a file that is cut short or changed is refused, whichever byte it is', asy
 test('loading Parquet can be aborted', async (t) => {
   const [controller, reason] = [new AbortController(), new Error('enough')]
   const file = fixture('snappy.parquet')
-  await t.throwsAsync(parquetDataset({ file, signal: AbortSignal.abort(reason) }, decode), { is: reason })
-  const loading = parquetDataset({ file, signal: controller.signal }, (encoded, signal) => {
+  await t.throwsAsync(parquetDatasetBy({ file, signal: AbortSignal.abort(reason) }, decode), { is: reason })
+  const loading = parquetDatasetBy({ file, signal: controller.signal }, (encoded, signal) => {
     t.is(signal, controller.signal)
     controller.abort(reason)
     return decode(encoded)

@@ -73,7 +73,7 @@ impl DatasetBuilder {
     #[napi]
     pub fn finish(&mut self, env: &Env) -> napi::Result<Dataset> {
         let builder = self.0.take().ok_or_else(finished)?;
-        Dataset::new(env, builder.finish().map_err(to_js)?)
+        Dataset::new_for(env, builder.finish().map_err(to_js)?)
     }
 
     fn open(&mut self) -> napi::Result<&mut dataset::DatasetBuilder> {
@@ -105,7 +105,8 @@ impl ObjectFinalize for Dataset {
 }
 
 impl Dataset {
-    fn new(env: &Env, dataset: dataset::Dataset) -> napi::Result<Self> {
+    /// What JavaScript gets of a dataset.
+    pub fn new_for(env: &Env, dataset: dataset::Dataset) -> napi::Result<Self> {
         // So that the garbage collector knows what a dataset weighs.
         env.adjust_external_memory(dataset.size() as i64)?;
         Ok(Self {
@@ -252,7 +253,7 @@ impl Dataset {
         let (images, indices) = (self.shared()?, memory::copy(indices).map_err(to_js)?);
         let (others, other_indices) = (other.shared()?, memory::copy(other_indices).map_err(to_js)?);
         let join = move || dataset::Dataset::joined(&[(&images, &indices), (&others, &other_indices)]);
-        aside::make(env, join, Self::new)
+        aside::make(env, join, Self::new_for)
     }
 
     /// Gives the memory back, once no engine is at work on it.

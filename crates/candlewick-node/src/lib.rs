@@ -11,5 +11,6 @@ mod errors;
 mod images;
 mod layers;
 mod line;
+mod pictures;
 mod runners;
 mod tally;

@@ -73,12 +73,13 @@ type Result<T> = std::result::Result<T, Unusable>;
 
 /// Finds the pictures of a folder. The folders in it are classes, and all pictures in and below one are of that class; where there is
 /// a `train` among them, they are splits, and the classes are in each of these. Whatever begins with a dot is left out, and a
-/// link that leads back to a folder above it.
+/// link that leads back to a folder above it. Where `classes` are given, labels are their places there, and there need not be
+/// pictures of all.
 ///
 /// # Errors
 /// For a folder that is not there or may not be read, without pictures, with fewer than two classes, with a class without
-/// pictures to train on, or with two whose names differ by case alone.
-pub fn scan(dir: &Path, cancelled: &AtomicBool) -> Result<Folder> {
+/// pictures to train on, or with two whose names differ by case alone; where classes are given, for one that is not among them.
+pub fn scan(dir: &Path, classes: Option<&[String]>, cancelled: &AtomicBool) -> Result<Folder> {
     let mut search = Search { cancelled, loose: 0, unread: BTreeMap::new(), above: Vec::new() };
     let top = search.list(dir)?;
     let splits = if top.folders.iter().any(|folder| split_of(folder) == Some(SplitName::Train)) {
@@ -92,7 +93,10 @@ pub fn scan(dir: &Path, cancelled: &AtomicBool) -> Result<Folder> {
     for (name, dir) in splits {
         found.push((name, search.classes(&dir)?));
     }
-    let classes = class_names(dir, &found, search.loose)?;
+    let classes = match classes {
+        Some(classes) => known_names(dir, &found, classes)?,
+        None => class_names(dir, &found, search.loose)?,
+    };
     let splits =
         found.into_iter().map(|(name, pictures)| split(name, pictures, &classes)).collect::<Result<Vec<_>>>()?;
     Ok(Folder { classes, splits, loose: search.loose, unread: search.unread })
@@ -143,6 +147,22 @@ fn split_of(folder: &Path) -> Option<SplitName> {
     SPLITS.iter().find(|(split, _)| *split == name).map(|(_, split)| *split)
 }
 
+/// The classes that are given, among which all are that there are pictures of.
+fn known_names(dir: &Path, found: &[(SplitName, Pictures)], classes: &[String]) -> Result<Vec<String>> {
+    let mut pictures = found.iter().flat_map(|(_, pictures)| pictures).filter(|(_, files)| !files.is_empty()).peekable();
+    if pictures.peek().is_none() {
+        return Err(Unusable::Mismatch(format!("{} has no pictures in folders of classes", dir.display())));
+    }
+    match pictures.find(|(name, _)| !classes.contains(name)) {
+        None => Ok(classes.to_vec()),
+        Some((name, _)) => Err(Unusable::Mismatch(format!(
+            "{} has pictures of {name}, which is none of the classes {}; name the folders of pictures as they are named there",
+            dir.display(),
+            classes.join(", ")
+        ))),
+    }
+}
+
 /// The names of the classes that there are pictures of to train on.
 fn class_names(dir: &Path, found: &[(SplitName, Pictures)], loose: usize) -> Result<Vec<String>> {
     let dir = dir.display();
@@ -188,7 +208,7 @@ fn class_names(dir: &Path, found: &[(SplitName, Pictures)], loose: usize) -> Res
 fn split(name: SplitName, pictures: Pictures, classes: &[String]) -> Result<Split> {
     let mut split = Split { name, files: Vec::new(), labels: Vec::new() };
     for (class, files) in pictures {
-        let label = classes.binary_search(&class).map_err(|_| {
+        let label = classes.iter().position(|known| *known == class).ok_or_else(|| {
             let message = format!(
                 "there are pictures of {class} to {} by, but none to train on; add some, or remove them",
                 if name == SplitName::Test { "test" } else { "validate" }
@@ -318,7 +338,7 @@ mod tests {
     }
 
     fn scanned(dir: &TempDir) -> Result<Folder> {
-        scan(dir.path(), &AtomicBool::new(false))
+        scan(dir.path(), None, &AtomicBool::new(false))
     }
 
     fn refusal(paths: &[&str]) -> String {
@@ -407,12 +427,25 @@ mod tests {
         }
         let twice = refusal(&["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"]);
         assert!(twice.ends_with("which mean the same; keep one of them"), "{twice}");
-        let Err(Unusable::NotFound(message)) = scan(Path::new("/nowhere/at/all"), &AtomicBool::new(false)) else {
+        let Err(Unusable::NotFound(message)) = scan(Path::new("/nowhere/at/all"), None, &AtomicBool::new(false)) else {
             panic!()
         };
         assert!(message.contains("/nowhere/at/all: there is no such folder"), "{message}");
-        let cancelled = scan(folder(&["a/1.png"]).path(), &AtomicBool::new(true));
+        let cancelled = scan(folder(&["a/1.png"]).path(), None, &AtomicBool::new(true));
         assert_eq!(cancelled, Err(Unusable::Cancelled));
+    }
+
+    #[test]
+    fn classes_that_are_given_keep_their_places() {
+        let dir = folder(&["b/1.png", "empty/", "z/2.png"]);
+        let known = ["z", "b", "c"].map(str::to_owned);
+        let scan_by = |classes: &[String]| scan(dir.path(), Some(classes), &AtomicBool::new(false));
+        let found = scan_by(&known).unwrap();
+        assert_eq!((found.classes, &found.splits[0].labels[..]), (known.to_vec(), &[1, 0][..]));
+        let Err(Unusable::Mismatch(message)) = scan_by(&known[1..]) else { panic!() };
+        assert!(message.contains("has pictures of z, which is none of the classes b, c;"), "{message}");
+        let Err(Unusable::Mismatch(message)) = scan(folder(&["a/"]).path(), Some(&known), &AtomicBool::new(false)) else { panic!() };
+        assert!(message.ends_with("has no pictures in folders of classes"), "{message}");
     }
 
     #[cfg(unix)]

@@ -136,7 +136,7 @@ impl State {
 }
 
 impl Source {
-    fn read(&self) -> Result<Cow<'_, [u8]>, Broken> {
+    pub(crate) fn read(&self) -> Result<Cow<'_, [u8]>, Broken> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.into()),
             Self::File(path) => {

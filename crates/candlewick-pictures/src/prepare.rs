@@ -8,7 +8,7 @@ use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resize
 use std::error::Error;
 
 /// How a picture of another shape becomes one of the network's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fit {
     /// All of the image is covered; what stands out on two sides is cut off alike.
     Cover,
@@ -19,7 +19,7 @@ pub enum Fit {
 }
 
 /// What is made of a picture, so that it is an image for a network.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Preparation {
     /// 1 or 3, rows, columns.
     pub shape: [usize; 3],

@@ -13,6 +13,10 @@ pub enum Code {
     LabelOutOfRange,
     /// Images and labels do not belong together.
     DataMismatch,
+    /// A folder or file of data is not there or cannot be read.
+    DataNotFound,
+    /// A file of data is cut short or is not what it should be.
+    DataCorrupt,
     /// A checkpoint file cannot be opened.
     CheckpointNotFound,
     /// A checkpoint file does not hold this network's parameters.
@@ -43,6 +47,8 @@ impl Code {
             Code::InvalidShape => "INVALID_SHAPE",
             Code::LabelOutOfRange => "LABEL_OUT_OF_RANGE",
             Code::DataMismatch => "DATA_MISMATCH",
+            Code::DataNotFound => "DATA_NOT_FOUND",
+            Code::DataCorrupt => "DATA_CORRUPT",
             Code::CheckpointNotFound => "CHECKPOINT_NOT_FOUND",
             Code::CheckpointInvalid => "CHECKPOINT_INVALID",
             Code::SaveFailed => "SAVE_FAILED",
@@ -115,6 +121,8 @@ mod tests {
             Code::InvalidShape,
             Code::LabelOutOfRange,
             Code::DataMismatch,
+            Code::DataNotFound,
+            Code::DataCorrupt,
             Code::CheckpointNotFound,
             Code::CheckpointInvalid,
             Code::SaveFailed,

@@ -84,7 +84,7 @@ impl DatasetBuilder {
         let most = self.most(self.dataset.image_len());
         match &mut self.dataset.pixels {
             Pixels::Bytes(all) => push(all, pixels, most, "pixels"),
-            Pixels::Floats(_) => Err(other_kind("float32", "bytes")),
+            Pixels::Floats(_) | Pixels::Mapped(_) => Err(other_kind("float32", "bytes")),
         }
     }
 
@@ -96,7 +96,7 @@ impl DatasetBuilder {
         let most = self.most(self.dataset.image_len());
         match &mut self.dataset.pixels {
             Pixels::Floats(all) => push(all, values, most, "values"),
-            Pixels::Bytes(_) => Err(other_kind("bytes", "float32")),
+            Pixels::Bytes(_) | Pixels::Mapped(_) => Err(other_kind("bytes", "float32")),
         }
     }
 

@@ -3,6 +3,7 @@
 mod augmented;
 mod builder;
 mod joined;
+mod mapped;
 mod pixels;
 mod statistics;
 
@@ -76,7 +77,7 @@ impl Dataset {
     /// The images that `indices` names, which are there, for an engine.
     pub fn images<'a>(&'a self, indices: &'a [u32]) -> Images<'a> {
         match &self.pixels {
-            Pixels::Bytes(bytes) => Images::Indexed(bytes, indices),
+            Pixels::Bytes(_) | Pixels::Mapped(_) => Images::Indexed(self.pixels.bytes(), indices),
             Pixels::Floats(floats) => Images::IndexedFloats(floats, indices),
         }
     }

@@ -2,10 +2,13 @@
 
 use crate::error::Result;
 use crate::memory;
+use memmap2::Mmap;
 
 #[derive(Debug)]
 pub enum Pixels {
     Bytes(Vec<u8>),
+    /// Bytes of a file, which the system reads as they are looked at, and forgets where memory is short.
+    Mapped(Mmap),
     Floats(Vec<f32>),
 }
 
@@ -13,6 +16,7 @@ impl Pixels {
     pub fn len(&self) -> usize {
         match self {
             Self::Bytes(all) => all.len(),
+            Self::Mapped(all) => all.len(),
             Self::Floats(all) => all.len(),
         }
     }
@@ -21,19 +25,25 @@ impl Pixels {
     pub fn shrink(&mut self) {
         match self {
             Self::Bytes(all) => all.shrink_to_fit(),
+            Self::Mapped(_) => {}
             Self::Floats(all) => all.shrink_to_fit(),
         }
     }
 
-    /// Bytes of memory.
+    /// Bytes of memory that nobody else can have.
     pub fn size(&self) -> usize {
-        size_of_val(self.bytes()) + size_of_val(self.floats())
+        match self {
+            Self::Bytes(all) => size_of_val(&all[..]),
+            Self::Mapped(_) => 0,
+            Self::Floats(all) => size_of_val(&all[..]),
+        }
     }
 
     /// None of floats.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Bytes(all) => all,
+            Self::Mapped(all) => all,
             Self::Floats(_) => &[],
         }
     }
@@ -41,7 +51,7 @@ impl Pixels {
     /// None of bytes.
     pub fn floats(&self) -> &[f32] {
         match self {
-            Self::Bytes(_) => &[],
+            Self::Bytes(_) | Self::Mapped(_) => &[],
             Self::Floats(all) => all,
         }
     }
@@ -49,7 +59,7 @@ impl Pixels {
     /// An image of so many values, as it lies in memory.
     pub fn row(&self, index: usize, len: usize) -> &[u8] {
         match self {
-            Self::Bytes(all) => &all[index * len..][..len],
+            Self::Bytes(_) | Self::Mapped(_) => &self.bytes()[index * len..][..len],
             Self::Floats(all) => bytemuck::cast_slice(&all[index * len..][..len]),
         }
     }

@@ -29,7 +29,10 @@ impl Dataset {
         for channel in 0..channels {
             let planes = indices.iter().map(|index| (*index as usize * channels + channel) * plane);
             let (center, spread) = match &self.pixels {
-                Pixels::Bytes(all) => of_bytes(planes.map(|start| &all[start..][..plane]), indices.len() * plane),
+                Pixels::Bytes(_) | Pixels::Mapped(_) => {
+                    let all = self.pixels.bytes();
+                    of_bytes(planes.map(|start| &all[start..][..plane]), indices.len() * plane)
+                }
                 Pixels::Floats(all) => of_floats(planes.map(|start| &all[start..][..plane]), indices.len() * plane),
             };
             mean.push(center);

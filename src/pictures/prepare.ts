@@ -1,0 +1,52 @@
+/** Pictures from anywhere as images of one shape. */
+
+import { fileURLToPath } from 'node:url'
+import { types } from 'node:util'
+import { preparePictures } from '../addon.js'
+import type { ByteImages } from '../data/images.js'
+import { CandlewickError } from '../errors.js'
+import { expectPath, unexpected } from '../expect.js'
+import { plain } from './image-folder.js'
+import type { CheckedPreparation } from './preparation.js'
+import { picturesWork } from './work.js'
+
+/** A picture: the path of its file, or that as a URL, or what is in the file. */
+export type PictureSource = string | URL | Uint8Array
+
+/** Whether something is a picture's source rather than an image's values. */
+export function isPictureSource(given: unknown): given is PictureSource {
+  return typeof given === 'string' || given instanceof URL || types.isUint8Array(given)
+}
+
+/** What of a source the addon is told. */
+export function checkSource(name: string, source: unknown): string | Uint8Array {
+  if (types.isUint8Array(source)) return source
+  if (source instanceof URL) {
+    if (source.protocol === 'file:') return fileURLToPath(source)
+    throw unexpected(name, 'a file: URL (fetch others, and pass their bytes)', source.href)
+  }
+  if (typeof source === 'string') return expectPath(name, source)
+  throw unexpected(name, 'a path, a URL or a Uint8Array of what is in a picture file', source)
+}
+
+/** Decodes pictures, off the event loop and on all processors; one that cannot be read is an error that names it. */
+export async function prepareAll(
+  sources: readonly (string | Uint8Array)[],
+  preparation: CheckedPreparation,
+  signal?: AbortSignal | undefined,
+): Promise<ByteImages> {
+  const { data, broken } = await picturesWork(
+    (progress) => preparePictures([...sources], plain(preparation), progress),
+    { signal },
+  )
+  const [first] = broken
+  if (first) throw unreadable(sources[first.number] as string | Uint8Array, first.reason)
+  return { data, shape: [sources.length, ...preparation.shape] }
+}
+
+/** The error for a picture that cannot be read. */
+export function unreadable(source: string | Uint8Array, reason: string): CandlewickError {
+  const name = typeof source === 'string' ? source : `A picture of ${source.length} bytes`
+  const code = reason === 'there is no such file' ? 'DATA_NOT_FOUND' : 'DATA_CORRUPT'
+  return new CandlewickError(code, `${name} cannot be read: ${reason}; give a whole JPEG, PNG, WebP, BMP or GIF file.`)
+}
