@@ -1,12 +1,14 @@
 //! Images in memory, one byte a pixel, and what they show: 60,000 of Fashion-MNIST are 47 MB.
 
 mod augmented;
+mod mixing;
 
 use crate::error::{Code, Error, Result};
-use crate::losses::{Loss, Takes};
+use crate::losses::{Loss, Mix, Takes};
 use crate::memory::{self, show_bytes};
 use crate::shape::show;
 pub(crate) use augmented::Augmented;
+pub(crate) use mixing::Mixing;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Images (N, C, H, W) of bytes, with a label each, with targets, numbers for a network's outputs, or with both.
@@ -17,6 +19,7 @@ pub struct Dataset {
     count: usize,
     pixels: Vec<u8>,
     labels: Vec<u8>,
+    mixes: Vec<Mix>,
     targets: Vec<f32>,
     target_len: usize,
 }
@@ -57,6 +60,11 @@ impl Dataset {
         &self.labels
     }
 
+    /// What else each image shows, where images are mixed; none where they are not.
+    pub fn mixes(&self) -> &[Mix] {
+        &self.mixes
+    }
+
     /// All targets, image after image; none where images have labels alone.
     pub fn targets(&self) -> &[f32] {
         &self.targets
@@ -87,7 +95,11 @@ impl Dataset {
         for &index in indices {
             self.check_index(index)?;
             match loss.takes() {
-                Takes::Labels => check_label(self.labels[index as usize].into(), index as usize, outputs)?,
+                Takes::Labels => {
+                    let label = u32::from(self.labels[index as usize]);
+                    let other = self.mixes.get(index as usize).map_or(label, |mix| mix.other);
+                    check_label(label.max(other), index as usize, outputs)?;
+                }
                 Takes::Values => loss.check_values(self.targets_of(index), index as usize)?,
             }
         }
@@ -209,7 +221,8 @@ impl DatasetBuilder {
             Error::new(Code::OutOfMemory, message)
         };
         let (pixels, labels) = (memory::room(len).map_err(too_many)?, memory::room(count).map_err(too_many)?);
-        Ok(Self(Dataset { id: new_id(), shape, count, pixels, labels, targets: Vec::new(), target_len: 0 }))
+        let (mixes, targets) = (Vec::new(), Vec::new());
+        Ok(Self(Dataset { id: new_id(), shape, count, pixels, labels, mixes, targets, target_len: 0 }))
     }
 
     /// With room for so many targets of each image too. Labels may then be left out.

@@ -140,6 +140,7 @@ struct Resident<G: Gpu> {
     id: u64,
     bytes: G::Memory,
     labels: Option<G::Memory>,
+    mixes: Option<G::Memory>,
     targets: Option<G::Memory>,
 }
 
@@ -295,8 +296,9 @@ impl<G: Gpu> CudaEngine<G> {
             self.upload(dataset)?
         };
         let at = |memory| self.gpu.address(memory);
-        let [labels, values] = [&resident.labels, &resident.targets].map(|memory| memory.as_ref().map_or(0, at));
-        let arguments = Arguments { bytes: at(&resident.bytes), labels, values, ..self.arguments() };
+        let [labels, mixes, values] =
+            [&resident.labels, &resident.mixes, &resident.targets].map(|memory| memory.as_ref().map_or(0, at));
+        let arguments = Arguments { bytes: at(&resident.bytes), labels, mixes, values, ..self.arguments() };
         self.datasets.insert(0, resident);
         Ok(arguments)
     }
@@ -313,6 +315,7 @@ impl<G: Gpu> CudaEngine<G> {
             id: dataset.id(),
             bytes: upload(dataset.pixels())?,
             labels: unless_empty(bytemuck::cast_slice(&labels))?,
+            mixes: unless_empty(bytemuck::cast_slice(dataset.mixes()))?,
             targets: unless_empty(bytemuck::cast_slice(dataset.targets()))?,
         })
     }
@@ -503,12 +506,13 @@ impl<G: Gpu> CudaEngine<G> {
             return Ok(());
         }
         let weights = memory::collect(order.chunks(batch_size).map(|indices| loss.weight(dataset, indices)))?;
-        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
+        let Arguments { bytes, labels, mixes, values, .. } = self.load(dataset)?;
         self.make_room(order.len(), batch_size)?;
         let scales = weights.iter().map(|weight| losses::scale(*weight));
         self.loss.tell(&self.gpu, loss.encode(self.network.classes()), scales)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
-        let arguments = Arguments { bytes, labels, values, order: self.order.address(&self.gpu), ..self.arguments() };
+        let order_at = self.order.address(&self.gpu);
+        let arguments = Arguments { bytes, labels, mixes, values, order: order_at, ..self.arguments() };
         let run = Run { arguments, images: order.len(), batch_size, clips: optimizer.clip_norm.is_some() };
         let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
         if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
@@ -629,7 +633,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         if indices.is_empty() {
             return Ok(());
         }
-        let Arguments { bytes, labels, values, .. } = self.load(dataset)?;
+        let Arguments { bytes, labels, mixes, values, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
         if tally.is_some() {
             let row = outputs.saturating_mul(size_of::<f32>());
@@ -640,7 +644,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         let own = self.answering(self.arguments())?;
         let logits = if tally.is_some() { own.logits } else { 0 }; // which are kept where they have a place
         let order = self.order.address(&self.gpu);
-        let (arguments, before) = (Arguments { bytes, labels, values, order, logits, ..own }, metrics.count as usize);
+        let arguments = Arguments { bytes, labels, mixes, values, order, logits, ..own };
+        let before = metrics.count as usize;
         for (start, images) in
             pieces(indices.len(), EVALUATION_BATCH).skip((metrics.count as usize).div_ceil(EVALUATION_BATCH))
         {
