@@ -35,8 +35,11 @@ export declare class Dataset {
   get hasLabels(): boolean
   /** Fills `into` with copies of the images that `indices` names, one after the other. */
   pixels(indices: Uint32Array, into: Uint8Array): void
-  /** Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, on all processors. */
-  augmented(indices: Uint32Array, augment: string, into: Uint8Array): void
+  /**
+   * Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, mixed with any of `partners` if at all, on
+   * all processors.
+   */
+  augmented(indices: Uint32Array, augment: string, partners: Uint32Array, into: Uint8Array): void
   /** Fills `into` with the labels of the images that `indices` names. */
   labels(indices: Uint32Array, into: Uint8Array): void
   /** Fills `into` with the targets of the images that `indices` names. */
