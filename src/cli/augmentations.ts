@@ -5,6 +5,7 @@ import {
   type Augmentation,
   brightness,
   contrast,
+  mixup,
   randomCrop,
   randomErasing,
   randomFlip,
@@ -30,6 +31,7 @@ const makers: Readonly<Record<Augmentation['kind'], Maker>> = {
   randomZoom: { usual: 0.2, make: randomZoom },
   brightness: { usual: 0.2, make: brightness },
   contrast: { usual: 0.5, make: contrast },
+  mixup: { usual: 0.2, make: mixup },
 }
 
 /** By their names on the command line: flip, shift, ... */

@@ -18,8 +18,8 @@ export interface AugmentImagesOptions {
 }
 
 /**
- * Images as `fit` trains on them in an epoch with this seed: to be looked at, or fed elsewhere. They are made while the event loop
- * waits, on all processors.
+ * Images as `fit` trains on them in an epoch with this seed: to be looked at, or fed elsewhere. `mixup` mixes with any of the dataset's,
+ * also beyond `start` and `end`. They are made while the event loop waits, on all processors.
  */
 export function augmentImages(
   dataset: Dataset,
@@ -33,7 +33,7 @@ export function augmentImages(
   const seed = given.seed === undefined ? randomSeed() : expectSeed(given.seed)
   const epoch = given.epoch === undefined ? 1 : expectInteger('epoch', given.epoch, 1)
   const images = all.slice(start as number | undefined, end as number | undefined) // which checks them
-  const indices = numbersOf(images)
+  const [indices, partners] = [numbersOf(images), numbersOf(all)]
   const settings = JSON.stringify({ augmentations, seed, epoch })
-  return imagesOf(images.native, indices, (data) => images.native.augmented(indices, settings, data))
+  return imagesOf(images.native, indices, (data) => images.native.augmented(indices, settings, partners, data))
 }

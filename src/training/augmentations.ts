@@ -24,6 +24,7 @@ export type Augmentation =
   | RandomZoom
   | Brightness
   | Contrast
+  | Mixup
 
 export interface RandomFlip {
   readonly kind: 'randomFlip'
@@ -76,6 +77,11 @@ export interface Brightness {
 export interface Contrast {
   readonly kind: 'contrast'
   readonly amount: number
+}
+
+export interface Mixup {
+  readonly kind: 'mixup'
+  readonly alpha: number
 }
 
 /** Mirrors an image left-right with probability 1/2. */
@@ -140,6 +146,15 @@ export function contrast(amount: number): Contrast {
   return { kind: 'contrast', amount: expectAmount(amount) }
 }
 
+/**
+ * Makes of each image and another one the mean of both, and of their labels or targets: λ of the first, drawn from Beta(alpha, alpha)
+ * for each image anew, as timm's `Mixup` in the mode `elem` (Zhang et al., 2017). The other is any of the images that are trained on,
+ * changed as the list says. It comes last. An answer counts as right if it is the label of the larger share.
+ */
+export function mixup(alpha: number): Mixup {
+  return { kind: 'mixup', alpha: expectAbove0('alpha', alpha) }
+}
+
 /** That some are less than the images' rows and columns, Rust knows. */
 function expectPixels(name: string, value: unknown): number {
   return expectInteger(name, value, 0)
@@ -192,6 +207,7 @@ const augmentations: { readonly [K in Kind]: Checks<Extract<Augmentation, { kind
   randomZoom: { kind: () => 'randomZoom', amount: expectZoom },
   brightness: { kind: () => 'brightness', amount: expectAmount },
   contrast: { kind: () => 'contrast', amount: expectAmount },
+  mixup: { kind: () => 'mixup', alpha: (value) => expectAbove0('alpha', value) },
 }
 
 /**
@@ -205,6 +221,13 @@ export default function checkAugment(augment: unknown): readonly Augmentation[] 
     if (Array.isArray(augment)) return Array.from(augment, (one, i) => checkAugmentation(`augment[${i}]`, one))
     throw unexpected('augment', 'an array of augmentations, such as [randomFlip()],', augment)
   })
+  if (checked.slice(0, -1).some(({ kind }) => kind === 'mixup')) {
+    throw unexpected(
+      'augment',
+      'mixup once, and nothing after it,',
+      checked.map(({ kind }) => kind),
+    )
+  }
   return checked.length > 0 ? checked : undefined
 }
 

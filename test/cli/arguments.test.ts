@@ -99,6 +99,7 @@ for (const [args, code, message] of [
   [['augment', '--sheet', 'a.png', '--augment', 'crop:-1'], 2, /but received "crop:-1"/],
   [['augment', '--sheet', 'a.png', '--augment', 'flip:1'], 2, /Expected flip alone for --augment\./],
   [['augment', '--sheet', 'a.png', '--augment', 'shift,contrast,zoom:1'], 2, /zoom:1: Expected .* below 1 for amount/],
+  [['augment', '--sheet', 'a.png', '--augment', 'mixup:0'], 2, /mixup:0: Expected a finite number above 0 for alpha/],
   [['augment', '--sheet', 'a.png', '--augment', 'crop:1.5'], 2, /crop:1\.5: Expected an integer .* for padding/],
   [['augment', '--sheet', 'a.png', '--augment', 'crop:4,zoom:.5', '--data', '/nowhere'], 1, /no folder \/nowhere/],
   [['train', '--save', '/nowhere/net.safetensors', '--data', '/nowhere'], 1, /\/nowhere\/net\.safetensors/],

@@ -11,6 +11,7 @@ import {
   dense,
   type FitOptions,
   fit,
+  mixup,
   randomCrop,
   randomErasing,
   randomFlip,
@@ -82,6 +83,29 @@ test('a part is a part of the whole, of a slice too', (t) => {
   const ofSlice = augmentImages(data.slice(8, 40), all, { seed: 5, start: 2, end: 5 })
   t.deepEqual(ofSlice.data, part.data)
   t.is(augmentImages(data, all, { start: 100 }).data.length, 0)
+})
+
+test('mixed images are of two of the whole dataset, wherever they stand', (t) => {
+  const size = height * width
+  const mixing = [randomFlip(), mixup(1)]
+  const { data: whole } = augmentImages(data, mixing, { seed: 5 })
+  t.deepEqual(augmentImages(data, mixing, { seed: 5, start: 10, end: 13 }).data, whole.slice(10 * size, 13 * size))
+  t.notDeepEqual(whole, augmentImages(data, [randomFlip()], { seed: 5 }).data)
+})
+
+/** Of so small an alpha, each image is one of the two, and has its label. */
+test('fit trains on the images and labels that mixup shows', async (t) => {
+  const noise = Uint8Array.from(pixels, (_, i) => Math.imul(i + 1, 2654435761) >>> 24)
+  const plain = { data: noise, shape: images.shape }
+  const dataset = await arrayDataset({ images: plain, labels })
+  const shown = augmentImages(dataset, [mixup(1e-6)], { seed: 5 })
+  const image = (data: Uint8Array, i: number) => data.slice(i * height * width, (i + 1) * height * width).join()
+  const found = new Map(Array.from(labels, (label, i) => [image(noise, i), label]))
+  t.is(found.size, count)
+  const own = Uint8Array.from(labels, (_, i) => found.get(image(shown.data, i)) as number)
+  t.notDeepEqual(own, labels)
+  const expected = await trained(await arrayDataset({ images: shown, labels: own }), {})
+  t.deepEqual(await trained(dataset, { seed: 5, augment: [mixup(1e-6)] }), expected)
 })
 
 test('arguments are checked', (t) => {

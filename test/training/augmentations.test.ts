@@ -12,6 +12,7 @@ import {
   evaluate,
   type FitOptions,
   fit,
+  mixup,
   randomCrop,
   randomErasing,
   randomFlip,
@@ -40,6 +41,7 @@ async function network(seed = 1, changes: { threads?: number; engine?: 'candle' 
 }
 
 const augment = [randomFlip(), randomShift(1)]
+const mixing = [...augment, mixup(0.4)]
 
 async function epochs(net: Sequential, train: Dataset, changes: Partial<FitOptions> = {}): Promise<Epoch[]> {
   const all: Epoch[] = []
@@ -101,12 +103,12 @@ test('an image is mirrored or not and moved by up to a pixel, anew in each epoch
 })
 
 test('one seed is one training, of any number of threads, and another seed another', async (t) => {
-  for (const shuffle of [true, false]) {
-    const expected = await trained({ seed: 9, epochs: 2, shuffle })
-    t.deepEqual(await trained({ seed: 9, epochs: 2, shuffle }), expected)
-    t.deepEqual(await trained({ seed: 9, epochs: 2, shuffle }, 1, { threads: 1 }), expected)
-    t.deepEqual(await trained({ seed: 9, epochs: 2, shuffle }, 1, { threads: 3 }), expected)
-    t.notDeepEqual(await trained({ seed: 10, epochs: 2, shuffle }), expected)
+  for (const changes of [{}, { shuffle: false }, { augment: mixing }]) {
+    const expected = await trained({ seed: 9, epochs: 2, ...changes })
+    t.deepEqual(await trained({ seed: 9, epochs: 2, ...changes }), expected)
+    t.deepEqual(await trained({ seed: 9, epochs: 2, ...changes }, 1, { threads: 1 }), expected)
+    t.deepEqual(await trained({ seed: 9, epochs: 2, ...changes }, 1, { threads: 3 }), expected)
+    t.notDeepEqual(await trained({ seed: 10, epochs: 2, ...changes }), expected)
   }
 })
 
@@ -142,18 +144,24 @@ test('neither the batch size nor the order changes what is made of an image', as
     const [epoch] = await epochs(await network(), data, { seed: 4, optimizer: sgd({ learningRate: 0 }), ...changes })
     return epoch?.loss ?? Number.NaN
   }
-  const expected = await loss({})
-  for (const changes of [{ batchSize: 7 }, { batchSize: 200 }, { shuffle: false }]) {
-    const found = await loss(changes)
-    t.true(Math.abs(found - expected) < 1e-6, `${found} and ${expected}`)
+  for (const list of [augment, mixing]) {
+    const expected = await loss({ augment: list })
+    for (const changes of [{ batchSize: 7 }, { batchSize: 200 }, { shuffle: false }]) {
+      const found = await loss({ augment: list, ...changes })
+      t.true(Math.abs(found - expected) < 1e-6, `${found} and ${expected}`)
+    }
+    t.true(Math.abs((await loss({ augment: [] })) - expected) > 1e-4)
   }
-  t.true(Math.abs((await loss({ augment: [] })) - expected) > 1e-4)
 })
 
 test('each engine trains on the same images', async (t) => {
-  const [fused, candle] = [await network(), await network(1, { engine: 'candle' })]
-  const losses = await Promise.all([fused, candle].map(async (net) => (await epochs(net, data))[0]?.loss ?? 0))
-  t.true(Math.abs((losses[0] ?? 0) - (losses[1] ?? 1)) < 1e-6, losses.join())
+  for (const list of [augment, mixing]) {
+    const nets = [await network(), await network(1, { engine: 'candle' })]
+    const of = async (net: Sequential) => (await epochs(net, data, { augment: list }))[0]
+    const [fused, candle] = await Promise.all(nets.map(of))
+    t.true(Math.abs((fused?.loss ?? 0) - (candle?.loss ?? 1)) < 1e-6, `${fused?.loss} and ${candle?.loss}`)
+    t.is(fused?.trainAcc, candle?.trainAcc)
+  }
 })
 
 test('what is evaluated is not augmented', async (t) => {
@@ -207,6 +215,7 @@ const pairs: [Augmentation, Augmentation][] = [
   [randomZoom(0.5), { kind: 'randomZoom', amount: 0.5 }],
   [brightness(1), { kind: 'brightness', amount: 1 }],
   [contrast(1), { kind: 'contrast', amount: 1 }],
+  [mixup(0.4), { kind: 'mixup', alpha: 0.4 }],
 ]
 
 for (const [made, byHand] of pairs) {
@@ -264,6 +273,21 @@ test('settings that make no sense are named', (t) => {
   }
 })
 
+test('images that are kept out of a training are not mixed into it', async (t) => {
+  // Of the images that are trained on, all are black.
+  const halves = { data: pixels.map((pixel, i) => (i < pixels.length / 2 ? 0 : pixel)), shape: images.shape }
+  const black = (await arrayDataset({ images: halves, labels })).slice(0, 100)
+  const [mixed, plain] = [await trainedOn(black, [mixup(1)]), await trainedOn(black, [])]
+  t.deepEqual(mixed['dense0.weight']?.data, plain['dense0.weight']?.data)
+  t.notDeepEqual(mixed['dense0.bias']?.data, plain['dense0.bias']?.data)
+})
+
+async function trainedOn(part: Dataset, augment: Augmentation[]) {
+  const net = await network()
+  await epochs(net, part, { augment })
+  return net.parameters()
+}
+
 test('what is no augmentation is refused by name', async (t) => {
   const net = await network()
   const refused = async (augment: unknown, message: RegExp) =>
@@ -288,6 +312,15 @@ test('what is no augmentation is refused by name', async (t) => {
     [randomCrop({ padding: 3 })],
     /^randomCrop with a padding of 3 .* 3 rows and 4 columns; use at most 2\.$/,
   )
+  const twice = /^Expected mixup once, and nothing after it, for augment, but received \[ 'mixup', '\w+' \]\.$/
+  await refused([mixup(1), randomFlip()], twice)
+  await refused([mixup(1), mixup(1)], twice)
+  for (const alpha of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '0.2']) {
+    t.throws(() => mixup(alpha as number), {
+      code: 'INVALID_ARGUMENT',
+      message: /^Expected .* for alpha, but received/,
+    })
+  }
   for (const pixels of [-1, 1.5, '1', undefined, 2 ** 31]) {
     t.throws(() => randomShift(pixels as number), { code: 'INVALID_ARGUMENT', message: /for pixels, but received/ })
   }

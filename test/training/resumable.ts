@@ -19,6 +19,7 @@ import {
   type FitOptions,
   fit,
   linearWarmup,
+  mixup,
   oneCycle,
   randomFlip,
   randomShift,
@@ -56,7 +57,7 @@ export async function options(checkpoint: string | undefined, every: CheckpointE
     epochs: 6,
     batchSize: 32,
     optimizer: adam({ learningRate: schedule, clipNorm: 1, averaging: ema(0.99) }),
-    augment: [randomFlip(), randomShift(1)],
+    augment: [randomFlip(), randomShift(1), mixup(0.4)],
     test: data.slice(0, 300),
     ...(checkpoint !== undefined && { checkpoint, checkpointEvery: every }),
   }

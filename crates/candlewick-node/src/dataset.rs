@@ -185,17 +185,20 @@ impl Dataset {
         copy_rows(images.floats(), images.image_len(), indices, into)
     }
 
-    /// Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, on all processors.
+    /// Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, mixed with any of `partners` if at all, on
+    /// all processors.
     #[napi]
     pub fn augmented(
         &self,
         indices: &[u32],
         augment: String,
+        partners: &[u32],
         #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>,
     ) -> napi::Result<()> {
         let images = self.images()?;
         check_room(indices, images.image_len(), into)?;
-        Augment::read(&augment).and_then(|augment| images.augment_into(indices, &augment, None, into)).map_err(to_js)
+        let augment = Augment::read(&augment).map_err(to_js)?;
+        images.augment_into(indices, &augment, partners, None, into).map_err(to_js)
     }
 
     /// Fills `into` with the labels of the images that `indices` names.

@@ -149,7 +149,8 @@ fn split_of(folder: &Path) -> Option<SplitName> {
 
 /// The classes that are given, among which all are that there are pictures of.
 fn known_names(dir: &Path, found: &[(SplitName, Pictures)], classes: &[String]) -> Result<Vec<String>> {
-    let mut pictures = found.iter().flat_map(|(_, pictures)| pictures).filter(|(_, files)| !files.is_empty()).peekable();
+    let mut pictures =
+        found.iter().flat_map(|(_, pictures)| pictures).filter(|(_, files)| !files.is_empty()).peekable();
     if pictures.peek().is_none() {
         return Err(Unusable::Mismatch(format!("{} has no pictures in folders of classes", dir.display())));
     }
@@ -444,7 +445,10 @@ mod tests {
         assert_eq!((found.classes, &found.splits[0].labels[..]), (known.to_vec(), &[1, 0][..]));
         let Err(Unusable::Mismatch(message)) = scan_by(&known[1..]) else { panic!() };
         assert!(message.contains("has pictures of z, which is none of the classes b, c;"), "{message}");
-        let Err(Unusable::Mismatch(message)) = scan(folder(&["a/"]).path(), Some(&known), &AtomicBool::new(false)) else { panic!() };
+        let Err(Unusable::Mismatch(message)) = scan(folder(&["a/"]).path(), Some(&known), &AtomicBool::new(false))
+        else {
+            panic!()
+        };
         assert!(message.ends_with("has no pictures in folders of classes"), "{message}");
     }
 

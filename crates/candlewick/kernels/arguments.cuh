@@ -11,6 +11,7 @@
 #include "block.cuh"
 
 struct Loss;       // loss.cuh
+struct Mix;        // loss.cuh
 struct Operation;  // layers.cuh
 struct Optimizer;  // optimizers.cuh
 struct Step;       // layers.cuh
@@ -42,6 +43,7 @@ struct Arguments {
   const float *floats;
   const uint32_t *order;   // the images of the run, by index; null for all in order
   const uint32_t *labels;  // by index; null where images have targets alone
+  const Mix *mixes;        // what else each image shows, by index; null where images are not mixed
   const float *values;     // targets of each image, by index; null where images have labels alone
   const Loss *loss;
   float *parameters;

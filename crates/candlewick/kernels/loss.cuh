@@ -8,9 +8,16 @@
 #pragma once
 #include "words.cuh"
 
-// What an image's outputs are held against: a label, or a number for each of them.
+// What a mixed image shows beside its label.
+struct Mix {
+  uint32_t other;  // class
+  float share;     // of the label; the rest is the other's
+};
+
+// What an image's outputs are held against: a label, or two classes, or a number for each of them.
 struct Target {
   uint32_t label;
+  const Mix *mix;  // null where the image is not mixed
   const float *values;
   const float *class_weights;  // null where all classes weigh the same
 };
@@ -31,8 +38,16 @@ struct SoftmaxCrossEntropy {
 
   DEVICE void score(int classes, const float *z, const Target &target, float scale, float *dz, float *loss,
                     uint32_t *correct) const {
+    if (target.mix) score_as<true>(classes, z, target, scale, dz, loss, correct);
+    else score_as<false>(classes, z, target, scale, dz, loss, correct);
+  }
+
+  // Apart, so that a label alone is what it is without mixed images, to the last bit, however a compiler puts products and sums together.
+  template <bool MIXED>
+  DEVICE void score_as(int classes, const float *z, const Target &target, float scale, float *dz, float *loss,
+                       uint32_t *correct) const {
     // Every thread does all of this for itself: a handful of classes is not worth a meeting.
-    const int answer = label_of(classes, z), label = target.label;
+    const int answer = label_of(classes, z), label = target.label, other = MIXED ? target.mix->other : label;
     const float largest = z[answer];
     double sum = 0, others = 0, distances = 0;  // as of many classes, float32 would lose what each adds
     for (int c = 0; c < classes; c++) {
@@ -40,14 +55,21 @@ struct SoftmaxCrossEntropy {
       sum += e;
       others += c == answer ? e - 1 : e;  // 0, or NaN
     }
-    const float own = kept * weight(target, label), total = own + to_all;
+    float own = kept * weight(target, label), total = own + to_all, others_own = 0;
+    if constexpr (MIXED) {
+      own *= target.mix->share;
+      others_own = kept * weight(target, other) * (1 - target.mix->share);
+      total = own + others_own + to_all;
+    }
     for (int c = FIRST_ITEM; dz && c < classes; c += ITEMS_AT_ONCE) {
-      const float share = spread * weight(target, c) + (c == label ? own : 0.0f);
+      float share = spread * weight(target, c) + (c == label ? own : 0.0f);
+      if constexpr (MIXED) share += c == other ? others_own : 0.0f;
       dz[c] = (total * (expf(z[c] - largest) / (float)sum) - share) * scale;
     }
     if (FIRST_ITEM == 0) {
       for (int c = 0; spread > 0 && c < classes; c++) distances += weight(target, c) * (largest - z[c]);
       *loss = total * log1pf((float)others) + own * (largest - z[label]) + (float)(spread * distances);
+      if constexpr (MIXED) *loss += others_own * (largest - z[other]);
       *correct = answer == label;
     }
   }

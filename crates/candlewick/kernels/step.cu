@@ -90,8 +90,8 @@ DEVICE void survey_image(const Arguments &a, int n, float *memory) {
 // The loss of the batch's n-th image, whose gradient goes to dz unless that is null.
 DEVICE void score_image(const Arguments &a, int n, uint32_t image, const float *outputs, float *dz) {
   const Loss &loss = *a.loss;
-  const Target target = {a.labels ? a.labels[image] : 0, a.values ? a.values + (size_t)image * a.classes : nullptr,
-                         loss.class_weights};
+  const Target target = {a.labels ? a.labels[image] : 0, a.mixes ? a.mixes + image : nullptr,
+                         a.values ? a.values + (size_t)image * a.classes : nullptr, loss.class_weights};
   const float scale = loss.scales ? loss.scales[a.batch] : a.scale;
   with_loss(loss, [&](const auto &kind) {
     kind.score(a.classes, outputs, target, scale, dz, a.losses + a.first + n, a.correct + a.first + n);

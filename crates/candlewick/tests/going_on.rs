@@ -6,7 +6,7 @@ mod places;
 
 use candlewick::Code;
 use candlewick::activations::Activation;
-use candlewick::augmentations::{Augment, Augmentation, RandomFlip, RandomShift};
+use candlewick::augmentations::{Augment, Augmentation, Mixup, RandomFlip, RandomShift};
 use candlewick::dataset::Dataset;
 use candlewick::engine::{Engine, Progress, Training};
 use candlewick::layers::{BatchNorm, Conv2d, Dense, Dropout, Layer};
@@ -69,6 +69,14 @@ fn outcome(engine: &dyn Engine, metrics: Metrics) -> Outcome {
     Outcome { metrics, shown: bits(&engine.flat_parameters().unwrap()), parameters: bits(&snapshot.parameters) }
 }
 
+const FLIP: Augmentation = Augmentation::RandomFlip(RandomFlip {});
+const SHIFT: Augmentation = Augmentation::RandomShift(RandomShift { pixels: 1 });
+const MIXUP: Augmentation = Augmentation::Mixup(Mixup { alpha: 0.4 });
+
+fn augment(augmentations: &[Augmentation]) -> Augment {
+    Augment { augmentations: augmentations.to_vec(), seed: 3, epoch: 2 }
+}
+
 fn with_training<R>(optimizer: &Optimizer, augment: Option<&Augment>, work: impl FnOnce(&Training<'_>) -> R) -> R {
     let (dataset, loss) = (dataset(), Loss::default());
     let order: Vec<u32> = (0..IMAGES as u32).map(|i| i * 5 % IMAGES as u32).collect();
@@ -77,12 +85,14 @@ fn with_training<R>(optimizer: &Optimizer, augment: Option<&Augment>, work: impl
 
 #[test]
 fn a_training_that_pauses_or_moves_to_another_engine_comes_to_the_same_bits() {
-    for optimizer in optimizers() {
-        let whole: Vec<_> = engines().into_iter().map(|(name, engine)| (name, train(engine, &optimizer))).collect();
+    let mixing = augment(&[FLIP, MIXUP]);
+    for (optimizer, augment) in optimizers().into_iter().zip([None, Some(&mixing)]) {
+        let trained = |(name, engine)| (name, train(engine, &optimizer, augment));
+        let whole: Vec<_> = engines().into_iter().map(trained).collect();
         for ((name, expected), (_, mut engine)) in whole.into_iter().zip(engines()) {
             let (progress, mut metrics, mut turns) = (Progress::default(), Metrics::default(), 0);
             progress.pause(true);
-            with_training(&optimizer, None, |training| {
+            with_training(&optimizer, augment, |training| {
                 while metrics.count < IMAGES as u64 {
                     engine.announce_optimizer(9);
                     engine.train_on(training, &progress, &mut metrics).unwrap();
@@ -103,10 +113,12 @@ fn a_training_that_pauses_or_moves_to_another_engine_comes_to_the_same_bits() {
     }
 }
 
-fn train(mut engine: Box<dyn Engine>, optimizer: &Optimizer) -> Outcome {
+fn train(mut engine: Box<dyn Engine>, optimizer: &Optimizer, augment: Option<&Augment>) -> Outcome {
     let mut metrics = Metrics::default();
     engine.announce_optimizer(9);
-    with_training(optimizer, None, |training| engine.train_on(training, &Progress::default(), &mut metrics).unwrap());
+    with_training(optimizer, augment, |training| {
+        engine.train_on(training, &Progress::default(), &mut metrics).unwrap();
+    });
     outcome(&*engine, metrics)
 }
 
@@ -129,11 +141,9 @@ fn evaluation_pauses_too() {
 
 #[test]
 fn images_are_augmented_batch_by_batch_as_all_at_once() {
-    let augmentations =
-        vec![Augmentation::RandomFlip(RandomFlip {}), Augmentation::RandomShift(RandomShift { pixels: 1 })];
-    let augment = Augment { augmentations, seed: 3, epoch: 2 };
     let sgd = Sgd::new(0.1).unwrap().into();
-    for (name, mut engine) in engines() {
+    let with = |augment: Augment| engines().into_iter().map(move |engine| (engine, augment.clone()));
+    for ((name, mut engine), augment) in with(augment(&[FLIP, SHIFT])).chain(with(augment(&[FLIP, SHIFT, MIXUP]))) {
         let mut metrics = Metrics::default();
         let expected = with_training(&sgd, None, |training| {
             let before = training.dataset.augmented(training.order, &augment, None).unwrap();
@@ -185,6 +195,19 @@ fn only_whole_batches_are_gone_on_with() {
                 assert_eq!(error.code, Code::InvalidArgument, "{name}");
                 assert!(error.message.contains("no whole batches of 2 out of 83"), "{error}");
             }
+        });
+    }
+}
+
+#[test]
+fn what_is_done_may_be_mixed_into_the_rest_and_is_checked_with_it() {
+    let (odd, mixing) = (made_up::dataset(IMAGES, [1, 6, 6], |i| if i == 0 { 3 } else { i % 3 }), augment(&[MIXUP]));
+    for (name, mut engine) in engines() {
+        with_training(&Sgd::new(0.1).unwrap().into(), Some(&mixing), |training| {
+            let training = Training { dataset: &odd, ..*training };
+            let mut metrics = Metrics { count: 2, ..Metrics::default() };
+            let error = engine.train_on(&training, &Progress::default(), &mut metrics).unwrap_err();
+            assert_eq!(error.code, Code::LabelOutOfRange, "{name}");
         });
     }
 }

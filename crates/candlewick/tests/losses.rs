@@ -5,10 +5,11 @@ mod places;
 use candle_core::{DType, Device, Tensor};
 use candlewick::Code;
 use candlewick::activations::Activation;
+use candlewick::augmentations::{Augment, Augmentation, Mixup};
 use candlewick::dataset::{Dataset, DatasetBuilder};
 use candlewick::engine::candle::CandleEngine;
 use candlewick::engine::lanes::LanesEngine;
-use candlewick::engine::{Engine, Progress};
+use candlewick::engine::{Engine, Progress, Training};
 use candlewick::initializers::Initializer;
 use candlewick::layers::{Dense, Layer};
 use candlewick::losses::{Loss, MeanSquaredError, SoftmaxCrossEntropy, Takes, Targets};
@@ -48,8 +49,14 @@ fn optimizer() -> Optimizer {
     Sgd { momentum: 0.5, ..Sgd::new(0.2).unwrap() }.into()
 }
 
-/// Figures and parameters after two epochs in two orders, an evaluation and a step of the last images.
-fn course(mut engine: impl Engine, loss: &Loss, batch_size: usize) -> (Vec<Metrics>, Vec<f32>) {
+/// Figures and parameters after two epochs in two orders, the second perhaps of mixed images, an evaluation and a step of the last
+/// images.
+fn course(
+    mut engine: impl Engine,
+    loss: &Loss,
+    batch_size: usize,
+    augment: Option<&Augment>,
+) -> (Vec<Metrics>, Vec<f32>) {
     let (data, progress) = (dataset(true, Some(OUTPUTS)), Progress::default());
     let parameters = Initializer::uniform(0.7).parameters(&network(), 3).unwrap();
     engine.set_flat_parameters(parameters).unwrap();
@@ -57,7 +64,10 @@ fn course(mut engine: impl Engine, loss: &Loss, batch_size: usize) -> (Vec<Metri
     let mut order: Vec<u32> = (0..used as u32).collect();
     let mut figures = vec![engine.train(&data, &order, batch_size, loss, &optimizer(), &progress).unwrap()];
     order.reverse();
-    figures.push(engine.train(&data, &order, batch_size, loss, &optimizer(), &progress).unwrap());
+    let (optimizer, mut second) = (optimizer(), Metrics::default());
+    let training = Training { dataset: &data, order: &order, batch_size, loss, optimizer: &optimizer, augment };
+    engine.train_on(&training, &progress, &mut second).unwrap();
+    figures.push(second);
     figures.push(engine.evaluate(&data, &places(3..IMAGES), loss, &progress).unwrap());
     let images = Tensor::from_slice(&data.pixels()[..6 * 20], (20, 1, 2, 3), &Device::Cpu).unwrap();
     let labels: Vec<u32> = data.labels()[..20].iter().map(|label| u32::from(*label)).collect();
@@ -65,7 +75,7 @@ fn course(mut engine: impl Engine, loss: &Loss, batch_size: usize) -> (Vec<Metri
         Takes::Labels => Targets::Labels(&labels),
         Takes::Values => Targets::Values(&data.targets()[..20 * OUTPUTS]),
     };
-    figures.push(engine.step(&images, targets, loss, &optimizer()).unwrap());
+    figures.push(engine.step(&images, targets, loss, &optimizer).unwrap());
     (figures, engine.flat_parameters().unwrap().into_owned())
 }
 
@@ -92,19 +102,20 @@ fn assert_near(what: &str, expected: &(Vec<Metrics>, Vec<f32>), found: &(Vec<Met
 #[test]
 fn all_engines_train_alike() {
     for loss in Loss::examples(OUTPUTS) {
-        for batch_size in [1, 15, 17, 1100] {
+        let mixing = Augment { augmentations: vec![Augmentation::Mixup(Mixup { alpha: 1.0 })], seed: 1, epoch: 1 };
+        for (batch_size, augment) in [(1, None), (15, None), (17, None), (1100, None), (17, Some(&mixing))] {
             let reference = CandleEngine::new(network(), Device::Cpu, DType::F64, Some(1)).unwrap();
-            let expected = course(reference, &loss, batch_size);
-            let what = format!("{loss:?}, batches of {batch_size}");
-            let one = course(LanesEngine::new(network(), Some(1)).unwrap(), &loss, batch_size);
+            let expected = course(reference, &loss, batch_size, augment);
+            let what = format!("{loss:?}, batches of {batch_size}, {augment:?}");
+            let one = course(LanesEngine::new(network(), Some(1)).unwrap(), &loss, batch_size, augment);
             assert_near(&format!("lanes, {what}"), &expected, &one);
-            let three = course(LanesEngine::new(network(), Some(3)).unwrap(), &loss, batch_size);
+            let three = course(LanesEngine::new(network(), Some(3)).unwrap(), &loss, batch_size, augment);
             assert_eq!(one, three, "{what}: threads change no bit");
             #[cfg(feature = "emulation")]
             {
                 use candlewick::engine::cuda::{CudaEngine, emulated::Emulated, emulated::Turns};
                 let gpu = || Emulated::new(227 << 10, 3);
-                let cuda = |gpu| course(CudaEngine::new(gpu, network()).unwrap(), &loss, batch_size);
+                let cuda = |gpu| course(CudaEngine::new(gpu, network()).unwrap(), &loss, batch_size, augment);
                 let one = cuda(gpu());
                 assert_near(&format!("CUDA, {what}"), &expected, &one);
                 if batch_size == 17 {

@@ -6,6 +6,7 @@
 
 mod brightness;
 mod contrast;
+mod mixup;
 #[cfg(test)]
 mod oracles;
 mod random_crop;
@@ -18,11 +19,12 @@ mod resample;
 mod settings;
 mod uniform;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::json;
 use crate::random::Chance;
 pub use brightness::Brightness;
 pub use contrast::Contrast;
+pub use mixup::Mixup;
 pub use random_crop::RandomCrop;
 pub use random_erasing::{Drawn, Fill, RandomErasing};
 pub use random_flip::RandomFlip;
@@ -51,11 +53,13 @@ pub enum Augmentation {
     Brightness(Brightness),
     /// Brings what is light and what is dark closer together or farther apart.
     Contrast(Contrast),
+    /// Mixes images, two and two; the last of a list.
+    Mixup(Mixup),
 }
 
 impl Augmentation {
-    /// Each of them, some with several settings; tests take them in turn.
-    pub const EXAMPLES: [Self; 10] = [
+    /// Each of them, some with several settings, as a list that may be; tests take them in turn.
+    pub const EXAMPLES: [Self; 11] = [
         Self::RandomFlip(RandomFlip {}),
         Self::RandomShift(RandomShift { pixels: 1 }),
         Self::RandomShift(RandomShift { pixels: 3 }),
@@ -76,6 +80,7 @@ impl Augmentation {
         Self::RandomZoom(RandomZoom { amount: 0.25 }),
         Self::Brightness(Brightness { amount: 0.25 }),
         Self::Contrast(Contrast { amount: 0.5 }),
+        Self::Mixup(Mixup { alpha: 0.2 }),
     ];
 
     /// Its name in JSON.
@@ -89,6 +94,7 @@ impl Augmentation {
             Self::RandomZoom(_) => "randomZoom",
             Self::Brightness(_) => "brightness",
             Self::Contrast(_) => "contrast",
+            Self::Mixup(_) => "mixup",
         }
     }
 
@@ -106,6 +112,7 @@ impl Augmentation {
             Self::RandomZoom(zoom) => zoom.check(),
             Self::Brightness(brightness) => brightness.check(),
             Self::Contrast(contrast) => contrast.check(),
+            Self::Mixup(mixup) => mixup.check(),
         }
     }
 
@@ -121,6 +128,7 @@ impl Augmentation {
             Self::RandomZoom(zoom) => zoom.apply(image, shape, words(0)),
             Self::Brightness(brightness) => brightness.apply(image, words(0)),
             Self::Contrast(contrast) => contrast.apply(image, shape, words(0)),
+            Self::Mixup(_) => {} // it takes two images, as dataset/mixing.rs has them
         }
     }
 }
@@ -151,12 +159,27 @@ impl Augment {
         json::read("the augmentation", example, text)
     }
 
-    /// Whether all settings make sense for images of this shape (C, H, W).
+    /// Whether all settings make sense for images of this shape (C, H, W), and nothing follows mixup.
     ///
     /// # Errors
-    /// As for [`Augmentation::check`].
+    /// As for [`Augmentation::check`], and `InvalidArgument`.
     pub fn check(&self, shape: [usize; 3]) -> Result<()> {
+        for pair in self.augmentations.windows(2) {
+            if let [Augmentation::Mixup(_), next] = pair {
+                let message = format!("{} comes after mixup; mixup must be the last of the list, once", next.kind());
+                return Err(Error::new(Code::InvalidArgument, message));
+            }
+        }
         self.augmentations.iter().try_for_each(|augmentation| augmentation.check(shape))
+    }
+
+    /// The mixup that the list ends with, if it does, and what it draws by.
+    pub(crate) fn mixup(&self) -> Option<(Mixup, Chance)> {
+        let Self { ref augmentations, seed, epoch } = *self;
+        match (Self::FIRST_PLACE..).zip(augmentations).last() {
+            Some((place, Augmentation::Mixup(mixup))) => Some((*mixup, Chance { seed, step: epoch, place })),
+            _ => None,
+        }
     }
 
     /// Changes the image of this index of a dataset, whose shape (C, H, W) was checked.
@@ -228,9 +251,29 @@ mod tests {
             (Augmentation::RandomZoom(RandomZoom { amount: 1.0 }), "randomZoom"),
             (Augmentation::Brightness(Brightness { amount: 2.0 }), "brightness"),
             (Augmentation::Contrast(Contrast { amount: 2.0 }), "contrast"),
+            (Augmentation::Mixup(Mixup { alpha: 0.0 }), "mixup"),
         ] {
             let error = augment(&[flip, senseless]).check([1, 3, 3]).unwrap_err();
             assert!(error.message.starts_with(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn mixup_comes_last_and_once() {
+        let [flip, mixup] = [Augmentation::EXAMPLES[0], Augmentation::Mixup(Mixup { alpha: 0.2 })];
+        let augment = |list: &[_]| Augment { augmentations: list.to_vec(), seed: 1, epoch: 2 };
+        for (list, place) in [(&[mixup][..], 1 << 31), (&[flip, mixup], (1 << 31) + 1)] {
+            let augment = augment(list);
+            assert_eq!(augment.check([1, 3, 3]), Ok(()));
+            assert_eq!(augment.mixup(), Some((Mixup { alpha: 0.2 }, Chance { seed: 1, step: 2, place })));
+        }
+        for list in [&[][..], &[flip]] {
+            assert_eq!(augment(list).mixup(), None);
+        }
+        for (list, named) in [([mixup, flip], "randomFlip"), ([mixup, mixup], "mixup")] {
+            let error = augment(&list).check([1, 3, 3]).unwrap_err();
+            assert_eq!(error.code, Code::InvalidArgument);
+            assert_eq!(error.message, format!("{named} comes after mixup; mixup must be the last of the list, once"));
         }
     }
 

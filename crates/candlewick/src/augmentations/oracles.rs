@@ -1,6 +1,7 @@
 //! Augmentations against what PyTorch computed in float64 (`tests/fixtures/augmentations.py`), of the same random words.
 
-use super::{Augment, Augmentation};
+use super::{Augment, Augmentation, Mixup};
+use crate::dataset::DatasetBuilder;
 use serde::Deserialize;
 
 /// `tests/fixtures/augmentations.json`
@@ -46,7 +47,13 @@ const RECORDED: [u64; Augmentation::EXAMPLES.len()] = [
     0xfe94_ecf0_8f00_5699,
     0xf05f_444d_9b2c_834f,
     0xbe99_5331_0623_b2f1,
+    0xfda3_2fbd_18d9_e365, // mixup leaves an image alone
 ];
+
+/// FNV-1a
+fn sum(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
 
 #[test]
 fn the_bytes_are_those_of_another_machine() {
@@ -58,8 +65,24 @@ fn the_bytes_are_those_of_another_machine() {
             Augment { augmentations: vec![augmentation], seed: 1, epoch: 1 }.apply(&mut image, shape, index);
             image
         });
-        // FNV-1a
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        sum(bytes)
     };
     assert_eq!(Augmentation::EXAMPLES.map(sum_of), RECORDED);
+}
+
+/// Recorded likewise.
+#[test]
+fn mixed_images_and_their_shares_are_those_of_another_machine() {
+    let (count, shape) = (50, [1, 7, 9]);
+    let mut builder = DatasetBuilder::new(count, shape).unwrap();
+    builder.push_pixels(&(0..count * 63).map(|i| (i * i * 7 + 13 * i) as u8).collect::<Vec<_>>()).unwrap();
+    builder.push_labels(&(0..count as u8).collect::<Vec<_>>()).unwrap();
+    let (dataset, order) = (builder.finish().unwrap(), Vec::from_iter(0..count as u32));
+    let sum_of = |alpha| {
+        let augment = Augment { augmentations: vec![Augmentation::Mixup(Mixup { alpha })], seed: 1, epoch: 1 };
+        let mixed = dataset.augmented(&order, &augment, Some(1)).unwrap();
+        let shares = mixed.mixes().iter().flat_map(|mix| mix.share.to_le_bytes());
+        sum(mixed.pixels().iter().chain(mixed.labels()).copied().chain(shares))
+    };
+    assert_eq!([0.2, 1.0, 4.0].map(sum_of), [0x8861_bab1_031d_17f1, 0x2ce1_d728_0cf8_50b1, 0x2b1d_aaf1_14cd_b6f7]);
 }

@@ -1,8 +1,8 @@
 //! The images of a training, changed at random.
 
 use super::pixels::Pixels;
-use super::{Dataset, new_id};
-use crate::augmentations::Augment;
+use super::{Dataset, Mixing, new_id};
+use crate::augmentations::{Augment, Mixup};
 use crate::engine::{Images, pool};
 use crate::error::{Code, Error, Result};
 use crate::memory::{self, show_bytes};
@@ -13,20 +13,35 @@ use rayon::prelude::*;
 impl Dataset {
     /// The images that `order` names, in this order, each changed as `augment` says, with their labels and targets, as a dataset of
     /// their own. An image becomes the same wherever it stands in the order, on any number of `threads`; all processors for `None`.
+    /// Where images are mixed, they are so with each other.
     ///
     /// # Errors
     /// `InvalidArgument` for an image that is not there, settings that make no sense for these images, or no threads;
     /// `DataMismatch` for images of float32; `OutOfMemory`.
     pub fn augmented(&self, order: &[u32], augment: &Augment, threads: Option<usize>) -> Result<Self> {
         let (shape, target_len, count) = (self.shape, self.target_len, order.len());
-        let mut pixels = memory::zeros(count.saturating_mul(self.image_len())).map_err(|_| too_many(count, shape))?;
-        self.augment_into(order, augment, threads, &mut pixels)?;
-        let labels = rows(&self.labels, 1, order).map_err(|_| too_many(count, shape))?;
-        let targets = rows(&self.targets, target_len, order).map_err(|_| too_many(count, shape))?;
-        Ok(Self { id: new_id(), shape, count, pixels: Pixels::Bytes(pixels), labels, targets, target_len })
+        let too_many = |_| too_many(count, shape);
+        let mut pixels = memory::zeros(count.saturating_mul(self.image_len())).map_err(too_many)?;
+        self.augment_into(order, augment, order, threads, &mut pixels)?;
+        let mixing = Mixing::new(self, order, augment)?;
+        let classes = mixing.as_ref().filter(|_| !self.labels.is_empty());
+        let (labels, mixes) = match classes.map(|mixing| order.iter().map(|index| mixing.classes(self, *index))) {
+            Some(classes) => {
+                (memory::collect(classes.clone().map(|(label, _)| label)), memory::collect(classes.map(|(_, mix)| mix)))
+            }
+            None => (rows(&self.labels, 1, order), rows(&self.mixes, 1, order)),
+        };
+        let (labels, mixes) = (labels.map_err(too_many)?, mixes.map_err(too_many)?);
+        let mut targets = rows(&self.targets, target_len, order).map_err(too_many)?;
+        if let Some(mixing) = mixing.filter(|_| target_len > 0) {
+            for (row, index) in targets.chunks_exact_mut(target_len).zip(order) {
+                row.iter_mut().zip(mixing.targets(self, *index)).for_each(|(to, target)| *to = target);
+            }
+        }
+        Ok(Self { id: new_id(), shape, count, pixels: Pixels::Bytes(pixels), labels, mixes, targets, target_len })
     }
 
-    /// The same images, pixels alone, to `into`, which has as many as they need.
+    /// The same images, pixels alone, to `into`, which has as many as they need; mixed with any of `partners`, if at all.
     ///
     /// # Errors
     /// As for [`Self::augmented`].
@@ -34,47 +49,79 @@ impl Dataset {
         &self,
         order: &[u32],
         augment: &Augment,
+        partners: &[u32],
         threads: Option<usize>,
         into: &mut [u8],
     ) -> Result<()> {
-        order.iter().try_for_each(|index| self.check_index(*index))?;
+        order.iter().chain(partners).try_for_each(|index| self.check_index(*index))?;
         augment.check(self.shape)?;
         self.check_bytes()?;
-        pool::lease(pool::check(threads)?)?.install(|| self.change(order, augment, into));
+        let mixing = Mixing::new(self, partners, augment)?;
+        let mut room = memory::zeros(self.room(order.len()))?;
+        pool::lease(pool::check(threads)?)?.install(|| self.change(order, augment, mixing.as_ref(), into, &mut room));
         Ok(())
     }
 
-    /// By the threads that this is called on.
-    fn change(&self, order: &[u32], augment: &Augment, into: &mut [u8]) {
+    /// By the threads that this is called on, in as much `room` as [`Self::room`] says.
+    fn change(&self, order: &[u32], augment: &Augment, mixing: Option<&Mixing>, into: &mut [u8], room: &mut [u8]) {
         let (len, pixels) = (self.image_len(), self.pixels());
-        into.par_chunks_exact_mut(len).with_min_len(LANES).zip(order).for_each(|(image, index)| {
-            image.copy_from_slice(&pixels[*index as usize * len..][..len]);
-            augment.apply(image, self.shape, *index);
+        let make = |image: &mut [u8], index: u32| {
+            image.copy_from_slice(&pixels[index as usize * len..][..len]);
+            augment.apply(image, self.shape, index);
+        };
+        let pieces = into.par_chunks_mut(LANES * len).zip(order.par_chunks(LANES)).zip(room.par_chunks_exact_mut(len));
+        pieces.for_each(|((images, order), other)| {
+            for (image, index) in images.chunks_exact_mut(len).zip(order) {
+                make(image, *index);
+                if let Some((partner, share)) = mixing.map(|mixing| mixing.partner(*index)) {
+                    make(other, partner);
+                    Mixup::mix(image, other, share);
+                }
+            }
         });
+    }
+
+    /// An image's pixels for each piece of so many images that are changed: of those that others are mixed with, one at a time.
+    fn room(&self, images: usize) -> usize {
+        images.div_ceil(LANES).saturating_mul(self.image_len())
     }
 }
 
 /// The images of one batch after the other, changed in memory that the next batch's take over, where they are changed at all.
 pub struct Augmented<'a> {
     augment: Option<&'a Augment>,
+    mixing: Option<Mixing>,
     pixels: Vec<u8>,
+    room: Vec<u8>,
 }
 
 impl<'a> Augmented<'a> {
-    /// Room for batches of up to so many images of `dataset`, which `augment` was checked for.
+    /// Room for batches of up to so many images of those that `order` names of `dataset`, which `augment` was checked for.
     ///
     /// # Errors
-    /// `OutOfMemory`.
-    pub fn with_room(augment: Option<&'a Augment>, dataset: &Dataset, images: usize) -> Result<Self> {
-        let pixels = if augment.is_some() { images.saturating_mul(dataset.image_len()) } else { 0 };
-        Ok(Self { augment, pixels: memory::zeros(pixels)? })
+    /// `InvalidArgument` for images that are mixed already, `OutOfMemory`.
+    pub fn with_room(augment: Option<&'a Augment>, dataset: &Dataset, order: &[u32], images: usize) -> Result<Self> {
+        let Some(augment) = augment else {
+            return Ok(Self { augment, mixing: None, pixels: Vec::new(), room: Vec::new() });
+        };
+        Ok(Self {
+            augment: Some(augment),
+            mixing: Mixing::new(dataset, order, augment)?,
+            pixels: memory::zeros(images.saturating_mul(dataset.image_len()))?,
+            room: memory::zeros(dataset.room(images))?,
+        })
+    }
+
+    /// How they are mixed, if they are.
+    pub fn mixing(&self) -> Option<&Mixing> {
+        self.mixing.as_ref()
     }
 
     /// Those that `indices` names, no more of them than there is room for; made by the threads that this is called on.
     pub fn images<'b>(&'b mut self, dataset: &'b Dataset, indices: &'b [u32]) -> Images<'b> {
         let Some(augment) = self.augment else { return dataset.images(indices) };
         let pixels = &mut self.pixels[..indices.len() * dataset.image_len()];
-        dataset.change(indices, augment, pixels);
+        dataset.change(indices, augment, self.mixing.as_ref(), pixels, &mut self.room);
         Images::Bytes(pixels)
     }
 }
@@ -104,7 +151,8 @@ fn too_many(count: usize, shape: [usize; 3]) -> Error {
 mod tests {
     use super::super::DatasetBuilder;
     use super::*;
-    use crate::augmentations::{Augmentation, RandomFlip, RandomShift};
+    use crate::augmentations::{Augmentation, Mixup, RandomFlip, RandomShift};
+    use crate::losses::Mix;
     use std::collections::HashMap;
 
     const SHAPE: [usize; 3] = [3, 4, 5];
@@ -226,6 +274,62 @@ mod tests {
         assert!((0..300).any(|index| twice(index) == shift(1, 0)), "places in the list draw for themselves");
     }
 
+    const MIXUP: Augmentation = Augmentation::Mixup(Mixup { alpha: 0.7 });
+
+    /// Each is what its draw says, of two that the augmentations before have changed, and so are its classes and targets.
+    #[test]
+    fn images_are_mixed_two_and_two() {
+        let (dataset, order) = (dataset(200), in_order(200));
+        let changed = dataset.augmented(&order, &augment(&[FLIP, SHIFT]), None).unwrap();
+        let mixed = dataset.augmented(&order, &augment(&[FLIP, SHIFT, MIXUP]), None).unwrap();
+        let mixing = Mixing::new(&dataset, &order, &augment(&[FLIP, SHIFT, MIXUP])).unwrap().unwrap();
+        let mut partners = HashMap::new();
+        for place in 0..200 {
+            let (partner, share) = mixing.partner(place);
+            *partners.entry(partner).or_insert(0) += 1;
+            let mut expected = image(&changed, place as usize).to_vec();
+            Mixup::mix(&mut expected, image(&changed, partner as usize), share);
+            assert_eq!(image(&mixed, place as usize), expected);
+            let (label, Mix { other, share: larger }) = (mixed.labels()[place as usize], mixed.mixes()[place as usize]);
+            let classes = if share < 0.5 { [partner, place] } else { [place, partner] };
+            assert_eq!(([u32::from(label), other], larger), (classes, share.max(1.0 - share)));
+            let mean = |a: f32, b: f32| share * a + (1.0 - share) * b;
+            let [own, others] = [place, partner].map(|image| dataset.targets_of(image));
+            for (k, found) in mixed.targets_of(place).iter().enumerate() {
+                assert!((found - mean(own[k], others[k])).abs() < 1e-4, "{found}");
+            }
+        }
+        assert!(partners.len() > 100 && partners.values().all(|times| *times < 9), "{partners:?}");
+    }
+
+    #[test]
+    fn an_image_is_mixed_alike_wherever_it_and_the_others_stand() {
+        let (dataset, plain, augment) = (dataset(50), augment(&[FLIP]), augment(&[FLIP, MIXUP]));
+        let order: Vec<u32> = (0..50).map(|i| i * 7 % 50).collect();
+        let [whole, turned] = [&in_order(50), &order].map(|order| dataset.augmented(order, &augment, None).unwrap());
+        for (place, index) in order.iter().map(|index| *index as usize).enumerate() {
+            assert_eq!(image(&turned, place), image(&whole, index));
+            let shown = |dataset: &Dataset, at| (dataset.labels()[at], dataset.mixes()[at], dataset.targets()[2 * at]);
+            assert_eq!(shown(&turned, place), shown(&whole, index));
+        }
+        let mut few = vec![0; 3 * LEN];
+        dataset.augment_into(&[3, 20, 7], &augment, &order, Some(1), &mut few).unwrap();
+        assert_eq!(few, [3, 20, 7].map(|index| image(&whole, index)).concat());
+        let among = |order: &[u32]| dataset.augmented(order, &augment, None).unwrap();
+        let mixed = among(&[4, 9]);
+        assert!(mixed.mixes().iter().all(|mix| [4, 9].contains(&mix.other)), "with no image that is not trained on");
+        assert_eq!(image(&among(&[4]), 0), image(&dataset.augmented(&[4], &plain, None).unwrap(), 0));
+    }
+
+    #[test]
+    fn what_is_mixed_is_not_mixed_again() {
+        let mixed = dataset(4).augmented(&in_order(4), &augment(&[MIXUP]), None).unwrap();
+        let error = mixed.augmented(&in_order(4), &augment(&[MIXUP]), None).unwrap_err();
+        assert_eq!(error.message, "these images are mixed already; mix them once");
+        let turned = mixed.augmented(&[2, 0], &augment(&[FLIP]), None).unwrap();
+        assert_eq!(turned.mixes(), [2, 0].map(|index: usize| mixed.mixes()[index]));
+    }
+
     #[test]
     fn images_that_are_not_there_and_settings_without_sense_are_refused() {
         let dataset = dataset(4);
@@ -234,6 +338,9 @@ mod tests {
             assert_eq!(error.code, Code::InvalidArgument);
             error.message
         };
+        let mut into = vec![0; LEN];
+        let error = dataset.augment_into(&[0], &augment(&[FLIP]), &[5], None, &mut into).unwrap_err();
+        assert!(error.message.starts_with("image 5 was asked for"), "{error}");
         assert_eq!(refused(&[0, 4], FLIP, None), "image 4 was asked for, but there are 4; use 0 to 3");
         let far = Augmentation::RandomShift(RandomShift { pixels: 4 });
         assert!(refused(&[0], far, None).contains("4 rows and 5 columns; use at most 3"));

@@ -58,7 +58,16 @@ impl DatasetBuilder {
             Error::new(Code::OutOfMemory, message)
         };
         let (pixels, labels) = (pixels(len).map_err(too_many)?, memory::room(count).map_err(too_many)?);
-        let dataset = Dataset { id: new_id(), shape, count, pixels, labels, targets: Vec::new(), target_len: 0 };
+        let dataset = Dataset {
+            id: new_id(),
+            shape,
+            count,
+            pixels,
+            labels,
+            mixes: Vec::new(),
+            targets: Vec::new(),
+            target_len: 0,
+        };
         Ok(Self { dataset, grows })
     }
 

@@ -36,7 +36,16 @@ impl Dataset {
                 targets.extend_from_slice(dataset.targets_of(index));
             }
         }
-        Ok(Self { id: new_id(), shape: first.shape, count, pixels, labels, targets, target_len: first.target_len })
+        Ok(Self {
+            id: new_id(),
+            shape: first.shape,
+            count,
+            pixels,
+            labels,
+            mixes: Vec::new(),
+            targets,
+            target_len: first.target_len,
+        })
     }
 
     fn check_joins(&self, other: &Self) -> Result<()> {

@@ -45,7 +45,7 @@ impl Dataset {
             let message = format!("{} bytes are not {count} images of {image_len}", pixels.len());
             return Err(Error::new(Code::DataMismatch, message));
         }
-        Ok(Self { id: new_id(), shape, count, pixels, labels, targets: Vec::new(), target_len: 0 })
+        Ok(Self { id: new_id(), shape, count, pixels, labels, mixes: Vec::new(), targets: Vec::new(), target_len: 0 })
     }
 }
 

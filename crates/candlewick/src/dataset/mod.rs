@@ -4,14 +4,16 @@ mod augmented;
 mod builder;
 mod joined;
 mod mapped;
+mod mixing;
 mod pixels;
 mod statistics;
 
 use crate::engine::Images;
 use crate::error::{Code, Error, Result};
-use crate::losses::{Loss, Takes};
+use crate::losses::{Loss, Mix, Takes};
 pub(crate) use augmented::Augmented;
 pub use builder::DatasetBuilder;
+pub(crate) use mixing::Mixing;
 use pixels::Pixels;
 pub use statistics::Statistics;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +26,7 @@ pub struct Dataset {
     count: usize,
     pixels: Pixels,
     labels: Vec<u16>,
+    mixes: Vec<Mix>,
     targets: Vec<f32>,
     target_len: usize,
 }
@@ -92,6 +95,11 @@ impl Dataset {
         self.labels.len() == self.count
     }
 
+    /// What else each image shows, where images are mixed; none where they are not.
+    pub fn mixes(&self) -> &[Mix] {
+        &self.mixes
+    }
+
     /// All targets, image after image; none where images have labels alone.
     pub fn targets(&self) -> &[f32] {
         &self.targets
@@ -122,7 +130,11 @@ impl Dataset {
         for &index in indices {
             self.check_index(index)?;
             match loss.takes() {
-                Takes::Labels => check_label(self.labels[index as usize].into(), index as usize, outputs)?,
+                Takes::Labels => {
+                    let label = u32::from(self.labels[index as usize]);
+                    let other = self.mixes.get(index as usize).map_or(label, |mix| mix.other);
+                    check_label(label.max(other), index as usize, outputs)?;
+                }
                 Takes::Values => loss.check_values(self.targets_of(index), index as usize)?,
             }
         }

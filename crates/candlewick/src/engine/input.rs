@@ -93,7 +93,10 @@ pub fn check_training(network: &Network, training: &Training<'_>, done: u64, pro
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
     training.check_done(done)?;
-    dataset.check(&order[done as usize..], loss, network.classes())?; // the rest was checked before
+    // What is done was checked before; but any image may be mixed into those that are left.
+    let is_mixing = augment.is_some_and(|augment| augment.mixup().is_some());
+    let unchecked = if is_mixing { order } else { &order[done as usize..] };
+    dataset.check(unchecked, loss, network.classes())?;
     check_batch(network, training.largest())?;
     check_batch(network, order.len() % batch_size)?;
     optimizer.check(order.len().div_ceil(batch_size))?;

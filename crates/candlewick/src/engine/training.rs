@@ -20,7 +20,8 @@ pub struct Training<'a> {
     pub loss: &'a Loss,
     /// How. Its rates, if there are any, are one for each batch of the order.
     pub optimizer: &'a Optimizer,
-    /// How images are changed before they are trained on; what an image becomes does not depend on its place.
+    /// How images are changed before they are trained on, or mixed with each other; what an image becomes does not depend on its
+    /// place.
     pub augment: Option<&'a Augment>,
 }
 

@@ -26,7 +26,7 @@ pub use probabilities::softmax_rows;
 use serde::{Deserialize, Serialize};
 pub use sigmoid_cross_entropy::SigmoidCrossEntropy;
 pub use softmax_cross_entropy::SoftmaxCrossEntropy;
-pub use targets::{Gathered, Takes, Targets};
+pub use targets::{Gathered, Mix, Takes, Targets};
 
 /// A loss and its settings. As JSON, `{ "kind": "softmaxCrossEntropy", "labelSmoothing": 0.1 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,10 +104,11 @@ impl Loss {
         }
     }
 
-    /// What the mean over these images of a dataset divides by: their number, unless classes weigh differently.
+    /// What the mean over these images of a dataset divides by: their number, unless classes weigh differently and images are not
+    /// mixed.
     pub fn weight(&self, dataset: &Dataset, indices: &[u32]) -> f64 {
         match self {
-            Self::SoftmaxCrossEntropy(loss) => loss.weight(dataset.labels_of(indices)),
+            Self::SoftmaxCrossEntropy(loss) => loss.weight(dataset.labels_of(indices), !dataset.mixes().is_empty()),
             Self::MeanSquaredError(_) | Self::SigmoidCrossEntropy(_) => indices.len() as f64,
         }
     }

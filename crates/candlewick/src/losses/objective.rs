@@ -1,6 +1,7 @@
 //! A loss together with targets of the kind that it takes.
 
-use super::{Loss, SoftmaxCrossEntropy, Targets, mean_squared_error, sigmoid_cross_entropy};
+use super::targets::Classes;
+use super::{Loss, Mix, SoftmaxCrossEntropy, Targets, mean_squared_error, sigmoid_cross_entropy};
 use crate::error::{Code, Error, Result};
 use crate::metrics::Metrics;
 use crate::simd::{Lane, Lanes};
@@ -17,7 +18,7 @@ pub struct Objective<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Pair<'a> {
-    SoftmaxCrossEntropy(&'a SoftmaxCrossEntropy, &'a [u32]),
+    SoftmaxCrossEntropy(&'a SoftmaxCrossEntropy, Classes<'a>),
     MeanSquaredError(&'a [f32]),
     SigmoidCrossEntropy(&'a [f32]),
 }
@@ -30,7 +31,8 @@ impl<'a> Objective<'a> {
     pub fn new(loss: &'a Loss, targets: Targets<'a>, outputs: usize) -> Result<Self> {
         let pair = match (loss, targets) {
             (Loss::SoftmaxCrossEntropy(loss), Targets::Labels(labels)) => {
-                return Ok(Self { pair: Pair::SoftmaxCrossEntropy(loss, labels), width: 1 });
+                let pair = Pair::SoftmaxCrossEntropy(loss, Classes { labels, mixes: &[] });
+                return Ok(Self { pair, width: 1 });
             }
             (Loss::MeanSquaredError(_), Targets::Values(values)) => Pair::MeanSquaredError(values),
             (Loss::SigmoidCrossEntropy(_), Targets::Values(values)) => Pair::SigmoidCrossEntropy(values),
@@ -44,10 +46,20 @@ impl<'a> Objective<'a> {
         Ok(Self { pair, width: outputs })
     }
 
+    /// Of mixed images, where the loss takes labels: `mixes` says what else each of them shows; none where they are not mixed.
+    #[must_use]
+    pub fn mixed(mut self, mixes: &'a [Mix]) -> Self {
+        match &mut self.pair {
+            Pair::SoftmaxCrossEntropy(_, classes) => classes.mixes = mixes,
+            Pair::MeanSquaredError(_) | Pair::SigmoidCrossEntropy(_) => {}
+        }
+        self
+    }
+
     /// Images.
     pub fn len(&self) -> usize {
         match self.pair {
-            Pair::SoftmaxCrossEntropy(_, labels) => labels.len(),
+            Pair::SoftmaxCrossEntropy(_, classes) => classes.len(),
             Pair::MeanSquaredError(values) | Pair::SigmoidCrossEntropy(values) => values.len() / self.width,
         }
     }
@@ -61,7 +73,7 @@ impl<'a> Objective<'a> {
     pub fn of(&self, images: Range<usize>) -> Self {
         let numbers = images.start * self.width..images.end * self.width;
         let pair = match self.pair {
-            Pair::SoftmaxCrossEntropy(loss, labels) => Pair::SoftmaxCrossEntropy(loss, &labels[images]),
+            Pair::SoftmaxCrossEntropy(loss, classes) => Pair::SoftmaxCrossEntropy(loss, classes.of(images)),
             Pair::MeanSquaredError(values) => Pair::MeanSquaredError(&values[numbers]),
             Pair::SigmoidCrossEntropy(values) => Pair::SigmoidCrossEntropy(&values[numbers]),
         };
@@ -71,7 +83,9 @@ impl<'a> Objective<'a> {
     /// What the mean loss divides by.
     pub fn weight(&self) -> f64 {
         match self.pair {
-            Pair::SoftmaxCrossEntropy(loss, labels) => loss.weight(labels.iter().copied()),
+            Pair::SoftmaxCrossEntropy(loss, classes) => {
+                loss.weight(classes.labels.iter().copied(), classes.are_mixed())
+            }
             Pair::MeanSquaredError(_) | Pair::SigmoidCrossEntropy(_) => self.len() as f64,
         }
     }
@@ -84,7 +98,7 @@ impl<'a> Objective<'a> {
     /// Answers that are right or wrong.
     pub fn answers(&self) -> u64 {
         match self.pair {
-            Pair::SoftmaxCrossEntropy(_, labels) => labels.len() as u64,
+            Pair::SoftmaxCrossEntropy(_, classes) => classes.len() as u64,
             Pair::MeanSquaredError(_) => 0,
             Pair::SigmoidCrossEntropy(values) => values.len() as u64,
         }
@@ -101,7 +115,7 @@ impl<'a> Objective<'a> {
         gradient: &mut [Lane<L::Real>],
     ) -> Metrics {
         match self.pair {
-            Pair::SoftmaxCrossEntropy(loss, labels) => loss.tile(l, outputs, labels, scale, gradient),
+            Pair::SoftmaxCrossEntropy(loss, classes) => loss.tile(l, outputs, classes, scale, gradient),
             Pair::MeanSquaredError(values) => mean_squared_error::tile(l, outputs, values, scale, gradient),
             Pair::SigmoidCrossEntropy(values) => sigmoid_cross_entropy::tile(l, outputs, values, scale, gradient),
         }
@@ -113,7 +127,7 @@ impl<'a> Objective<'a> {
     /// candle's, `OutOfMemory`.
     pub(crate) fn reference(&self, outputs: &Tensor) -> Result<(Tensor, u64)> {
         match self.pair {
-            Pair::SoftmaxCrossEntropy(loss, labels) => loss.reference(outputs, labels),
+            Pair::SoftmaxCrossEntropy(loss, classes) => loss.reference(outputs, classes),
             Pair::MeanSquaredError(values) => mean_squared_error::reference(outputs, values),
             Pair::SigmoidCrossEntropy(values) => sigmoid_cross_entropy::reference(outputs, values),
         }

@@ -1,6 +1,6 @@
 //! All losses against what we did not write: differences in float64, candle, and PyTorch.
 
-use super::{Loss, MeanSquaredError, Objective, SigmoidCrossEntropy, SoftmaxCrossEntropy, Takes, Targets};
+use super::{Loss, MeanSquaredError, Mix, Objective, SigmoidCrossEntropy, SoftmaxCrossEntropy, Takes, Targets};
 use crate::layers::finite_differences::{Numbers, check, flat, lanes};
 use crate::metrics::Metrics;
 use crate::simd::{Float64, InstructionSet, Kernel, LANES, Lane, Lanes};
@@ -15,7 +15,12 @@ fn drawn() -> (Vec<u32>, Vec<f32>) {
     ((0..LANES as u32).map(|i| i * 3 % OUTPUTS as u32).collect(), values)
 }
 
-/// Calls `work` with each loss and targets of so many images.
+/// What else they show: each of the other classes, and the same.
+fn mixes() -> Vec<Mix> {
+    (0..LANES as u32).map(|i| Mix { other: (i + 3) * 2 % OUTPUTS as u32, share: 0.5 + i as f32 / 32.0 }).collect()
+}
+
+/// Calls `work` with each loss and targets of so many images, and of as many mixed ones.
 fn for_each(images: usize, work: impl Fn(&Loss, Objective<'_>)) {
     let (labels, values) = drawn();
     for loss in Loss::examples(OUTPUTS) {
@@ -23,7 +28,11 @@ fn for_each(images: usize, work: impl Fn(&Loss, Objective<'_>)) {
             Takes::Labels => Targets::Labels(&labels[..images]),
             Takes::Values => Targets::Values(&values[..images * OUTPUTS]),
         };
-        work(&loss, Objective::new(&loss, targets, OUTPUTS).unwrap());
+        let objective = Objective::new(&loss, targets, OUTPUTS).unwrap();
+        work(&loss, objective);
+        if loss.takes() == Takes::Labels {
+            work(&loss, objective.mixed(&mixes()[..images]));
+        }
     }
 }
 
@@ -138,17 +147,41 @@ fn means_and_gradients_are_pytorchs() {
             Takes::Values => Targets::Values(&VALUES),
         };
         let objective = Objective::new(&loss, targets, 4).unwrap();
-        let mut outputs = [Lane::zero(); 4];
-        for (lane, row) in LOGITS.iter().enumerate() {
-            outputs.iter_mut().zip(row).for_each(|(z, from)| z.0[lane] = *from);
-        }
-        let mut gradient = [Lane::zero(); 4];
-        let metrics = objective.tile(Float64, &outputs, 1.0 / objective.weight(), &mut gradient);
-        let near = |a: f64, b: f64| (a - b).abs() < 1e-8 * b.abs(); // a smoothing of 0.1 is of float32
-        assert!(near(metrics.mean_loss(), expected), "{loss:?}: {}, not {expected}", metrics.mean_loss());
-        for (found, expected) in gradient.iter().zip(gradient_of_the_first) {
-            assert!((found.0[0] - expected).abs() < 1e-8, "{loss:?}: {}, not {expected}", found.0[0]);
-        }
+        assert_near(&loss, objective, expected, gradient_of_the_first);
+    }
+}
+
+/// Of the same images, mixed as the test below says, with softmax cross-entropy's four settings.
+const MIXED: [(f64, [f64; 4]); 4] = [
+    (1667.3656735210734, [0.1331404505852759, 0.006536941853870366, -0.1879792225128422, 0.04830183007369586]),
+    (1792.4469235210734, [0.13314045058527593, -0.001796391479462966, -0.1713125558461755, 0.039968496740362534]),
+    (5000.781494960642, [0.14774789426211643, 0.005719824122136571, -0.1957318196987369, 0.04226410131448388]),
+    (5042.648965328419, [0.16398342805601213, -0.010456571905489818, -0.1744135947205334, 0.020886738570011075]),
+];
+
+/// The same images mixed: the mean and its gradient as PyTorch's `CrossEntropyLoss` gives them of the probabilities of classes.
+#[test]
+fn means_and_gradients_of_mixed_images_are_pytorchs() {
+    let mix = |other, share| Mix { other, share };
+    let mixes = [mix(0, 0.75), mix(2, 0.5), mix(3, 0.875)];
+    for ((loss, ..), (expected, gradient)) in pytorch().into_iter().zip(MIXED) {
+        let objective = Objective::new(&loss, Targets::Labels(&LABELS), 4).unwrap().mixed(&mixes);
+        assert_eq!(objective.weight(), 3.0);
+        assert_near(&loss, objective, expected, gradient);
+    }
+}
+
+fn assert_near(loss: &Loss, objective: Objective<'_>, expected: f64, gradient_of_the_first: [f64; 4]) {
+    let mut outputs = [Lane::zero(); 4];
+    for (lane, row) in LOGITS.iter().enumerate() {
+        outputs.iter_mut().zip(row).for_each(|(z, from)| z.0[lane] = *from);
+    }
+    let mut gradient = [Lane::zero(); 4];
+    let metrics = objective.tile(Float64, &outputs, 1.0 / objective.weight(), &mut gradient);
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-8 * b.abs(); // a smoothing of 0.1 is of float32
+    assert!(near(metrics.mean_loss(), expected), "{loss:?}: {}, not {expected}", metrics.mean_loss());
+    for (found, expected) in gradient.iter().zip(gradient_of_the_first) {
+        assert!((found.0[0] - expected).abs() < 1e-8, "{loss:?}: {}, not {expected}", found.0[0]);
     }
 }
 

@@ -7,10 +7,14 @@
 //! Class weights w and label smoothing ε are `torch.nn.CrossEntropyLoss`'s. The loss of an image is Σ t_c (ln Σ eᶻ - z_c), where
 //! t_c = (1 - ε) w_y onehot(y)_c + ε w_c / classes; with T = Σ t_c its gradient is T softmax(z) - t. The mean over a batch divides by
 //! the sum of the images' w_y.
+//!
+//! A mixed image of the classes a and b, with the share λ of a, has λ times the loss with a and 1 - λ times the loss with b, weights and
+//! smoothing included, and the mean divides by the number of images: PyTorch's loss of class probabilities.
 
 use super::Encoded;
 use super::labels::{label, label_rows};
 use super::probabilities::{block, vanishing};
+use super::targets::Classes;
 use crate::error::{Code, Error, Result};
 use crate::memory;
 use crate::metrics::Metrics;
@@ -55,9 +59,10 @@ impl SoftmaxCrossEntropy {
         Ok(())
     }
 
-    /// The sum of the weights of labels.
-    pub(super) fn weight(&self, labels: impl ExactSizeIterator<Item = u32>) -> f64 {
+    /// What the mean divides by: the sum of the weights of labels, or the number of mixed images.
+    pub(super) fn weight(&self, labels: impl ExactSizeIterator<Item = u32>, are_mixed: bool) -> f64 {
         match &self.class_weights {
+            Some(_) if are_mixed => labels.len() as f64,
             Some(weights) => labels.map(|label| f64::from(weights[label as usize])).sum(),
             None => labels.len() as f64,
         }
@@ -78,59 +83,69 @@ impl SoftmaxCrossEntropy {
         Shares { kept: 1.0 - smoothing, spread, to_all: spread * sum, weights }
     }
 
-    /// As [`super::Objective::tile`]; one label for each image.
+    /// As [`super::Objective::tile`].
     #[inline(always)]
     pub(super) fn tile<L: Lanes>(
         &self,
         l: L,
         logits: &[Lane<L::Real>],
-        labels: &[u32],
+        classes: Classes<'_>,
         scale: L::Real,
         gradient: &mut [Lane<L::Real>],
     ) -> Metrics {
-        let is_plain = self.label_smoothing == 0.0 && self.class_weights.is_none();
+        let is_plain = self.label_smoothing == 0.0 && self.class_weights.is_none() && !classes.are_mixed();
         l.run(
             #[inline(always)]
             || {
                 let exps = exponentials(l, logits, gradient);
                 if is_plain {
-                    plain_gradient(l, &exps, labels, scale, gradient);
-                    return count(l, logits, labels, &exps);
+                    plain_gradient(l, &exps, classes.labels, scale, gradient);
+                    return count(l, logits, classes.labels, &exps);
                 }
                 let shares = self.shares(logits.len());
-                shares.gradient(l, &exps, labels, scale, gradient);
-                shares.count(l, logits, labels, &exps)
+                shares.gradient(l, &exps, classes, scale, gradient);
+                shares.count(l, logits, classes, &exps)
             },
         )
     }
 
     /// As [`super::Objective::reference`].
-    pub(super) fn reference(&self, logits: &Tensor, labels: &[u32]) -> Result<(Tensor, u64)> {
+    pub(super) fn reference(&self, logits: &Tensor, of: Classes<'_>) -> Result<(Tensor, u64)> {
         let (images, classes) = logits.dims2()?;
         let device = logits.device();
         let all = vec![1.0; classes];
         let weights = self.class_weights.as_deref().unwrap_or(&all);
-        let own: Vec<f32> = labels.iter().map(|label| weights[*label as usize]).collect();
-        let tensor = |x: &[f32]| Tensor::from_slice(x, x.len(), device)?.to_dtype(logits.dtype());
+        // Metal has no float64.
+        let tensor = |x: Vec<f64>| Tensor::new(x, &Device::Cpu)?.to_dtype(logits.dtype())?.to_device(device);
         let logs = log_softmax(logits, 1)?;
-        let indices = Tensor::from_slice(labels, (images, 1), device)?;
-        let mut loss = (logs.gather(&indices, 1)?.squeeze(1)? * tensor(&own)?)?.sum_all()?;
+        let picked = |class_and_share: &dyn Fn(usize) -> Option<(usize, f64)>| -> Result<Tensor> {
+            let chosen: Vec<_> = (0..images).filter_map(class_and_share).collect();
+            let indices: Vec<u32> = chosen.iter().map(|(class, _)| *class as u32).collect();
+            let own = chosen.iter().map(|(class, share)| share * f64::from(weights[*class])).collect();
+            let logs = logs.gather(&Tensor::from_vec(indices, (images, 1), device)?, 1)?.squeeze(1)?;
+            Ok((logs * tensor(own)?)?.sum_all()?)
+        };
+        let mut loss = picked(&|image| of.shares(image).next())?;
+        if of.are_mixed() {
+            loss = (loss + picked(&|image| of.shares(image).nth(1))?)?;
+        }
         if self.label_smoothing > 0.0 {
             let smoothing = f64::from(self.label_smoothing);
+            let weights = weights.iter().map(|weight| f64::from(*weight)).collect();
             let to_all = logs.broadcast_mul(&tensor(weights)?)?.sum_all()?;
             loss = ((loss * (1.0 - smoothing))? + (to_all * (smoothing / classes as f64))?)?;
         }
         let mut answers = memory::zeros(images)?;
         let found = logits.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         label_rows(&found, classes, &mut answers);
-        let correct = answers.iter().zip(labels).filter(|(answer, label)| answer == label).count();
+        let correct = answers.iter().zip(of.labels).filter(|(answer, label)| answer == label).count();
         Ok((loss.neg()?, correct as u64))
     }
 }
 
 /// What t is made of.
 struct Shares<'a> {
-    /// 1 - ε, of the label's class.
+    /// 1 - ε, of the label's class, or of both classes of a mixed image.
     kept: f64,
     /// ε / classes, of every class.
     spread: f64,
@@ -144,37 +159,45 @@ impl Shares<'_> {
         self.weights.map_or(1.0, |weights| weights[class].into())
     }
 
+    /// Of t, what is a class's as that of an image.
+    fn own(&self, (class, share): (usize, f64)) -> f64 {
+        self.kept * self.weight(class) * share
+    }
+
     /// From exponentials to T softmax(z) - t, times `scale`.
     #[inline(always)]
     fn gradient<L: Lanes>(
         &self,
         l: L,
         exps: &Exponentials<L>,
-        labels: &[u32],
+        classes: Classes<'_>,
         scale: L::Real,
         gradient: &mut [Lane<L::Real>],
     ) {
         let real = L::Real::from_f64;
         let [mut live, mut total] = [Lane::zero(); 2];
-        for (lane, &answer) in labels.iter().enumerate() {
+        for lane in 0..classes.len() {
+            let own = classes.shares(lane).map(|class| self.own(class)).sum::<f64>();
             live.0[lane] = scale;
-            total.0[lane] = real(self.kept * self.weight(answer as usize) + self.to_all) * scale;
+            total.0[lane] = real(own + self.to_all) * scale;
         }
         let (live, factor) = (l.load(&live), l.div(l.load(&total), exps.sum));
         for (class, d) in gradient.iter_mut().enumerate() {
             let share = l.splat(real(self.spread * self.weight(class)));
             l.store(l.sub(l.mul(l.load(d), factor), l.mul(share, live)), d);
         }
-        for (lane, &answer) in labels.iter().enumerate() {
-            let d = &mut gradient[answer as usize].0[lane];
-            *d = *d - real(self.kept * self.weight(answer as usize)) * scale;
+        for lane in 0..classes.len() {
+            for (class, share) in classes.shares(lane) {
+                let d = &mut gradient[class].0[lane];
+                *d = *d - real(self.own((class, share))) * scale;
+            }
         }
     }
 
     /// As [`count`], with the weights' sum.
     #[inline(always)]
-    fn count<L: Lanes>(&self, l: L, logits: &[Lane<L::Real>], labels: &[u32], exps: &Exponentials<L>) -> Metrics {
-        let mut metrics = Metrics { loss: 0.0, weight: 0.0, ..count(l, logits, labels, exps) };
+    fn count<L: Lanes>(&self, l: L, logits: &[Lane<L::Real>], classes: Classes<'_>, exps: &Exponentials<L>) -> Metrics {
+        let mut metrics = Metrics { loss: 0.0, weight: 0.0, ..count(l, logits, classes.labels, exps) };
         let mut distances = Lane::zero();
         if self.spread > 0.0 {
             distances = self.distances(l, logits, exps.largest);
@@ -182,12 +205,16 @@ impl Shares<'_> {
         let [mut largest, mut others] = [Lane::zero(); 2];
         l.store(exps.largest, &mut largest);
         l.store(exps.others, &mut others);
-        for (lane, &answer) in labels.iter().enumerate() {
-            let weight = self.weight(answer as usize);
-            let below = largest.0[lane].to_f64() - logits[answer as usize].0[lane].to_f64();
-            let of_all = (self.kept * weight + self.to_all) * libm::log1p(others.0[lane].to_f64());
-            metrics.loss += of_all + self.kept * weight * below + self.spread * distances.0[lane].to_f64();
-            metrics.weight += weight;
+        for lane in 0..classes.len() {
+            let (mut own, mut below) = (0.0, 0.0);
+            for (class, share) in classes.shares(lane) {
+                let part = self.own((class, share));
+                own += part;
+                below += part * (largest.0[lane].to_f64() - logits[class].0[lane].to_f64());
+            }
+            let of_all = (own + self.to_all) * libm::log1p(others.0[lane].to_f64());
+            metrics.loss += of_all + below + self.spread * distances.0[lane].to_f64();
+            metrics.weight += if classes.are_mixed() { 1.0 } else { self.weight(classes.labels[lane] as usize) };
         }
         metrics
     }
@@ -290,6 +317,10 @@ mod tests {
     use super::*;
     use crate::simd::{Float64, InstructionSet, Kernel};
 
+    fn plain(labels: &[u32]) -> Classes<'_> {
+        Classes { labels, mixes: &[] }
+    }
+
     #[test]
     fn many_classes_lose_no_digits() {
         for classes in [10_000, 300_000] {
@@ -300,7 +331,7 @@ mod tests {
                     type Output = Metrics;
                     fn run<L: Lanes<Real = f32>>(self, l: L) -> Metrics {
                         let logits = vec![Lane::splat(0.25); self.0.len()];
-                        SoftmaxCrossEntropy::default().tile(l, &logits, &[3], 1.0, self.0)
+                        SoftmaxCrossEntropy::default().tile(l, &logits, plain(&[3]), 1.0, self.0)
                     }
                 }
                 let (loss, expected) = (set.run(Loss(&mut gradient)).loss, (classes as f64).ln());
@@ -313,7 +344,7 @@ mod tests {
     fn counts_by_hand() {
         let logits = [Lane::splat(2.0f64.ln()), Lane::splat(6.0f64.ln())];
         let mut gradient = [Lane::zero(); 2];
-        let metrics = SoftmaxCrossEntropy::default().tile(Float64, &logits, &[0, 1, 1], 1.0, &mut gradient);
+        let metrics = SoftmaxCrossEntropy::default().tile(Float64, &logits, plain(&[0, 1, 1]), 1.0, &mut gradient);
         assert_eq!((metrics.correct, metrics.count), (2, 3));
         assert!((metrics.loss - (4f64.ln() + 2.0 * (4.0f64 / 3.0).ln())).abs() < 1e-12);
     }

@@ -15,10 +15,11 @@ pub use tally::{Request, Tally};
 pub struct Metrics {
     /// Sum of the losses of images; of softmax cross-entropy in nats, times the weight of each image's class.
     pub loss: f64,
-    /// What the mean loss divides by: images or, where classes weigh differently, the sum of the weights of theirs.
+    /// What the mean loss divides by: images or, where classes weigh differently and images are not mixed, the sum of the weights of
+    /// theirs.
     pub weight: f64,
-    /// Answers that are right: of softmax cross-entropy, images whose largest logit is their label's; of sigmoid cross-entropy,
-    /// outputs on their target's side of a half.
+    /// Answers that are right: of softmax cross-entropy, images whose largest logit is their label's, that of the larger share where
+    /// they are mixed; of sigmoid cross-entropy, outputs on their target's side of a half.
     pub correct: u64,
     /// Answers that are right or wrong: none for the mean squared error.
     pub answers: u64,

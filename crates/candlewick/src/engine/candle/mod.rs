@@ -303,10 +303,10 @@ impl Engine for CandleEngine {
         let largest = training.largest();
         self.require_room_to_step(largest, optimizer)?;
         let mut gathered = Gathered::with_room(loss, dataset, largest)?;
-        let mut augmented = Augmented::with_room(training.augment, dataset, largest)?;
+        let mut augmented = Augmented::with_room(training.augment, dataset, training.order, largest)?;
         self.lease()?.install(|| {
             for (place, indices) in training.batches(metrics.count) {
-                let objective = gathered.objective(loss, dataset, indices)?;
+                let objective = gathered.objective(loss, dataset, indices, augmented.mixing())?;
                 let images = augmented.images(dataset, indices);
                 let batch = self.step_on(&images, &objective, optimizer, (place, Unless::Diverged))?;
                 if !batch.loss.is_finite() {
@@ -340,7 +340,7 @@ impl Engine for CandleEngine {
         progress.check()?;
         self.require_room_to_answer(indices.len())?;
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
-        let objective = gathered.objective(loss, dataset, indices)?;
+        let objective = gathered.objective(loss, dataset, indices, None)?;
         let images = dataset.images(indices);
         self.lease()?.install(|| {
             for batch in batches(indices.len()).skip((metrics.count as usize).div_ceil(ANSWERED_AT_ONCE)) {

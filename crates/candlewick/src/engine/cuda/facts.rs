@@ -9,7 +9,7 @@ use super::{PARAMETERS, SHARERS, SUMS};
 use crate::activations::Activation;
 use crate::engine::schedule::schedule;
 use crate::layers::Layer;
-use crate::losses::Loss;
+use crate::losses::{Loss, Mix};
 use crate::network::Network;
 use crate::optimizers::{MOST_STATE, Optimizer};
 use std::ffi::{CStr, CString, c_char};
@@ -60,11 +60,12 @@ fn structs_have_the_same_fields_in_the_same_places() {
         }
     }
     hold_struct! { "Rate", DeviceRate { momentum, learning_rate, padding } }
+    hold_struct! { "Mix", Mix { other, share } }
     hold_struct! { "Loss", DeviceLoss { class_weights, scales, kind, settings } }
     hold_struct! {
         "Arguments",
         Arguments {
-            operations, steps, bytes, floats, order, labels, values, loss, parameters, turned, gradient, optimizer, batches, seed, partials, records, losses, correct,
+            operations, steps, bytes, floats, order, labels, mixes, values, loss, parameters, turned, gradient, optimizer, batches, seed, partials, records, losses, correct,
             logits, scratch, numbers, sums, visit, image_len, classes, first, images, batch, memory_len, by_image, loss_gradient, survey,
             partial_len, record_len, partial_count, parameter_count, scale,
         }

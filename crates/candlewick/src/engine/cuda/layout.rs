@@ -42,6 +42,7 @@ pub struct Arguments {
     pub floats: u64,
     pub order: u64,
     pub labels: u64,
+    pub mixes: u64,
     pub values: u64,
     pub loss: u64,
     pub parameters: u64,

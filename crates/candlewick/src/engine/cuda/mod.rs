@@ -142,6 +142,7 @@ struct Resident<G: Gpu> {
     /// Of numbers as they are; else of bytes.
     of_floats: bool,
     labels: Option<G::Memory>,
+    mixes: Option<G::Memory>,
     targets: Option<G::Memory>,
 }
 
@@ -297,9 +298,10 @@ impl<G: Gpu> CudaEngine<G> {
             self.upload(dataset)?
         };
         let at = |memory| self.gpu.address(memory);
-        let [labels, values] = [&resident.labels, &resident.targets].map(|memory| memory.as_ref().map_or(0, at));
+        let [labels, mixes, values] =
+            [&resident.labels, &resident.mixes, &resident.targets].map(|memory| memory.as_ref().map_or(0, at));
         let (bytes, floats) = if resident.of_floats { (0, at(&resident.pixels)) } else { (at(&resident.pixels), 0) };
-        let arguments = Arguments { bytes, floats, labels, values, ..self.arguments() };
+        let arguments = Arguments { bytes, floats, labels, mixes, values, ..self.arguments() };
         self.datasets.insert(0, resident);
         Ok(arguments)
     }
@@ -318,6 +320,7 @@ impl<G: Gpu> CudaEngine<G> {
             pixels: upload(if of_floats { bytemuck::cast_slice(dataset.floats()) } else { dataset.pixels() })?,
             of_floats,
             labels: unless_empty(bytemuck::cast_slice(&labels))?,
+            mixes: unless_empty(bytemuck::cast_slice(dataset.mixes()))?,
             targets: unless_empty(bytemuck::cast_slice(dataset.targets()))?,
         })
     }
@@ -511,13 +514,13 @@ impl<G: Gpu> CudaEngine<G> {
             return Ok(());
         }
         let weights = memory::collect(order.chunks(batch_size).map(|indices| loss.weight(dataset, indices)))?;
-        let Arguments { bytes, floats, labels, values, .. } = self.load(dataset)?;
+        let Arguments { bytes, floats, labels, mixes, values, .. } = self.load(dataset)?;
         self.make_room(order.len(), batch_size)?;
         let scales = weights.iter().map(|weight| losses::scale(*weight));
         self.loss.tell(&self.gpu, loss.encode(self.network.classes()), scales)?;
         self.order.write(&self.gpu, bytemuck::cast_slice(order))?;
         let order_at = self.order.address(&self.gpu);
-        let arguments = Arguments { bytes, floats, labels, values, order: order_at, ..self.arguments() };
+        let arguments = Arguments { bytes, floats, labels, mixes, values, order: order_at, ..self.arguments() };
         let run = Run { arguments, images: order.len(), batch_size, clips: optimizer.clip_norm.is_some() };
         let is_captured = order.len().div_ceil(batch_size) <= MOST_CAPTURED;
         if is_captured && self.epoch.as_ref().is_none_or(|epoch| epoch.run != run) {
@@ -638,7 +641,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         if indices.is_empty() {
             return Ok(());
         }
-        let Arguments { bytes, floats, labels, values, .. } = self.load(dataset)?;
+        let Arguments { bytes, floats, labels, mixes, values, .. } = self.load(dataset)?;
         self.make_room(indices.len(), 0)?;
         if tally.is_some() {
             let row = outputs.saturating_mul(size_of::<f32>());
@@ -649,8 +652,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         let own = self.answering(self.arguments())?;
         let logits = if tally.is_some() { own.logits } else { 0 }; // which are kept where they have a place
         let order = self.order.address(&self.gpu);
-        let (arguments, before) =
-            (Arguments { bytes, floats, labels, values, order, logits, ..own }, metrics.count as usize);
+        let arguments = Arguments { bytes, floats, labels, mixes, values, order, logits, ..own };
+        let before = metrics.count as usize;
         for (start, images) in
             pieces(indices.len(), EVALUATION_BATCH).skip((metrics.count as usize).div_ceil(EVALUATION_BATCH))
         {

@@ -324,12 +324,12 @@ impl Engine for LanesEngine {
             return Ok(());
         }
         let mut gathered = Gathered::with_room(loss, dataset, largest)?;
-        let mut augmented = Augmented::with_room(training.augment, dataset, largest)?;
+        let mut augmented = Augmented::with_room(training.augment, dataset, training.order, largest)?;
         let threads = self.threads.lease()?;
         self.prepare(optimizer, largest)?;
         threads.install(|| {
             for (place, indices) in training.batches(metrics.count) {
-                let objective = gathered.objective(loss, dataset, indices)?;
+                let objective = gathered.objective(loss, dataset, indices, augmented.mixing())?;
                 let images = augmented.images(dataset, indices);
                 self.remember();
                 let batch = self.step_on(&images, &objective, optimizer, (place, Unless::Diverged));
@@ -370,7 +370,7 @@ impl Engine for LanesEngine {
             (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
         let images = dataset.images(indices);
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
-        let objective = gathered.objective(loss, dataset, indices)?;
+        let objective = gathered.objective(loss, dataset, indices, None)?;
         self.threads.lease()?.install(|| {
             for round in rounds(indices.len(), ROUND).skip((metrics.count as usize).div_ceil(ROUND)) {
                 let (first, own) = (round.start, &indices[round.clone()]);
