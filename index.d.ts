@@ -41,8 +41,11 @@ export declare class Dataset {
   pixels(indices: Uint32Array, into: Uint8Array): void
   /** Fills `into` with copies of the images of float32 that `indices` names, one after the other. */
   floats(indices: Uint32Array, into: Float32Array): void
-  /** Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, on all processors. */
-  augmented(indices: Uint32Array, augment: string, into: Uint8Array): void
+  /**
+   * Fills `into` with what `augment`, as JSON, makes of the images that `indices` names, mixed with any of `partners` if at all, on
+   * all processors.
+   */
+  augmented(indices: Uint32Array, augment: string, partners: Uint32Array, into: Uint8Array): void
   /** Fills `into` with the labels of the images that `indices` names. */
   labels(indices: Uint32Array, into: Uint16Array): void
   /** As `labels`, where all of them are bytes. */
@@ -321,8 +324,8 @@ export declare function readNetwork(path: string): Promise<string>
 /** Reads a checkpoint, off the event loop. */
 export declare function readRun(path: string): Promise<SavedRun>
 
-/** Finds the pictures of a folder. */
-export declare function scanPictures(dir: string, progress: PictureProgress): Promise<PictureFolder>
+/** Finds the pictures of a folder, of these classes, or of those that there are. */
+export declare function scanPictures(dir: string, classes: Array<string> | undefined | null, progress: PictureProgress): Promise<PictureFolder>
 
 /** Which parameters are loaded from a file. */
 export interface SelectionOptions {

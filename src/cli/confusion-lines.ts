@@ -21,11 +21,18 @@ export function confusionLines(
     return `${name(label)}${parts.join('')}${String(support).padStart(9)}`
   })
   const head = `${''.padEnd(width)}${['precision', 'recall', 'f1', 'pictures'].map((word) => word.padStart(9)).join('')}`
-  return [...(isWhole ? [] : [`the ${mostShown} worst of ${classes.length} classes:`]), head, ...figures, ...(isWhole ? matrix() : [])]
+  return [
+    ...(isWhole ? [] : [`the ${mostShown} worst of ${classes.length} classes:`]),
+    head,
+    ...figures,
+    ...(isWhole ? matrix() : []),
+  ]
 
   function matrix(): string[] {
     const cell = Math.max(...confusion.flat().map((count) => String(count).length), 1) + 1
-    const rows = confusion.map((row, label) => `${name(label)} ${row.map((count) => String(count).padStart(cell)).join('')}`)
+    const rows = confusion.map(
+      (row, label) => `${name(label)} ${row.map((count) => String(count).padStart(cell)).join('')}`,
+    )
     return ['', 'a row for each class, a column for what its pictures are taken for:', ...rows]
   }
 }

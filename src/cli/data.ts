@@ -10,7 +10,7 @@ import { type ImageFolder, type ImageFolderOptions, imageFolder } from '../pictu
 import { defaultSize } from '../pictures/preparation.js'
 import { progressBar } from '../progress-bar.js'
 import { integer, oneOf, option, UsageError, type Values } from './options.js'
-import { dataFolder, runOptions } from './shared-options.js'
+import { dataFolder, type runOptions } from './shared-options.js'
 
 /** What there is to train on, and to judge by. */
 export interface Data {
@@ -28,8 +28,16 @@ export const dataNames = ['fashion-mnist'] as const
 export const pictureOptions = {
   size: option(String(defaultSize), integer(1, 4096), 'rows and columns that pictures are resized to'),
   channels: option('3', channels, '3, or 1 for grey'),
-  fit: option('cover', oneOf(['cover', 'contain', 'stretch'] as const), 'cover, contain or stretch: of pictures that are not square'),
-  cache: option('memory', oneOf(['memory', 'disk'] as const), 'memory or disk: where the images of a folder of pictures are kept'),
+  fit: option(
+    'cover',
+    oneOf(['cover', 'contain', 'stretch'] as const),
+    'cover, contain or stretch: of pictures that are not square',
+  ),
+  cache: option(
+    'memory',
+    oneOf(['memory', 'disk'] as const),
+    'memory or disk: where the images of a folder of pictures are kept',
+  ),
 }
 
 type PictureValues = Partial<Values<typeof pictureOptions>>
@@ -42,7 +50,11 @@ export async function loadPictures(
 ): Promise<ImageFolder> {
   const bar = progressBar(`reading ${dir}`, process.stderr)
   try {
-    return await imageFolder(dir, { ...options, signal, onProgress: ({ pictures, total }) => bar.update(pictures, total) })
+    return await imageFolder(dir, {
+      ...options,
+      signal,
+      onProgress: ({ pictures, total }) => bar.update(pictures, total),
+    })
   } finally {
     bar.stop()
   }
@@ -101,4 +113,3 @@ function channels(name: string, given: string): 1 | 3 {
   if (given === '1' || given === '3') return Number(given) as 1 | 3
   throw new UsageError(`Expected 1 or 3 for --${name}, but received "${given}".`)
 }
-

@@ -3,6 +3,7 @@ import { jsonLine } from '../json.js'
 import { Sequential } from '../network/sequential.js'
 import { evaluate } from '../training/evaluate.js'
 import { type ScoredLoss, softmaxCrossEntropy } from '../training/losses.js'
+import type { MetricsOf } from '../training/metrics.js'
 import { command } from './command.js'
 import { confusionLines } from './confusion-lines.js'
 import { dataOf, kindOf, loadPictures, remarks } from './data.js'
@@ -47,7 +48,11 @@ async function evaluatePictures(file: string, dir: string, options: Values<typeo
   if (options.json) console.log(jsonLine({ ...found, classes: folder.classes, broken: folder.broken }))
   else {
     console.log(`${found.count} pictures, loss ${found.loss.toFixed(4)}, acc ${found.accuracy.toFixed(3)}`)
-    for (const line of [...confusionLines(folder.classes, found.metrics), ...remarks(folder)]) console.log(line)
+    for (const line of [
+      ...confusionLines(folder.classes, found.metrics as MetricsOf<typeof metrics>),
+      ...remarks(folder),
+    ])
+      console.log(line)
   }
   requireFinite(file, found.loss)
 }

@@ -19,10 +19,18 @@ export const predictCommand = command({
   argument: 'FILE PICTURES...',
   most: Number.POSITIVE_INFINITY,
   help: 'what pictures show, by a network that was trained on pictures',
-  options: { top: optionWithDefault(3, integer(1), 'classes to tell, the likeliest first'), engine, device, threads, json },
+  options: {
+    top: optionWithDefault(3, integer(1), 'classes to tell, the likeliest first'),
+    engine,
+    device,
+    threads,
+    json,
+  },
   async run(options, [file, ...named], signal) {
     if (file === undefined || named.length === 0) {
-      throw new UsageError('Expected a file of a network and pictures, as in: candlewick predict pets.safetensors new/*.jpg.')
+      throw new UsageError(
+        'Expected a file of a network and pictures, as in: candlewick predict pets.safetensors new/*.jpg.',
+      )
     }
     await checkReadable(file)
     const net = await Sequential.load(file, placement(options))
@@ -71,10 +79,16 @@ async function pathsOf(name: string, signal: AbortSignal): Promise<string[]> {
 /** The files of a folder whose names fit a pattern of `*` and `?`. */
 async function fitting(pattern: string): Promise<string[]> {
   const [dir, last] = [dirname(pattern), basename(pattern)]
-  const escaped = last.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')
+  const escaped = last
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
   const names = await readdir(dir).catch(() => [])
   const isFitting = (name: string) => !name.startsWith('.') && new RegExp(`^${escaped}$`).test(name)
-  return names.filter(isFitting).sort().map((name) => join(dir, name))
+  return names
+    .filter(isFitting)
+    .sort()
+    .map((name) => join(dir, name))
 }
 
 function* batches(pictures: readonly Named[]) {
@@ -84,7 +98,12 @@ function* batches(pictures: readonly Named[]) {
 type Told = { name: string } & ({ answers: Answer[] } | { error: string })
 
 /** Of each picture the answers, or why there are none. */
-async function answersTo(net: Sequential, pictures: readonly Named[], top: number, signal: AbortSignal): Promise<Told[]> {
+async function answersTo(
+  net: Sequential,
+  pictures: readonly Named[],
+  top: number,
+  signal: AbortSignal,
+): Promise<Told[]> {
   const one = async ({ name, source }: Named): Promise<Told> => {
     try {
       return { name, answers: await net.classify(source, { top, signal }) }
@@ -110,5 +129,8 @@ async function answersTo(net: Sequential, pictures: readonly Named[], top: numbe
 function tell(name: string, told: { answers: Answer[] } | { error: string }, asJson: boolean): void {
   if (asJson) console.log(jsonLine({ picture: name, ...told }))
   else if ('error' in told) console.error(told.error)
-  else console.log(`${name}: ${told.answers.map(({ label, probability }) => `${label} ${probability.toFixed(2)}`).join(', ')}`)
+  else
+    console.log(
+      `${name}: ${told.answers.map(({ label, probability }) => `${label} ${probability.toFixed(2)}`).join(', ')}`,
+    )
 }

@@ -35,7 +35,11 @@ export function dataFolder({ data }: Pick<Values<typeof runOptions>, 'data'>): {
 }
 
 /** `--engine`, `--device` and `--threads`, as `initialize` takes them; the device is one that the engine can run on. */
-export function placement({ engine, device, threads }: Values<typeof runOptions>) {
+export function placement({
+  engine,
+  device,
+  threads,
+}: Pick<Values<typeof runOptions>, 'engine' | 'device' | 'threads'>) {
   const place: { engine: EngineName; device?: Device; threads?: number } = { engine }
   if (device !== undefined) place.device = expectDevice(device, engine)
   if (threads !== undefined) place.threads = threads

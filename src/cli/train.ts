@@ -93,7 +93,17 @@ function completed(options: Values<typeof trainOptions>, isPictures: boolean) {
   }
   const named = options.augment
   const augment = named === undefined ? undefined : named === 'none' ? [] : augmentationsOf(named)
-  return { ...options, preset: name, recipe: preset.recipe, epochs, batchSize, learningRate, checkpoint, optimizer, augment }
+  return {
+    ...options,
+    preset: name,
+    recipe: preset.recipe,
+    epochs,
+    batchSize,
+    learningRate,
+    checkpoint,
+    optimizer,
+    augment,
+  }
 }
 
 /** What the preset has decided, in the words of the options. */
@@ -136,7 +146,12 @@ async function train(options: TrainOptions, name: string | undefined, signal: Ab
 }
 
 /** Trains, and prints the figures of each epoch. */
-async function trainEpochs(net: Sequential, { train, validation, test }: Data, options: TrainOptions, signal: AbortSignal) {
+async function trainEpochs(
+  net: Sequential,
+  { train, validation, test }: Data,
+  options: TrainOptions,
+  signal: AbortSignal,
+) {
   const { epochs, batchSize, learningRate, optimizer, augment, recipe, json, checkpoint, resume } = options
   const { loss } = presets[options.preset]
   const bar = json ? undefined : progressBar('training', process.stdout)
@@ -196,7 +211,11 @@ function withAdvice(error: CandlewickError, { init, save, checkpoint }: TrainOpt
 }
 
 /** The first lines, as d2l prints them, with the seed if nobody chose it. */
-function announce(net: Sequential, { seed, engine, resume }: TrainOptions, { train, pictures, validation }: Data): void {
+function announce(
+  net: Sequential,
+  { seed, engine, resume }: TrainOptions,
+  { train, pictures, validation }: Data,
+): void {
   if (pictures) {
     const { classes } = pictures
     const held = typeof validation === 'object' ? `, ${validation.length} to validate by` : ''

@@ -21,7 +21,15 @@ export function modernLeNet(options: { classes?: number } = {}): Sequential {
   ]
   const pair = (channels: number) => [...conv(channels), ...conv(channels)]
   const pool = maxPool2d({ poolSize: 2 })
-  return new Sequential([...pair(16), pool, ...pair(32), pool, ...pair(64), globalAvgPool2d(), dense({ units: classes })])
+  return new Sequential([
+    ...pair(16),
+    pool,
+    ...pair(32),
+    pool,
+    ...pair(64),
+    globalAvgPool2d(),
+    dense({ units: classes }),
+  ])
 }
 
 /** The highest learning rate of the recipe. */

@@ -87,7 +87,10 @@ export async function imageFolder(dir: string, options: ImageFolderOptions = {})
   const path = expectPath('dir', dir)
   const settings = checkOptions(expectOptions<ImageFolderOptions>('imageFolder', options, keys))
   const { signal } = settings
-  const folder = await picturesWork((progress) => scanPictures(path, settings.classes && [...settings.classes], progress), { signal })
+  const folder = await picturesWork(
+    (progress) => scanPictures(path, settings.classes && [...settings.classes], progress),
+    { signal },
+  )
   const { splits, classes } = folder
   if (settings.validation !== undefined && splits.includes('validation')) {
     const message = `${path} has pictures to validate by, so no share of the others can be; leave out validation.`
