@@ -369,4 +369,6 @@ export interface TrainingOptions {
   optimizer: OptimizerOptions
   /** How images are changed before they are trained on, as JSON. */
   augment?: string
+  /** Images up to which the order is gone through; the others of it may be mixed into them. */
+  until: number
 }

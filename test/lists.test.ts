@@ -52,7 +52,7 @@ const augmentations = await known(async () => {
   images.pushLabels(Uint16Array.of(0))
   const augment = `{"augmentations":[${unknown}],"seed":1,"epoch":1}`
   const sgd = { settings: '{"kind":"sgd","learningRate":0.1}', id: 1 }
-  const options = { batchSize: 1, loss: plain, optimizer: sgd, augment }
+  const options = { batchSize: 1, loss: plain, optimizer: sgd, augment, until: 1 }
   const progress = new Progress(false)
   await callAddonAsync(() => made.train(images.finish(), Uint32Array.of(0), options, noSums, progress))
 })

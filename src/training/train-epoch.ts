@@ -58,11 +58,10 @@ async function trainUntil(end: number, plan: EpochPlan, sums: Sums, progress: Pr
   const { engine, images, batchSize, loss, augment } = plan
   const { id, settings } = plan.optimizer
   const optimizer = { settings, id, ...firstOf(plan.rates().rates, Math.ceil(end / batchSize)) }
-  const options = { batchSize, loss, optimizer, ...(augment !== undefined && { augment }) }
+  const options = { batchSize, loss, optimizer, ...(augment !== undefined && { augment }), until: end }
   const count = (done: number) => countSteps(engine, id, Math.max(0, Math.ceil((done - sums.count) / batchSize)))
   try {
-    const order = plan.order.subarray(0, end)
-    const done = await callAddonAsync(() => engine.train(images, order, options, sums, progress))
+    const done = await callAddonAsync(() => engine.train(images, plan.order, options, sums, progress))
     count(done.count)
     return done
   } catch (error) {

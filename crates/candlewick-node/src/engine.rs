@@ -47,6 +47,8 @@ pub struct TrainingOptions {
     pub optimizer: OptimizerOptions,
     /// How images are changed before they are trained on, as JSON.
     pub augment: Option<String>,
+    /// Images up to which the order is gone through; the others of it may be mixed into them.
+    pub until: u32,
 }
 
 /// Losses and right answers of images, as sums, so that those of more images can be added to the bit.
@@ -231,18 +233,19 @@ impl Engine {
         progress: &Progress,
     ) -> napi::Result<Object<'env>> {
         let (dataset, order) = (dataset.shared()?, memory::copy(order).map_err(to_js)?);
-        let TrainingOptions { batch_size, loss, optimizer, augment } = options;
+        let TrainingOptions { batch_size, loss, optimizer, augment, until } = options;
         let optimizer = Announced::of(optimizer);
         let job = move |engine: &mut dyn candlewick::engine::Engine, progress: &candlewick::engine::Progress| {
             let (optimizer, loss) = (optimizer.begin(engine)?, read_loss(&loss)?);
             let augment = augment.as_deref().map(Augment::read).transpose()?;
             let training = Training {
                 dataset: &dataset,
-                order: &order,
+                order: &order[..order.len().min(until as usize)],
                 batch_size: batch_size as usize,
                 loss: &loss,
                 optimizer: &optimizer,
                 augment: augment.as_ref(),
+                partners: if augment.is_some() { &order } else { &[] },
             };
             let mut metrics = Metrics::from(sums);
             engine.train_on(&training, progress, &mut metrics)?;

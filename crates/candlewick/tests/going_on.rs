@@ -80,7 +80,15 @@ fn augment(augmentations: &[Augmentation]) -> Augment {
 fn with_training<R>(optimizer: &Optimizer, augment: Option<&Augment>, work: impl FnOnce(&Training<'_>) -> R) -> R {
     let (dataset, loss) = (dataset(), Loss::default());
     let order: Vec<u32> = (0..IMAGES as u32).map(|i| i * 5 % IMAGES as u32).collect();
-    work(&Training { dataset: &dataset, order: &order, batch_size: 2, loss: &loss, optimizer, augment })
+    work(&Training {
+        dataset: &dataset,
+        order: &order,
+        batch_size: 2,
+        loss: &loss,
+        optimizer,
+        augment,
+        partners: &order,
+    })
 }
 
 #[test]
@@ -146,9 +154,9 @@ fn images_are_augmented_batch_by_batch_as_all_at_once() {
     for ((name, mut engine), augment) in with(augment(&[FLIP, SHIFT])).chain(with(augment(&[FLIP, SHIFT, MIXUP]))) {
         let mut metrics = Metrics::default();
         let expected = with_training(&sgd, None, |training| {
-            let before = training.dataset.augmented(training.order, &augment, None).unwrap();
+            let before = training.dataset.augmented(training.order, &augment, training.order, None).unwrap();
             let order: Vec<u32> = (0..IMAGES as u32).collect();
-            let training = Training { dataset: &before, order: &order, ..*training };
+            let training = Training { dataset: &before, order: &order, partners: &[], ..*training };
             let [(_, mut other)] = [engines().into_iter().find(|(other, _)| *other == name).unwrap()];
             let mut metrics = Metrics::default();
             other.train_on(&training, &Progress::default(), &mut metrics).unwrap();
@@ -199,11 +207,31 @@ fn only_whole_batches_are_gone_on_with() {
     }
 }
 
+/// As JavaScript has it trained where somebody waits for the network.
+#[test]
+fn an_order_in_parts_comes_to_the_same_bits() {
+    let sgd = Sgd::new(0.1).unwrap().into();
+    let mixing = augment(&[FLIP, MIXUP]);
+    for ((name, mut engine), (_, whole)) in engines().into_iter().zip(engines()) {
+        let (mut metrics, expected) = (Metrics::default(), train(whole, &sgd, Some(&mixing)));
+        with_training(&sgd, Some(&mixing), |training| {
+            engine.announce_optimizer(9);
+            for end in [16, 40, IMAGES] {
+                let part = Training { order: &training.order[..end], ..*training };
+                engine.train_on(&part, &Progress::default(), &mut metrics).unwrap();
+            }
+        });
+        let found = outcome(&*engine, metrics);
+        assert_eq!((found.shown, found.parameters), (expected.shown, expected.parameters), "{name}");
+    }
+}
+
 #[test]
 fn what_is_done_may_be_mixed_into_the_rest_and_is_checked_with_it() {
     let (odd, mixing) = (made_up::dataset(IMAGES, [1, 6, 6], |i| if i == 0 { 3 } else { i % 3 }), augment(&[MIXUP]));
+    let sgd = Sgd::new(0.1).unwrap().into();
     for (name, mut engine) in engines() {
-        with_training(&Sgd::new(0.1).unwrap().into(), Some(&mixing), |training| {
+        with_training(&sgd, Some(&mixing), |training| {
             let training = Training { dataset: &odd, ..*training };
             let mut metrics = Metrics { count: 2, ..Metrics::default() };
             let error = engine.train_on(&training, &Progress::default(), &mut metrics).unwrap_err();

@@ -65,7 +65,8 @@ fn course(
     let mut figures = vec![engine.train(&data, &order, batch_size, loss, &optimizer(), &progress).unwrap()];
     order.reverse();
     let (optimizer, mut second) = (optimizer(), Metrics::default());
-    let training = Training { dataset: &data, order: &order, batch_size, loss, optimizer: &optimizer, augment };
+    let training =
+        Training { dataset: &data, order: &order, batch_size, loss, optimizer: &optimizer, augment, partners: &order };
     engine.train_on(&training, &progress, &mut second).unwrap();
     figures.push(second);
     figures.push(engine.evaluate(&data, &places(3..IMAGES), loss, &progress).unwrap());

@@ -80,7 +80,7 @@ fn mixed_images_and_their_shares_are_those_of_another_machine() {
     let (dataset, order) = (builder.finish().unwrap(), Vec::from_iter(0..count as u32));
     let sum_of = |alpha| {
         let augment = Augment { augmentations: vec![Augmentation::Mixup(Mixup { alpha })], seed: 1, epoch: 1 };
-        let mixed = dataset.augmented(&order, &augment, Some(1)).unwrap();
+        let mixed = dataset.augmented(&order, &augment, &order, Some(1)).unwrap();
         let shares = mixed.mixes().iter().flat_map(|mix| mix.share.to_le_bytes());
         sum(mixed.pixels().iter().chain(mixed.labels()).copied().chain(shares))
     };

@@ -3,7 +3,7 @@
 use super::pixels::Pixels;
 use super::{Dataset, Mixing, new_id};
 use crate::augmentations::{Augment, Mixup};
-use crate::engine::{Images, pool};
+use crate::engine::{Images, Training, pool};
 use crate::error::{Code, Error, Result};
 use crate::memory::{self, show_bytes};
 use crate::shape::show;
@@ -13,17 +13,23 @@ use rayon::prelude::*;
 impl Dataset {
     /// The images that `order` names, in this order, each changed as `augment` says, with their labels and targets, as a dataset of
     /// their own. An image becomes the same wherever it stands in the order, on any number of `threads`; all processors for `None`.
-    /// Where images are mixed, they are so with each other.
+    /// Where they are mixed, it is with any of `partners`.
     ///
     /// # Errors
     /// `InvalidArgument` for an image that is not there, settings that make no sense for these images, or no threads;
     /// `DataMismatch` for images of float32; `OutOfMemory`.
-    pub fn augmented(&self, order: &[u32], augment: &Augment, threads: Option<usize>) -> Result<Self> {
+    pub fn augmented(
+        &self,
+        order: &[u32],
+        augment: &Augment,
+        partners: &[u32],
+        threads: Option<usize>,
+    ) -> Result<Self> {
         let (shape, target_len, count) = (self.shape, self.target_len, order.len());
         let too_many = |_| too_many(count, shape);
         let mut pixels = memory::zeros(count.saturating_mul(self.image_len())).map_err(too_many)?;
-        self.augment_into(order, augment, order, threads, &mut pixels)?;
-        let mixing = Mixing::new(self, order, augment)?;
+        self.augment_into(order, augment, partners, threads, &mut pixels)?;
+        let mixing = Mixing::new(self, partners, augment)?;
         let classes = mixing.as_ref().filter(|_| !self.labels.is_empty());
         let (labels, mixes) = match classes.map(|mixing| order.iter().map(|index| mixing.classes(self, *index))) {
             Some(classes) => {
@@ -96,17 +102,18 @@ pub struct Augmented<'a> {
 }
 
 impl<'a> Augmented<'a> {
-    /// Room for batches of up to so many images of those that `order` names of `dataset`, which `augment` was checked for.
+    /// Room for batches of up to so many images of a training, which was checked.
     ///
     /// # Errors
     /// `InvalidArgument` for images that are mixed already, `OutOfMemory`.
-    pub fn with_room(augment: Option<&'a Augment>, dataset: &Dataset, order: &[u32], images: usize) -> Result<Self> {
+    pub fn with_room(training: &Training<'a>, images: usize) -> Result<Self> {
+        let Training { dataset, augment, partners, .. } = *training;
         let Some(augment) = augment else {
             return Ok(Self { augment, mixing: None, pixels: Vec::new(), room: Vec::new() });
         };
         Ok(Self {
             augment: Some(augment),
-            mixing: Mixing::new(dataset, order, augment)?,
+            mixing: Mixing::new(dataset, partners, augment)?,
             pixels: memory::zeros(images.saturating_mul(dataset.image_len()))?,
             room: memory::zeros(dataset.room(images))?,
         })
@@ -197,7 +204,7 @@ mod tests {
     #[test]
     fn every_image_is_flipped_and_shifted_in_one_of_the_possible_ways() {
         let (count, dataset) = (2000, dataset(2000));
-        let augmented = dataset.augmented(&in_order(count), &augment(&[FLIP, SHIFT]), None).unwrap();
+        let augmented = dataset.augmented(&in_order(count), &augment(&[FLIP, SHIFT]), &in_order(count), None).unwrap();
         let mut seen = HashMap::new();
         for place in 0..count {
             let ways = [false, true].into_iter().flat_map(|is_mirrored| {
@@ -221,9 +228,9 @@ mod tests {
     #[test]
     fn labels_and_targets_follow_their_images_in_any_order() {
         let dataset = dataset(40);
-        let whole = dataset.augmented(&in_order(40), &augment(&[FLIP, SHIFT]), Some(1)).unwrap();
+        let whole = dataset.augmented(&in_order(40), &augment(&[FLIP, SHIFT]), &in_order(40), Some(1)).unwrap();
         let order = [39, 0, 17, 17, 5];
-        let part = dataset.augmented(&order, &augment(&[FLIP, SHIFT]), Some(1)).unwrap();
+        let part = dataset.augmented(&order, &augment(&[FLIP, SHIFT]), &order, Some(1)).unwrap();
         assert_eq!((part.len(), part.shape(), part.target_len()), (5, SHAPE, 2));
         for (place, index) in order.into_iter().enumerate() {
             assert_eq!(image(&part, place), image(&whole, index as usize));
@@ -231,7 +238,7 @@ mod tests {
             assert_eq!(part.targets_of(place as u32), dataset.targets_of(index));
         }
         assert!(part.id() > whole.id() && whole.id() > dataset.id(), "a GPU would take one's copy for another's");
-        let none = dataset.augmented(&order, &augment(&[]), None).unwrap();
+        let none = dataset.augmented(&order, &augment(&[]), &order, None).unwrap();
         assert!((0..5).all(|place| image(&none, place) == image(&dataset, order[place] as usize)));
     }
 
@@ -240,20 +247,21 @@ mod tests {
         let mut builder = DatasetBuilder::new(2, [1, 2, 2]).unwrap();
         builder.push_pixels(&[1; 8]).unwrap();
         builder.push_labels(&[3, 9]).unwrap();
-        let labels = builder.finish().unwrap().augmented(&[1], &augment(&[SHIFT]), None).unwrap();
+        let labels = builder.finish().unwrap().augmented(&[1], &augment(&[SHIFT]), &[1], None).unwrap();
         assert_eq!((labels.labels(), labels.targets(), labels.target_len()), (&[9][..], &[][..], 0));
         let mut builder = DatasetBuilder::new(2, [1, 2, 2]).unwrap().with_targets(1).unwrap();
         builder.push_pixels(&[1; 8]).unwrap();
         builder.push_targets(&[0.5, 2.5]).unwrap();
-        let targets = builder.finish().unwrap().augmented(&[1], &augment(&[SHIFT]), None).unwrap();
+        let targets = builder.finish().unwrap().augmented(&[1], &augment(&[SHIFT]), &[1], None).unwrap();
         assert_eq!((targets.labels(), targets.targets(), targets.target_len()), (&[][..], &[2.5][..], 1));
     }
 
     #[test]
     fn seed_epoch_index_and_place_in_the_list_decide_and_threads_do_not() {
         let (dataset, order) = (dataset(300), in_order(300));
-        let made =
-            |augment: &Augment, threads| dataset.augmented(&order, augment, Some(threads)).unwrap().pixels().to_vec();
+        let made = |augment: &Augment, threads| {
+            dataset.augmented(&order, augment, &order, Some(threads)).unwrap().pixels().to_vec()
+        };
         let plain = augment(&[SHIFT, SHIFT]);
         let expected = made(&plain, 1);
         for threads in [1, 2, 3, 8] {
@@ -280,8 +288,8 @@ mod tests {
     #[test]
     fn images_are_mixed_two_and_two() {
         let (dataset, order) = (dataset(200), in_order(200));
-        let changed = dataset.augmented(&order, &augment(&[FLIP, SHIFT]), None).unwrap();
-        let mixed = dataset.augmented(&order, &augment(&[FLIP, SHIFT, MIXUP]), None).unwrap();
+        let changed = dataset.augmented(&order, &augment(&[FLIP, SHIFT]), &order, None).unwrap();
+        let mixed = dataset.augmented(&order, &augment(&[FLIP, SHIFT, MIXUP]), &order, None).unwrap();
         let mixing = Mixing::new(&dataset, &order, &augment(&[FLIP, SHIFT, MIXUP])).unwrap().unwrap();
         let mut partners = HashMap::new();
         for place in 0..200 {
@@ -306,7 +314,8 @@ mod tests {
     fn an_image_is_mixed_alike_wherever_it_and_the_others_stand() {
         let (dataset, plain, augment) = (dataset(50), augment(&[FLIP]), augment(&[FLIP, MIXUP]));
         let order: Vec<u32> = (0..50).map(|i| i * 7 % 50).collect();
-        let [whole, turned] = [&in_order(50), &order].map(|order| dataset.augmented(order, &augment, None).unwrap());
+        let [whole, turned] =
+            [&in_order(50), &order].map(|order| dataset.augmented(order, &augment, order, None).unwrap());
         for (place, index) in order.iter().map(|index| *index as usize).enumerate() {
             assert_eq!(image(&turned, place), image(&whole, index));
             let shown = |dataset: &Dataset, at| (dataset.labels()[at], dataset.mixes()[at], dataset.targets()[2 * at]);
@@ -315,18 +324,18 @@ mod tests {
         let mut few = vec![0; 3 * LEN];
         dataset.augment_into(&[3, 20, 7], &augment, &order, Some(1), &mut few).unwrap();
         assert_eq!(few, [3, 20, 7].map(|index| image(&whole, index)).concat());
-        let among = |order: &[u32]| dataset.augmented(order, &augment, None).unwrap();
+        let among = |order: &[u32]| dataset.augmented(order, &augment, order, None).unwrap();
         let mixed = among(&[4, 9]);
         assert!(mixed.mixes().iter().all(|mix| [4, 9].contains(&mix.other)), "with no image that is not trained on");
-        assert_eq!(image(&among(&[4]), 0), image(&dataset.augmented(&[4], &plain, None).unwrap(), 0));
+        assert_eq!(image(&among(&[4]), 0), image(&dataset.augmented(&[4], &plain, &[4], None).unwrap(), 0));
     }
 
     #[test]
     fn what_is_mixed_is_not_mixed_again() {
-        let mixed = dataset(4).augmented(&in_order(4), &augment(&[MIXUP]), None).unwrap();
-        let error = mixed.augmented(&in_order(4), &augment(&[MIXUP]), None).unwrap_err();
+        let mixed = dataset(4).augmented(&in_order(4), &augment(&[MIXUP]), &in_order(4), None).unwrap();
+        let error = mixed.augmented(&in_order(4), &augment(&[MIXUP]), &in_order(4), None).unwrap_err();
         assert_eq!(error.message, "these images are mixed already; mix them once");
-        let turned = mixed.augmented(&[2, 0], &augment(&[FLIP]), None).unwrap();
+        let turned = mixed.augmented(&[2, 0], &augment(&[FLIP]), &[2, 0], None).unwrap();
         assert_eq!(turned.mixes(), [2, 0].map(|index: usize| mixed.mixes()[index]));
     }
 
@@ -334,7 +343,7 @@ mod tests {
     fn images_that_are_not_there_and_settings_without_sense_are_refused() {
         let dataset = dataset(4);
         let refused = |order: &[u32], augmentation, threads| {
-            let error = dataset.augmented(order, &augment(&[augmentation]), threads).unwrap_err();
+            let error = dataset.augmented(order, &augment(&[augmentation]), order, threads).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument);
             error.message
         };
@@ -353,7 +362,7 @@ mod tests {
         builder.push_pixels(&vec![1; 1 << 24]).unwrap();
         builder.push_labels(&[1]).unwrap();
         let dataset = builder.finish().unwrap();
-        let error = dataset.augmented(&vec![0; 1 << 24], &augment(&[FLIP]), None).unwrap_err();
+        let error = dataset.augmented(&vec![0; 1 << 24], &augment(&[FLIP]), &[], None).unwrap_err();
         assert_eq!(error.code, Code::OutOfMemory);
         assert!(
             error.message.contains("16777216 augmented images of shape (1, 4096, 4096) needs 256.0 TiB"),

@@ -86,17 +86,17 @@ fn check_count(images: usize, targets: Targets<'_>, outputs: usize) -> Result<()
 
 /// All that a training is given, of which so many images are done, and whether it is to go on at all.
 pub fn check_training(network: &Network, training: &Training<'_>, done: u64, progress: &Progress) -> Result<()> {
-    let Training { dataset, order, batch_size, loss, optimizer, augment } = *training;
+    let Training { dataset, order, batch_size, loss, optimizer, augment, partners } = *training;
     check_dataset(network, dataset)?;
     loss.check(network.classes())?;
     if batch_size == 0 {
         return Err(Error::new(Code::InvalidArgument, "the batch size is 0; it must be at least 1"));
     }
     training.check_done(done)?;
-    // What is done was checked before; but any image may be mixed into those that are left.
-    let is_mixing = augment.is_some_and(|augment| augment.mixup().is_some());
-    let unchecked = if is_mixing { order } else { &order[done as usize..] };
-    dataset.check(unchecked, loss, network.classes())?;
+    dataset.check(&order[done as usize..], loss, network.classes())?; // the rest was checked before
+    if augment.is_some_and(|augment| augment.mixup().is_some()) {
+        dataset.check(partners, loss, network.classes())?;
+    }
     check_batch(network, training.largest())?;
     check_batch(network, order.len() % batch_size)?;
     optimizer.check(order.len().div_ceil(batch_size))?;

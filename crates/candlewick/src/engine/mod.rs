@@ -87,8 +87,10 @@ pub trait Engine: Send {
         optimizer: &Optimizer,
         progress: &Progress,
     ) -> Result<Metrics> {
-        let (training, mut metrics) =
-            (Training { dataset, order, batch_size, loss, optimizer, augment: None }, Metrics::default());
+        let (training, mut metrics) = (
+            Training { dataset, order, batch_size, loss, optimizer, augment: None, partners: &[] },
+            Metrics::default(),
+        );
         self.train_on(&training, progress, &mut metrics)?;
         Ok(metrics)
     }

@@ -20,9 +20,10 @@ pub struct Training<'a> {
     pub loss: &'a Loss,
     /// How. Its rates, if there are any, are one for each batch of the order.
     pub optimizer: &'a Optimizer,
-    /// How images are changed before they are trained on, or mixed with each other; what an image becomes does not depend on its
-    /// place.
+    /// How images are changed before they are trained on; what an image becomes does not depend on its place.
     pub augment: Option<&'a Augment>,
+    /// Those that images are mixed with, if at all, by index: all of the training, where the order is of a part.
+    pub partners: &'a [u32],
 }
 
 impl<'a> Training<'a> {

@@ -303,7 +303,7 @@ impl Engine for CandleEngine {
         let largest = training.largest();
         self.require_room_to_step(largest, optimizer)?;
         let mut gathered = Gathered::with_room(loss, dataset, largest)?;
-        let mut augmented = Augmented::with_room(training.augment, dataset, training.order, largest)?;
+        let mut augmented = Augmented::with_room(training, largest)?;
         self.lease()?.install(|| {
             for (place, indices) in training.batches(metrics.count) {
                 let objective = gathered.objective(loss, dataset, indices, augmented.mixing())?;

@@ -616,10 +616,10 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         check_training(&self.network, training, metrics.count, progress)?;
         let Some(augment) = training.augment else { return self.train_resident(training, progress, metrics) };
         // The GPU has no augmentation of its own: a dataset like any other is made first, after a pause anew.
-        let Training { dataset, order, .. } = *training;
-        let augmented = dataset.augmented(order, augment, None)?;
+        let Training { dataset, order, partners, .. } = *training;
+        let augmented = dataset.augmented(order, augment, partners, None)?;
         let order = memory::collect(0..order.len() as u32)?;
-        let training = Training { dataset: &augmented, order: &order, augment: None, ..*training };
+        let training = Training { dataset: &augmented, order: &order, augment: None, partners: &[], ..*training };
         self.train_resident(&training, progress, metrics)
     }
 

@@ -324,7 +324,7 @@ impl Engine for LanesEngine {
             return Ok(());
         }
         let mut gathered = Gathered::with_room(loss, dataset, largest)?;
-        let mut augmented = Augmented::with_room(training.augment, dataset, training.order, largest)?;
+        let mut augmented = Augmented::with_room(training, largest)?;
         let threads = self.threads.lease()?;
         self.prepare(optimizer, largest)?;
         threads.install(|| {
