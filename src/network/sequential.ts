@@ -5,7 +5,7 @@ import { checkImages, type Images } from '../data/images.js'
 import { CandlewickError, messageOf } from '../errors.js'
 import { expectInstance, expectOptions, expectPath, readOnce, unexpected } from '../expect.js'
 import { type Draws, draws } from '../random.js'
-import { forgetSteps } from '../training/steps.js'
+import { forgetLearned, forgetSteps, hasLearned } from '../training/steps.js'
 import { suspectImages } from '../training/suspicions.js'
 import { describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
@@ -13,6 +13,7 @@ import { zeros } from './initializers.js'
 import { checkLayers } from './layers/check.js'
 import type { Layer } from './layers.js'
 import { checkSelection, type LoadedParameters, type LoadOptions, load } from './loading.js'
+import { type Normalization, readNormalization, writeNormalization } from './normalization.js'
 import { checkParameters, copyParameters, type Parameter, setParameters } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
 import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
@@ -30,6 +31,7 @@ export class Sequential {
   readonly #layers: readonly Layer[]
   #settings: Settings | undefined
   #inputShape: readonly number[] | undefined
+  #normalization: Normalization | undefined
   #engine: Promise<Engine> | undefined
   #draws: Draws | undefined
   #busy = false
@@ -85,7 +87,7 @@ export class Sequential {
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
   async initialize(options: InitializeOptions = {}): Promise<void> {
     expectNetwork(this)
-    const { settings, inputShape, forceReinit } = checkSettings(options)
+    const { settings, inputShape, normalization, forceReinit } = checkSettings(options)
     this.#requireLife()
     if (this.#settings && !forceReinit) {
       const message = 'The network is initialized already; pass forceReinit: true to replace its parameters.'
@@ -93,18 +95,27 @@ export class Sequential {
     }
     const release = this.occupy()
     try {
-      const engine = inputShape && this.#create(settings, inputShape)
+      const engine = inputShape && this.#create(settings, inputShape, normalization)
       await engine // a failure leaves the network as it was
       if (this.#disposed) await letGo(engine, (made) => made.dispose())
       this.#requireLife()
       void letGo(this.#engine, (replaced) => replaced.retire())
       this.#engine = engine
       this.#inputShape = inputShape
+      this.#normalization = normalization
       this.#settings = settings
       this.#draws = draws(settings.seed)
     } finally {
       release()
     }
+  }
+
+  /**
+   * What images go through before the layers; undefined where they go through nothing. It is the network's own from `initialize`
+   * with `normalize`, from a `fit` with it, or from the file that its parameters came from.
+   */
+  get normalization(): Normalization | undefined {
+    return expectNetwork(this).#normalization
   }
 
   /** The layers in their order; takes microseconds a layer, while the event loop waits. */
@@ -149,7 +160,7 @@ export class Sequential {
     expectNetwork(this)
     const checked = checkImages(images)
     const engine = await this.engine(checked.shape.slice(1))
-    suspectImages(engine, checked)
+    suspectImages(engine, checked, this.#normalization)
     return predict(engine, checked)
   }
 
@@ -161,7 +172,8 @@ export class Sequential {
   /**
    * Replaces all parameters by those of a safetensors file, or `only` some. Nothing is replaced if one of them is missing or
    * misshapen, unless `ignoreMismatch`, or if the file holds tensors of other names, unless `ignoreExtra`. Resolves to the names of
-   * those that were loaded, and of those that stayed as they were.
+   * those that were loaded, and of those that stayed as they were. With the parameters that images meet first comes the file's
+   * normalization, if it has one; a network keeps its own with a file that has none, and warns of it if that is of a network.
    */
   async loadParameters(path: string, options: LoadOptions = {}): Promise<LoadedParameters> {
     expectNetwork(this)
@@ -170,10 +182,12 @@ export class Sequential {
     this.requireIdle()
     const engine = await this.engine()
     const takeBack = forgetSteps(engine)
-    return load(engine, file, selection).catch((error) => {
+    const { normalization, ...loaded } = await load(engine, file, selection).catch((error) => {
       takeBack()
       throw error
     })
+    this.knowNormalization(readNormalization(normalization))
+    return loaded
   }
 
   /**
@@ -203,8 +217,13 @@ export class Sequential {
     const copy = new Sequential(this.#layers)
     const inputShape = this.#inputShape as [number, number, number]
     const placed = { engine, device, seed, ...(threads !== undefined && { threads }), inputShape, init: zeros() }
-    const [parameters] = await Promise.all([copyParameters(original), copy.initialize(placed)])
+    // One right after the other in line, so that they belong together.
+    const own = [copyParameters(original), callAddonAsync(() => original.normalization())] as const
+    const [parameters, json] = await Promise.all([...own, copy.initialize(placed)])
     await copy.setParameters(parameters)
+    const normalization = readNormalization(json)
+    if (normalization) await copy.normalize(normalization)
+    if (!hasLearned(original)) forgetLearned(await copy.engine())
     return copy
   }
 
@@ -266,6 +285,24 @@ export class Sequential {
         if (isMine) throw error // what another call with other images failed to make is not this one's failure
       }
     }
+  }
+
+  /**
+   * Has images go through this first from here on.
+   * @internal
+   */
+  async normalize(normalization: Normalization): Promise<void> {
+    const engine = await this.engine()
+    await callAddonAsync(() => engine.setNormalization(writeNormalization(normalization)))
+    this.knowNormalization(normalization)
+  }
+
+  /**
+   * What the engine has images go through.
+   * @internal
+   */
+  knowNormalization(normalization: Normalization | undefined): void {
+    this.#normalization = normalization
   }
 
   /**
@@ -331,7 +368,7 @@ export class Sequential {
         'The network has no parameters yet, as it waits for the shape of its first images; pass inputShape to initialize, or train, evaluate or predict first.'
       throw new CandlewickError('NOT_INITIALIZED', message)
     }
-    const engine = this.#create(settings, inputShape)
+    const engine = this.#create(settings, inputShape, this.#normalization)
     this.#inputShape = [...inputShape]
     engine.catch(() => {
       if (this.#engine === engine) this.#engine = this.#inputShape = undefined
@@ -339,11 +376,16 @@ export class Sequential {
     return engine
   }
 
-  #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
+  #create(
+    settings: Settings,
+    inputShape: readonly number[],
+    normalization: Normalization | undefined,
+  ): Promise<Engine> {
     const { init, seed, engine, device, threads } = settings
     const placement = { engine, device, ...(threads === undefined ? {} : { threads }) }
     const layers = JSON.stringify(this.#layers)
-    return callAddonAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, placement))
+    const first = normalization && writeNormalization(normalization)
+    return callAddonAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, placement, first))
   }
 
   #requireLife(): void {

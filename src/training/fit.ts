@@ -46,7 +46,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
       await callAddonAsync(() => engine.check(others.native, numbersOf(others), loss.settings))
     }
     training = await begin(net, engine, images, settings, attended)
-    noteDataset(engine, images)
+    noteDataset(engine, images, net.normalization)
     if (loss.kind !== 'meanSquaredError') suspectEnd(net.lastLayer)
     let before = 0
     await attended.begin(Math.ceil(training.train.length / batchSize))
