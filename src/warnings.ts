@@ -5,7 +5,11 @@
 
 import process from 'node:process'
 
-export type WarningCode = 'CANDLEWICK_IMAGE_RANGE' | 'CANDLEWICK_LOSS_STAYS' | 'CANDLEWICK_RELU_AT_END'
+export type WarningCode =
+  | 'CANDLEWICK_IMAGE_RANGE'
+  | 'CANDLEWICK_LOSS_STAYS'
+  | 'CANDLEWICK_NORMALIZATION'
+  | 'CANDLEWICK_RELU_AT_END'
 
 const given = new Set<WarningCode>()
 

@@ -1,17 +1,20 @@
 /** The programs of docs/ run. */
 
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as candlewickModule from 'candlewick'
 import { temporaryFolder } from './idx-folder.js'
+import { folderOf, stripes } from './pictures/shapes.js'
 import { finish } from './run-command.js'
 
 interface Document {
   name: string
   /** Whether its programs run in one folder, one after the other, and find what those before left. */
   together: boolean
+  /** What they find in their folder. */
+  prepare?: (t: ExecutionContext, dir: string) => Promise<void>
   /** Names that it must say. */
   names: string[]
   /** What programs print and leave, by what they are of. */
@@ -75,7 +78,23 @@ const datasets: Document['outcomes'] = [
   [/npyDataset\(/, /^\[ 3, 2, 1 \] Uint8Array\(6\) \[ 1, 4, 2, 5, 3, 6 \]\n$/, ['images.npy', 'labels.npy']],
 ]
 
+const pictures: Document['outcomes'] = [
+  [
+    /imageFolder\(/,
+    /^32 8 \[ 'across', 'down' \] 0\n(?:epoch \d+, loss .*, val acc .*\n){6}$/,
+    ['pets.safetensors', 'photos'],
+  ],
+  [/Sequential\.load/, /^\[ 'across', 'down' \] 20\nacross true\n$/, ['pets.safetensors', 'photos']],
+]
+
 const documents: Document[] = [
+  {
+    name: 'pictures.md',
+    together: true,
+    prepare: async (t, dir) => rename(await folderOf(t, stripes(20)), join(dir, 'photos')),
+    names: ['imageFolder', 'parquetDataset'],
+    outcomes: pictures,
+  },
   {
     name: 'callbacks.md',
     together: false,
@@ -102,9 +121,10 @@ function shortened(program: string): string {
 
 const texts = await Promise.all(documents.map(({ name }) => readFile(join('docs', name), 'utf8')))
 
-for (const [i, { name, together, names, outcomes }] of documents.entries()) {
+for (const [i, { name, together, prepare, names, outcomes }] of documents.entries()) {
   const text = texts[i] ?? ''
-  const [shared = '', ...programs] = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, program = '']) => program)
+  const all = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, program = '']) => program)
+  const [shared, programs] = prepare ? ['', all] : [all[0] ?? '', all.slice(1)]
   /** What all programs know. */
   const given = [
     `import { ${Object.keys(candlewickModule).join(', ')} } from 'candlewick'`,
@@ -128,6 +148,7 @@ for (const [i, { name, together, names, outcomes }] of documents.entries()) {
       const cwd = await temporaryFolder(t)
       await mkdir(join(cwd, 'node_modules'))
       await symlink(resolve('.'), join(cwd, 'node_modules', 'candlewick'))
+      await prepare?.(t, cwd)
       for (const program of group) await run(t, cwd, program)
     })
   }

@@ -6,7 +6,7 @@ import { runOptions } from './shared-options.js'
 const column = 27 // where what is said of a command or an option begins
 
 /** The help. */
-export const usage = `candlewick: train LeNet on Fashion-MNIST
+export const usage = `candlewick: train LeNet on Fashion-MNIST, or another network on your own pictures
 
 ${[...commands].flatMap(commandLines).join('\n')}
 

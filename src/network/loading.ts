@@ -1,5 +1,6 @@
 import { callAddonAsync, type Engine } from '../addon.js'
 import { expectBoolean, expectOptions, expectString, type Keys, reading, unexpected } from '../expect.js'
+import { warnOnce } from '../warnings.js'
 
 export interface LoadOptions {
   /**
@@ -40,9 +41,21 @@ export function checkSelection(options: LoadOptions): Selection {
   }
 }
 
-export async function load(engine: Engine, path: string, selection: Selection): Promise<LoadedParameters> {
-  const { loaded, left } = await callAddonAsync(() => engine.loadParameters(path, selection))
-  return { loaded, left }
+/** Also what images go through from here on, as the engine writes it. */
+export async function load(
+  engine: Engine,
+  path: string,
+  selection: Selection,
+): Promise<LoadedParameters & { normalization: string | undefined }> {
+  const { loaded, left, normalization, differs } = await callAddonAsync(() => engine.loadParameters(path, selection))
+  if (differs) {
+    warnOnce(
+      'CANDLEWICK_NORMALIZATION',
+      `The parameters of ${path} are of a network without a normalization, but this one keeps its own, ${normalization}; ` +
+        'leave normalize out of initialize, unless those were trained on images that were normalized alike beforehand.',
+    )
+  }
+  return { loaded, left, normalization }
 }
 
 function expectPatterns(value: unknown): string[] {

@@ -7,7 +7,7 @@ import { expectInstance, expectOptions, readOnce, unexpected } from '../expect.j
 import type { Preparation } from '../pictures/preparation.js'
 import { isPictureSource, type PictureSource } from '../pictures/prepare.js'
 import { type Draws, draws } from '../random.js'
-import { forgetSteps } from '../training/steps.js'
+import { forgetLearned, forgetSteps, hasLearned } from '../training/steps.js'
 import { suspectImages } from '../training/suspicions.js'
 import {
   type Answer,
@@ -26,6 +26,7 @@ import { type Knowledge, readKnowledge, type TrainedBy } from './knowledge.js'
 import { checkLayers } from './layers/check.js'
 import type { Layer } from './layers.js'
 import { checkSelection, type LoadedParameters, type LoadOptions, load } from './loading.js'
+import { type Normalization, readNormalization, writeNormalization } from './normalization.js'
 import { checkParameters, copyParameters, type Parameter, setParameters } from './parameters.js'
 import { type Prediction, predict } from './prediction.js'
 import { checkInputShape, checkSettings, type InitializeOptions, type Settings } from './settings.js'
@@ -43,6 +44,7 @@ export class Sequential {
   readonly #layers: readonly Layer[]
   #settings: Settings | undefined
   #inputShape: readonly number[] | undefined
+  #normalization: Normalization | undefined
   #engine: Promise<Engine> | undefined
   #draws: Draws | undefined
   #knowledge: Knowledge = {}
@@ -105,7 +107,7 @@ export class Sequential {
   /** Draws the parameters, or, without `inputShape`, settles how they will be drawn when the first images come. */
   async initialize(options: InitializeOptions = {}): Promise<void> {
     expectNetwork(this)
-    const { settings, inputShape, forceReinit } = checkSettings(options)
+    const { settings, inputShape, normalization, forceReinit } = checkSettings(options)
     this.#requireLife()
     if (this.#settings && !forceReinit) {
       const message = 'The network is initialized already; pass forceReinit: true to replace its parameters.'
@@ -113,18 +115,27 @@ export class Sequential {
     }
     const release = this.occupy()
     try {
-      const engine = inputShape && this.#create(settings, inputShape)
+      const engine = inputShape && this.#create(settings, inputShape, normalization)
       await engine // a failure leaves the network as it was
       if (this.#disposed) await letGo(engine, (made) => made.dispose())
       this.#requireLife()
       void letGo(this.#engine, (replaced) => replaced.retire())
       this.#engine = engine
       this.#inputShape = inputShape
+      this.#normalization = normalization
       this.#settings = settings
       this.#draws = draws(settings.seed)
     } finally {
       release()
     }
+  }
+
+  /**
+   * What images go through before the layers; undefined where they go through nothing. It is the network's own from `initialize`
+   * with `normalize`, from a `fit` with it, or from the file that its parameters came from.
+   */
+  get normalization(): Normalization | undefined {
+    return expectNetwork(this).#normalization
   }
 
   /** The layers in their order; takes microseconds a layer, while the event loop waits. */
@@ -202,7 +213,7 @@ export class Sequential {
     expectNetwork(this)
     const checked = checkImages(images)
     const engine = await this.engine(checked.shape.slice(1))
-    suspectImages(engine, checked)
+    suspectImages(engine, checked, this.#normalization)
     return predict(engine, checked)
   }
 
@@ -212,9 +223,10 @@ export class Sequential {
   }
 
   /**
-   * Replaces all parameters by those of a safetensors file, by its path or URL, or by what is in one, or `only` some. Nothing is replaced if one of them is missing or
-   * misshapen, unless `ignoreMismatch`, or if the file holds tensors of other names, unless `ignoreExtra`. Resolves to the names of
-   * those that were loaded, and of those that stayed as they were.
+   * Replaces all parameters by those of a safetensors file, by its path or URL, or by what is in one, or `only` some. Nothing is
+   * replaced if one of them is missing or misshapen, unless `ignoreMismatch`, or if the file holds tensors of other names, unless
+   * `ignoreExtra`. Resolves to the names of those that were loaded, and of those that stayed as they were. With the parameters that images meet first comes the file's
+   * normalization, if it has one; a network keeps its own with a file that has none, and warns of it if that is of a network.
    */
   async loadParameters(source: FileSource, options: LoadOptions = {}): Promise<LoadedParameters> {
     expectNetwork(this)
@@ -223,10 +235,12 @@ export class Sequential {
       this.requireIdle()
       const engine = await this.engine()
       const takeBack = forgetSteps(engine)
-      return load(engine, file, selection).catch((error) => {
+      const { normalization, ...loaded } = await load(engine, file, selection).catch((error) => {
         takeBack()
         throw error
       })
+      this.knowNormalization(readNormalization(normalization))
+      return loaded
     })
   }
 
@@ -257,9 +271,14 @@ export class Sequential {
     const copy = new Sequential(this.#layers)
     const inputShape = this.#inputShape as [number, number, number]
     const placed = { engine, device, seed, ...(threads !== undefined && { threads }), inputShape, init: zeros() }
-    const [parameters] = await Promise.all([copyParameters(original), copy.initialize(placed)])
+    // One right after the other in line, so that they belong together.
+    const own = [copyParameters(original), callAddonAsync(() => original.normalization())] as const
+    const [parameters, json] = await Promise.all([...own, copy.initialize(placed)])
     await copy.setParameters(parameters)
     copy.learn(this.#knowledge)
+    const normalization = readNormalization(json)
+    if (normalization) await copy.normalize(normalization)
+    if (!hasLearned(original)) forgetLearned(await copy.engine())
     return copy
   }
 
@@ -327,6 +346,24 @@ export class Sequential {
         if (isMine) throw error // what another call with other images failed to make is not this one's failure
       }
     }
+  }
+
+  /**
+   * Has images go through this first from here on.
+   * @internal
+   */
+  async normalize(normalization: Normalization): Promise<void> {
+    const engine = await this.engine()
+    await callAddonAsync(() => engine.setNormalization(writeNormalization(normalization)))
+    this.knowNormalization(normalization)
+  }
+
+  /**
+   * What the engine has images go through.
+   * @internal
+   */
+  knowNormalization(normalization: Normalization | undefined): void {
+    this.#normalization = normalization
   }
 
   /**
@@ -401,7 +438,7 @@ export class Sequential {
         'The network has no parameters yet, as it waits for the shape of its first images; pass inputShape to initialize, or train, evaluate or predict first.'
       throw new CandlewickError('NOT_INITIALIZED', message)
     }
-    const engine = this.#create(settings, inputShape)
+    const engine = this.#create(settings, inputShape, this.#normalization)
     this.#inputShape = [...inputShape]
     engine.catch(() => {
       if (this.#engine === engine) this.#engine = this.#inputShape = undefined
@@ -409,11 +446,16 @@ export class Sequential {
     return engine
   }
 
-  #create(settings: Settings, inputShape: readonly number[]): Promise<Engine> {
+  #create(
+    settings: Settings,
+    inputShape: readonly number[],
+    normalization: Normalization | undefined,
+  ): Promise<Engine> {
     const { init, seed, engine, device, threads } = settings
     const placement = { engine, device, ...(threads === undefined ? {} : { threads }) }
     const layers = JSON.stringify(this.#layers)
-    return callAddonAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, placement))
+    const first = normalization && writeNormalization(normalization)
+    return callAddonAsync(() => createEngine(layers, [...inputShape], JSON.stringify(init), seed, placement, first))
   }
 
   #requireLife(): void {

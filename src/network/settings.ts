@@ -3,12 +3,18 @@ import { expectSeed, randomSeed } from '../random.js'
 import { type Device, expectDevice, tryGpu } from './devices.js'
 import { defaultEngine, type EngineName, expectEngine } from './engines.js'
 import checkInitializer, { type Initializer, xavier } from './initializers.js'
+import { checkNormalization, type Normalization } from './normalization.js'
 
 export interface InitializeOptions {
   /** (channels, height, width) of an image. Without it, parameters are made when the first images come. */
   inputShape?: readonly [number, number, number]
   /** How weights are drawn; {@link xavier} by default. */
   init?: Initializer
+  /**
+   * What images go through first, as a part of the network: it is saved with it. `fit` can find it in the training images as well,
+   * with `normalize`.
+   */
+  normalize?: Normalization
   /** Where the network runs; what {@link tryGpu} finds for the engine by default. */
   device?: Device
   /** What runs it: `'fused'` by default, or `'candle'`, the slow reference. */
@@ -34,11 +40,13 @@ export interface Settings {
 export function checkSettings(options: InitializeOptions): {
   settings: Settings
   inputShape: number[] | undefined
+  normalization: Normalization | undefined
   forceReinit: boolean
 } {
   const given = expectOptions<InitializeOptions>('initialize', options, {
     inputShape: true,
     init: true,
+    normalize: true,
     device: true,
     seed: true,
     threads: true,
@@ -54,6 +62,7 @@ export function checkSettings(options: InitializeOptions): {
       seed: given.seed === undefined ? randomSeed() : expectSeed(given.seed),
       threads: given.threads === undefined ? undefined : expectInteger('threads', given.threads, 1, 1024),
     },
+    normalization: given.normalize === undefined ? undefined : checkNormalization('normalize', given.normalize),
     inputShape: given.inputShape === undefined ? undefined : checkInputShape(given.inputShape),
     forceReinit: given.forceReinit === undefined ? false : expectBoolean('forceReinit', given.forceReinit),
   }

@@ -40,8 +40,8 @@ export async function picturesWork<T>(
   const timer = onProgress && setInterval(tell, interval)
   try {
     const done = await callAddonAsync(() => work(progress))
+    if (!failure) tell()
     if (failure) throw failure.error
-    if (onProgress) tell()
     return done
   } catch (error) {
     if (failure) throw failure.error

@@ -7,6 +7,7 @@ import type { Run, StepFigures } from './callbacks.js'
 import { fit } from './fit.js'
 import type { Loss } from './losses.js'
 import { type Optimizer, sgd } from './optimizers.js'
+import { forgetLearned, hasLearned } from './steps.js'
 
 export interface FindLearningRateOptions {
   batchSize: number
@@ -68,7 +69,8 @@ export async function findLearningRate(
   const { from, to, steps, loss, optimizer, batchSize, seed } = expectSettings('findLearningRate', options, checks)
   if (!(from < to)) throw unexpected('to', `a number above from, ${from},`, to)
   net.requireIdle()
-  await net.engine(images.imageShape) // there may be no parameters before the first images
+  const engine = await net.engine(images.imageShape) // there may be no parameters before the first images
+  const isFresh = !hasLearned(engine)
   const before = await net.parameters()
   const range: Omit<LearningRateRange, 'suggestion'> = { rates: [], losses: [], smoothed: [] }
   let average = 0
@@ -98,6 +100,7 @@ export async function findLearningRate(
     if (codeOf(error) !== 'DIVERGED') throw error // that is where the range ends
   } finally {
     await net.setParameters(before)
+    if (isFresh) forgetLearned(engine)
   }
   return { suggestion: suggest(range.rates, range.smoothed), ...range }
 }

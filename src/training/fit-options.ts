@@ -8,6 +8,7 @@ import checkCallbacks, { type CallbackOptions } from './callbacks.js'
 import { type CheckpointEvery, checkCheckpoint } from './checkpoint.js'
 import lossForEngine, { type Loss } from './losses.js'
 import { checkMetrics, type Metrics, type MetricsOptions } from './metrics.js'
+import { checkNormalize, type Normalize } from './normalize.js'
 import checkOptimizer, { type Optimizer } from './optimizers.js'
 import { checkValidation, type Validation } from './validation.js'
 
@@ -82,6 +83,12 @@ export interface FitOptions extends CallbackOptions {
   /** Whether each epoch takes the images in a new random order; true by default. */
   shuffle?: boolean
   /**
+   * `'mean-deviation'`: a network that was not trained yet normalizes its images, from its first step on, by mean and deviation of the
+   * images that it trains on here, channel by channel; a deviation of 0 counts as 1. It is a part of the network from then on, and one
+   * that has a normalization keeps it.
+   */
+  normalize?: Normalize
+  /**
    * Random changes to the training images, one after the other, drawn anew for each epoch: `[randomFlip(), randomShift(1)]`. None by
    * default. On a GPU, an epoch's images are then made beside those of the dataset, for as long as it trains.
    */
@@ -119,6 +126,7 @@ export function checkFit(options: FitOptions) {
     test: true,
     metrics: true,
     shuffle: true,
+    normalize: true,
     augment: true,
     seed: true,
     signal: true,
@@ -149,6 +157,7 @@ export function checkFit(options: FitOptions) {
     metrics,
     test: test === undefined ? undefined : expectImages('test', test),
     shuffle: shuffle === undefined ? true : expectBoolean('shuffle', shuffle),
+    normalize: checkNormalize(given.normalize),
     augment: checkAugment(given.augment),
     seed: seed === undefined ? undefined : expectSeed(seed),
     signal: expectSignal(given.signal),

@@ -47,7 +47,7 @@ async function* epochsOf(net: Sequential, images: Dataset, settings: FitSettings
       await callAddonAsync(() => engine.check(others.native, numbersOf(others), loss.settings))
     }
     training = await begin(net, engine, images, settings, attended)
-    noteDataset(engine, images)
+    noteDataset(engine, images, net.normalization)
     net.learn({ classes: images.classes, pictures: images.pictures })
     if (loss.kind !== 'meanSquaredError') suspectEnd(net.lastLayer)
     let before = 0

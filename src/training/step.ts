@@ -59,7 +59,7 @@ export async function step(
   const { settings, id, learningRate } = checkOptimizer(optimizer)
   net.requireIdle()
   const engine = await net.engine(checked.shape.slice(1))
-  noteImages(engine, checked)
+  noteImages(engine, checked, net.normalization)
   if (kind !== 'meanSquaredError') suspectEnd(net.lastLayer)
   const { rates } = schedules.ratesOf(learningRate, { made: stepsOf(engine, id), count: 1 })
   const takeBack = countSteps(engine, id, 1) // the next call may come before this one's turn

@@ -4,17 +4,18 @@ import type { Engine } from '../addon.js'
 import type { Dataset } from '../data/dataset.js'
 import { type CheckedImages, checkImages } from '../data/images.js'
 import type { Layer } from '../network/layers.js'
+import type { Normalization } from '../network/normalization.js'
 import { warnOnce } from '../warnings.js'
 
 const mostSampled = 4096 // values, which take microseconds
 const farAway = 10 // times what the network was trained on
 
-/** The largest magnitude of the values that each network was trained on. */
+/** The largest magnitude of the values that each network was trained on, before it normalized them. */
 const trainedOn = new WeakMap<Engine, number>()
 
 /** Remembers that a network trains on a dataset, whose bytes count as 0 to 1, or looks at what it begins with. */
-export function noteDataset(engine: Engine, dataset: Dataset): void {
-  if (dataset.native.ofFloats) noteImages(engine, checkImages(dataset.images(0, sampledOf(dataset))))
+export function noteDataset(engine: Engine, dataset: Dataset, by: Normalization | undefined): void {
+  if (dataset.native.ofFloats) noteImages(engine, checkImages(dataset.images(0, sampledOf(dataset))), by)
   else trainedOn.set(engine, Math.max(trainedOn.get(engine) ?? 0, 1))
 }
 
@@ -25,14 +26,14 @@ function sampledOf({ imageShape, length }: Dataset): number {
 }
 
 /** Looks at images that a network is to train on, and remembers their range. */
-export function noteImages(engine: Engine, images: CheckedImages): void {
+export function noteImages(engine: Engine, images: CheckedImages, by: Normalization | undefined): void {
   const largest = magnitude(images)
-  if (looksLikeBytes(images, largest)) warnOfBytes(largest)
+  if (looksLikeBytes(images, largest, by)) warnOfBytes(largest)
   trainedOn.set(engine, Math.max(trainedOn.get(engine) ?? 0, largest))
 }
 
 /** Looks at images that a network is to answer: whether they are of the kind that it was trained on, as far as that is known. */
-export function suspectImages(engine: Engine, images: CheckedImages): void {
+export function suspectImages(engine: Engine, images: CheckedImages, by: Normalization | undefined): void {
   if (!(images.data instanceof Float32Array)) return
   const [largest, known] = [magnitude(images), trainedOn.get(engine)]
   if (known !== undefined && largest > farAway * Math.max(known, 1)) {
@@ -41,7 +42,7 @@ export function suspectImages(engine: Engine, images: CheckedImages): void {
       `The images to predict hold values of ${largest}, but those that the network was trained on ${known} at most: prepare ` +
         'them alike. Bytes (a Uint8Array) count as 0 to 1, float32 as it is.',
     )
-  } else if (known === undefined && looksLikeBytes(images, largest)) warnOfBytes(largest)
+  } else if (known === undefined && looksLikeBytes(images, largest, by)) warnOfBytes(largest)
 }
 
 function warnOfBytes(largest: number): void {
@@ -62,11 +63,16 @@ function magnitude(images: CheckedImages): number {
   return largest
 }
 
-/** Whole numbers from 0 to 255, as pixels are, and not only small ones. */
-function looksLikeBytes(images: CheckedImages, largest: number): boolean {
-  if (images.data instanceof Uint8Array || largest <= farAway) return false
+/** Whole numbers from 0 to 255, as pixels are, and not only small ones, nor such as the network makes small. */
+function looksLikeBytes(images: CheckedImages, largest: number, by: Normalization | undefined): boolean {
+  if (images.data instanceof Uint8Array || largest <= farAway || (by && !isOfUnit(by))) return false
   const sample = images.data.subarray(0, mostSampled)
   return sample.every((value) => Number.isInteger(value) && value >= 0 && value <= 255)
+}
+
+/** Whether it may be of numbers from 0 to 1, whose deviation is never greater. */
+function isOfUnit({ mean, deviation }: Normalization): boolean {
+  return mean.every((one) => one >= 0 && one <= 1) && deviation.every((one) => one <= 1)
 }
 
 /** A network whose outputs are to be logits, and that ends in what makes all of them positive. */

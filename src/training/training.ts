@@ -5,11 +5,13 @@ import { callAddonAsync, type Engine, type Sums } from '../addon.js'
 import type { Dataset } from '../data/dataset.js'
 import { numbersOf, toNumbers } from '../data/places.js'
 import { CandlewickError } from '../errors.js'
+import { readNormalization } from '../network/normalization.js'
 import type { Sequential } from '../network/sequential.js'
 import { type Draws, type DrawsState, draws, drawsFrom } from '../random.js'
 import { progressInterval } from './abortable.js'
 import { type CheckpointClock, markOf, type RunMark, resumeRun, writeRun } from './checkpoint.js'
 import type { Epoch, FitSettings } from './fit-options.js'
+import { checkResumed, normalizeBy } from './normalize.js'
 import checkOptimizer from './optimizers.js'
 import type { Attended } from './run.js'
 import schedules from './schedules.js'
@@ -56,7 +58,7 @@ export async function begin(
   settings: FitSettings,
   attended: Attended,
 ): Promise<Training> {
-  const { epochs, batchSize, shuffle, seed, checkpoint } = settings
+  const { epochs, batchSize, shuffle, seed, checkpoint, normalize } = settings
   const { id, kind } = checkOptimizer(settings.optimizer)
   const isKept = checkpoint.path !== undefined || checkpoint.resume !== undefined
   const validation = shareOf(settings.validation) ?? null
@@ -65,17 +67,21 @@ export async function begin(
   const training = { net, engine, settings, attended, mark, told: performance.now() }
   if (checkpoint.resume === undefined || mark === undefined) {
     const parts = divided(seed ?? net.seed)
+    if (normalize !== undefined) await normalizeBy(net, engine, parts.train)
     const totalSteps = stepsOf(engine, id) + epochs * Math.ceil(parts.train.length / batchSize)
     const drawing = seed === undefined ? net.draws : draws(seed)
     const place = { epoch: 1, sums: noSums, seconds: 0, drawn: drawing.state(), saved: '1, 0' }
     return { ...training, ...parts, ...place, totalSteps, draws: drawing }
   }
   const resumed = await resumeRun(checkpoint.resume, net.describeForFile(), mark)
+  const normalization = readNormalization(resumed.saved.normalization)
+  checkResumed(checkpoint.resume, normalization, net.normalization, normalize)
   const parts = divided(resumed.splitSeed)
   const drawing = drawsFrom(resumed.draws)
   const own = resumed.ownDraws ? drawsFrom(resumed.ownDraws) : drawing
   attended.restore(resumed.callbacks)
   await callAddonAsync(() => engine.restoreRun(resumed.saved, id))
+  net.knowNormalization(normalization)
   setSteps(engine, id, resumed.steps)
   net.goOnFrom(resumed.seed, own)
   const { epoch, sums, seconds, totalSteps } = resumed

@@ -141,7 +141,7 @@ test('the command looks at a folder', async (t) => {
   t.regex(stdout, /: 9 pictures of 2 classes$/m)
   t.regex(stdout, /^train: across 3, down 4$/m)
   t.regex(stdout, /^test: across 1, down 1$/m)
-  t.regex(stdout, /^widths 20 to 22, 20 in the middle; heights 20 to 22, 20 in the middle; 0 grey$/m)
+  t.regex(stdout, /^widths 20 to 22, 21 in the middle; heights 20 to 22, 21 in the middle; 0 grey$/m)
   t.regex(stdout, /^fewer than 20 pictures to train on: across, down$/m)
   t.regex(stdout, /^broken: .*x\.png: the file is empty$/m)
   t.regex(stdout, /^the same picture: .*train\/across\/0\.png, .*test\/across\/0\.png$/m)

@@ -76,6 +76,22 @@ test('what is as it should be is not warned of, and warnings can be turned off',
   t.deepEqual(await warnings(t, program, '--disable-warning=CANDLEWICK_RELU_AT_END'), [])
 })
 
+test('a network that normalizes is warned of bytes as float32 only where its normalization is not made of such', async (t) => {
+  const floats = 'const floats = { data: Float32Array.from(bytes), shape };'
+  const made = (normalize: string) => `
+    const net = new Sequential([dense({ units: 2 })])
+    await net.initialize({ inputShape: [1, 4, 4], device: 'cpu', normalize: ${normalize} })
+    await net.predict(floats)`
+  t.deepEqual(await warnings(t, `${floats} ${made('{ mean: [127], deviation: [120] }')}`), [])
+  const trained = `${floats} const net = await made(dense({ units: 2 }))
+    const data = await arrayDataset({ images: floats, labels })
+    for await (const _ of fit(net, data, { epochs: 1, batchSize: 8, optimizer: sgd({ learningRate: 0.1 }), normalize: 'mean-deviation' }));
+    await net.predict(floats)`
+  t.deepEqual(await warnings(t, trained), [])
+  const [told] = await warnings(t, `${floats} ${made('{ mean: [0.5], deviation: [0.4] }')}`)
+  t.regex(told ?? '', /^CANDLEWICK_IMAGE_RANGE: The images are float32 with whole numbers up to 255/)
+})
+
 test('softmax as an activation is refused, with where it is', (t) => {
   const message = /^Softmax is part of the loss, .* predict gives probabilities\.$/
   t.throws(() => dense({ units: 2, activation: 'softmax' as never }), { code: 'INVALID_ARGUMENT', message })

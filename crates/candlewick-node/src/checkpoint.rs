@@ -28,6 +28,12 @@ impl SavedRun {
         self.0.network.clone()
     }
 
+    /// What its images go through first, as JSON; null for nothing.
+    #[napi(getter)]
+    pub fn normalization(&self) -> napi::Result<Option<String>> {
+        self.0.normalization.as_ref().map(|normalization| normalization.json()).transpose().map_err(to_js)
+    }
+
     /// What the loop wrote, as JSON.
     #[napi(getter)]
     pub fn run(&self) -> String {

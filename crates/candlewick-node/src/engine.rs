@@ -9,11 +9,12 @@ use crate::layers::network;
 use crate::line::{Closing, Line, Long, Place};
 use crate::tally::{Tally, locked};
 use candlewick::augmentations::Augment;
-use candlewick::checkpoint::{Loaded, Selection};
+use candlewick::checkpoint::{Input, Loaded, Selection};
 use candlewick::engine::Training;
 use candlewick::initializers::Initializer;
 use candlewick::losses::{Loss, Takes, Targets};
 use candlewick::metrics::Metrics;
+use candlewick::normalization::Normalization;
 use candlewick::optimizers::{Optimizer, Rate};
 use candlewick::simd::InstructionSet;
 use candlewick::{Result, checkpoint, json, memory};
@@ -144,6 +145,10 @@ pub struct LoadReport {
     pub loaded: Vec<String>,
     /// Those that stayed as they were.
     pub left: Vec<String>,
+    /// What images go through first from here on, as JSON: what the file says, where it says so.
+    pub normalization: Option<String>,
+    /// Whether that is the network's own, while the file is of one whose images went through nothing.
+    pub differs: bool,
 }
 
 /// A network's parameters and the line for what runs it.
@@ -167,7 +172,7 @@ pub struct Placement {
     pub threads: Option<u32>,
 }
 
-/// Makes an engine with freshly drawn parameters. Layers and initialiser go as JSON.
+/// Makes an engine with freshly drawn parameters. Layers, initialiser and what images go through first go as JSON.
 #[napi(ts_return_type = "Promise<Engine>")]
 pub fn create_engine<'env>(
     env: &'env Env,
@@ -176,6 +181,7 @@ pub fn create_engine<'env>(
     init: String,
     seed: f64,
     placement: Placement,
+    normalization: Option<String>,
 ) -> napi::Result<Object<'env>> {
     // Here rather than off the event loop, beside which JavaScript could write to the environment.
     let set = InstructionSet::chosen();
@@ -185,6 +191,7 @@ pub fn create_engine<'env>(
         let Placement { engine, device, .. } = placement;
         let mut engine = candlewick::engine::create(&engine, &device, network, threads, set)?;
         let init: Initializer = json::read("the initializer", r#"{ "kind": "xavier" }"#, &init)?;
+        engine.set_normalization(normalization.as_deref().map(Normalization::read).transpose()?)?;
         engine.set_seed(seed as u64);
         engine.set_flat_parameters(init.parameters(engine.network(), seed as u64)?)?;
         Ok(engine)
@@ -325,11 +332,30 @@ impl Engine {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
             let current = engine.flat_parameters()?;
             let loaded = checkpoint::load_some(engine.network(), Path::new(&path), &selection, &current)?;
-            let Loaded { parameters, loaded, left } = loaded;
+            let Loaded { parameters, loaded, left, input } = loaded;
             engine.set_flat_parameters(parameters)?;
-            Ok(LoadReport { loaded, left })
+            let differs = input == Input::Plain && engine.normalization().is_some();
+            if let Input::Normalized(normalization) = input {
+                engine.set_normalization(Some(normalization))?;
+            }
+            Ok(LoadReport { loaded, left, normalization: normalization_of(engine)?, differs })
         };
         self.0.submit(env, Place::Writes, job, |report| report)
+    }
+
+    /// What images go through first, as JSON; null for nothing.
+    #[napi(ts_return_type = "Promise<string | null>")]
+    pub fn normalization<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        self.0.submit(env, Place::Reads, |engine| normalization_of(engine), |normalization| normalization)
+    }
+
+    /// Has images go through this first from here on, which goes as JSON.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn set_normalization<'env>(&self, env: &'env Env, normalization: String) -> napi::Result<Object<'env>> {
+        let job = move |engine: &mut dyn candlewick::engine::Engine| {
+            engine.set_normalization(Some(Normalization::read(&normalization)?))
+        };
+        self.0.submit(env, Place::Writes, job, |()| ())
     }
 
     /// Replaces all parameters by these, end to end in the network's order.
@@ -346,7 +372,8 @@ impl Engine {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn save_parameters<'env>(&self, env: &'env Env, path: String, network: String) -> napi::Result<Object<'env>> {
         let job = move |engine: &mut dyn candlewick::engine::Engine| {
-            checkpoint::save(&engine.parameters()?, Some(&checkpoint::text_of(&network)?), Path::new(&path))
+            let text = checkpoint::text_of(&network, engine.normalization())?;
+            checkpoint::save(&engine.parameters()?, Some(&text), Path::new(&path))
         };
         self.0.submit(env, Place::Reads, job, |()| ())
     }
@@ -415,6 +442,11 @@ impl Announced {
         let optimizer: Optimizer = json::read("the optimizer", example, &self.settings)?;
         Ok(Optimizer { rates: self.rates, ..optimizer })
     }
+}
+
+/// As JSON.
+fn normalization_of(engine: &dyn candlewick::engine::Engine) -> Result<Option<String>> {
+    engine.normalization().map(Normalization::json).transpose()
 }
 
 fn read_loss(text: &str) -> Result<Loss> {

@@ -25,6 +25,11 @@ enum { PARAMETERS = 32, SHARERS = 8 };
 // Sums of `sum_metrics`, which are then added up.
 enum { SUMS = 256 };
 
+// What a channel of the images is normalized by.
+struct Channel {
+  float mean, factor;
+};
+
 // What a launch does with each image.
 struct Visit {
   int begins;  // whether it begins with loading it
@@ -38,7 +43,7 @@ struct Visit {
 struct Arguments {
   const Operation *operations;  // those of training, then those of answers
   const Step *steps;
-  // The images: bytes that count as 0 to 1 or, where there are none, numbers as they are.
+  // The images: bytes that count as 0 to 1 or, where there are none, numbers as they are; before they are normalized.
   const uint8_t *bytes;
   const float *floats;
   const uint32_t *order;   // the images of the run, by index; null for all in order
@@ -60,8 +65,11 @@ struct Arguments {
   float *scratch;  // the images' memory, where it is not a block's shared memory
   float *numbers;  // of the batch
   double *sums;    // loss and correct answers of the run
+  const Channel *normalization;  // for each channel; null where images count as they are
   Visit visit;
-  int image_len, classes;
+  int image_len;
+  int plane_len;  // of a channel
+  int classes;
   int first, images;     // the batch's place in the run, and its size
   int batch;             // its number in the run
   int memory_len;        // numbers of an image's memory

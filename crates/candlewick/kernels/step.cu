@@ -21,6 +21,11 @@ DEVICE void load_image(const Arguments &a, uint32_t image, float *x) {
   for (int i = FIRST_ITEM; i < a.image_len; i += ITEMS_AT_ONCE) {
     x[i] = a.bytes ? a.bytes[start + i] / 255.0f : a.floats[start + i];
   }
+  if (!a.normalization) return;
+  for (int i = FIRST_ITEM; i < a.image_len; i += ITEMS_AT_ONCE) {  // which the same thread has loaded
+    const Channel &channel = a.normalization[i / a.plane_len];
+    x[i] = (x[i] - channel.mean) * channel.factor;
+  }
 }
 
 // What the `place`-th operation knows of the batch, at its n-th image.

@@ -50,6 +50,7 @@ pub mod losses;
 pub mod memory;
 pub mod metrics;
 pub mod network;
+pub mod normalization;
 pub mod optimizers;
 pub mod random;
 pub mod shape;

@@ -5,7 +5,6 @@ Pillow's bilinear resize makes of them, covering, containing and stretched.
 """
 
 import io
-import json
 import os
 import struct
 import zlib
@@ -120,6 +119,6 @@ for name, data in written.items():
     with open(os.path.join(here, stem + ".raw.z"), "wb") as file:
         file.write(zlib.compress(raw, 9))
     sizes[name] = [image.height, image.width]
+lines = ",\n".join(f'  "{name}": [{height}, {width}]' for name, (height, width) in sizes.items())
 with open(os.path.join(here, "sizes.json"), "w") as file:
-    json.dump(sizes, file, indent=1)
-    file.write("\n")
+    file.write(f"{{\n{lines}\n}}\n")

@@ -4,10 +4,12 @@ use super::header::{Entry, Header};
 use super::layout::{MOST_HEADER, SEAL_LEN};
 use super::lock::patiently;
 use super::reason::words;
+use super::run::input_in;
 use super::{Selection, check_shape, extra, invalid, missing, no_floats, ordinary, shorten};
 use crate::error::{Code, Error, Result};
 use crate::memory;
 use crate::network::{Network, Parameter};
+use crate::normalization::Normalization;
 use candle_core::{DType, Device, Tensor};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -15,6 +17,17 @@ use std::path::Path;
 
 /// Values that are read at a time.
 const PIECE: usize = 1 << 16;
+
+/// What parameters of a file expect images to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The file tells of no network, as others' files, or the parameters that images meet first are none of those that were loaded.
+    Unknown,
+    /// As they count.
+    Plain,
+    /// What went through this.
+    Normalized(Normalization),
+}
 
 /// What became of a network's parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +38,8 @@ pub struct Loaded {
     pub loaded: Vec<String>,
     /// The names of those that stayed as they were.
     pub left: Vec<String>,
+    /// What those that were loaded expect.
+    pub input: Input,
 }
 
 /// Reads all parameters of `network` from `path`, end to end, as float32. Of other tensors nothing is read.
@@ -70,11 +85,16 @@ fn read(network: &Network, path: &Path, selection: &Selection, current: &[f32]) 
         read_values(&file, start + entry.data_offsets.0, dtype, &mut parameters[parameter.range.clone()])?;
         loaded.push(parameter.name.clone());
     }
+    let meets_images = left.first().is_none_or(|name| network.parameters[0].name != *name);
+    let input = if meets_images { input_in(&file)? } else { Input::Unknown };
+    if let Input::Normalized(normalization) = &input {
+        normalization.check(network.input_shape[0]).map_err(|error| invalid(error.message))?;
+    }
     let after = file.metadata().map_err(unreadable)?;
     if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
         return Err(invalid("it changed while it was read; load it again when nobody writes to it".into()));
     }
-    Ok(Loaded { parameters, loaded, left })
+    Ok(Loaded { parameters, loaded, left, input })
 }
 
 /// Holds the `len` bytes of a file against the checksum that they end with.

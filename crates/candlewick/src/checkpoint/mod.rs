@@ -14,7 +14,7 @@ mod save;
 mod selection;
 mod temporary;
 
-pub use load::{Loaded, load, load_some};
+pub use load::{Input, Loaded, load, load_some};
 pub use run::{Run, load_run, network_of, save_run, text_of};
 pub use save::{check_writable, save};
 pub use selection::Selection;

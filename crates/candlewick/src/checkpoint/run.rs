@@ -6,13 +6,14 @@
 //! the snapshot. The seal at the end is of every byte before it.
 
 use super::layout::{Layout, NAME, SEAL};
-use super::load::{check_seal, damaged, header_length, opened, unreadable};
+use super::load::{Input, check_seal, damaged, header_length, opened, unreadable};
 use super::save::write;
 use super::{check_shape, invalid, missing, named, shorten};
 use crate::engine::Snapshot;
 use crate::error::{Code, Error, Result};
 use crate::memory;
 use crate::network::Network;
+use crate::normalization::Normalization;
 use candle_core::{Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 /// Before the names of all tensors that are no parameters.
@@ -35,6 +36,8 @@ pub struct Run {
     pub network: String,
     /// What the loop has to know, as JSON.
     pub run: String,
+    /// What its images go through first.
+    pub normalization: Option<Normalization>,
     kept: Kept,
     /// All tensors but the seal, with their shapes.
     tensors: HashMap<String, (Vec<usize>, Vec<f32>)>,
@@ -60,7 +63,8 @@ impl Run {
         let (parameters, average) =
             if self.kept.is_averaged { (flat(PARAMETERS)?, Some(shown)) } else { (shown, None) };
         let Kept { kind, steps, batches, seed, .. } = self.kept.clone();
-        Ok(Snapshot { parameters, average, planes, kind, steps, batches, seed })
+        let normalization = self.normalization.clone();
+        Ok(Snapshot { parameters, average, planes, kind, steps, batches, seed, normalization })
     }
 }
 
@@ -68,6 +72,8 @@ impl Run {
 #[derive(Serialize, Deserialize)]
 struct Text {
     network: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    normalization: Option<Normalization>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<Box<RawValue>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,12 +92,12 @@ struct Kept {
     is_averaged: bool,
 }
 
-/// The header's text of a file of parameters, from the network as JSON.
+/// The header's text of a file of parameters, from the network as JSON and what its images go through first.
 ///
 /// # Errors
 /// `Internal` for what is no JSON.
-pub fn text_of(network: &str) -> Result<String> {
-    text(Text { network: raw(network)?, run: None, kept: None })
+pub fn text_of(network: &str, normalization: Option<&Normalization>) -> Result<String> {
+    text(Text { network: raw(network)?, normalization: normalization.cloned(), run: None, kept: None })
 }
 
 /// Writes a checkpoint, as [`super::save()`] writes parameters, whole or not at all, with the network and the run as JSON.
@@ -99,7 +105,7 @@ pub fn text_of(network: &str) -> Result<String> {
 /// # Errors
 /// `SaveFailed`; `Internal` for what is no JSON.
 pub fn save_run(of: &Network, snapshot: &Snapshot, (network, run): (&str, &str), path: &Path) -> Result<()> {
-    let Snapshot { parameters, average, planes, kind, steps, batches, seed } = snapshot;
+    let Snapshot { parameters, average, planes, kind, steps, batches, seed, normalization } = snapshot;
     let mut tensors = named(of, average.as_ref().unwrap_or(parameters))?;
     if average.is_some() {
         tensors.push((PARAMETERS.to_owned(), flat(parameters)?));
@@ -115,7 +121,8 @@ pub fn save_run(of: &Network, snapshot: &Snapshot, (network, run): (&str, &str),
         planes: planes.len(),
         is_averaged: average.is_some(),
     };
-    let text = text(Text { network: raw(network)?, run: Some(raw(run)?), kept: Some(kept) })?;
+    let (network, run, normalization) = (raw(network)?, raw(run)?, normalization.clone());
+    let text = text(Text { network, normalization, run: Some(run), kept: Some(kept) })?;
     write(&Layout::new(&tensors, Some(&text), true)?, path)
 }
 
@@ -136,7 +143,7 @@ pub fn load_run(path: &Path) -> Result<Run> {
 /// As [`load_run`]; `CheckpointInvalid` for a file that tells of none.
 pub fn network_of(path: &Path) -> Result<String> {
     let network = || {
-        let text = text_in(&head(&mut opened(path)?)?)?;
+        let text = text_in(&head(&opened(path)?)?)?;
         Ok(text.ok_or_else(|| invalid(NO_NETWORK.into()))?.network.get().to_owned())
     };
     network().map_err(|Error { code, message }: Error| {
@@ -144,8 +151,16 @@ pub fn network_of(path: &Path) -> Result<String> {
     })
 }
 
+/// What a file says of the images of its network.
+pub(super) fn input_in(mut file: &File) -> Result<Input> {
+    file.rewind().map_err(unreadable)?;
+    let Ok(Some(text)) = metadata_in(&head(file)?) else { return Ok(Input::Unknown) };
+    let text: Text = serde_json::from_str(&text).map_err(|error| foreign(&error.to_string()))?;
+    Ok(text.normalization.map_or(Input::Plain, Input::Normalized))
+}
+
 /// The bytes of a file up to the end of its header.
-fn head(file: &mut File) -> Result<Vec<u8>> {
+fn head(file: &File) -> Result<Vec<u8>> {
     let length = header_length(file, file.metadata().map_err(unreadable)?.len())?;
     let mut head = length.to_le_bytes().to_vec();
     file.take(length).read_to_end(&mut head).map_err(unreadable)?;
@@ -168,11 +183,13 @@ fn read_run(path: &Path) -> Result<Run> {
     }
     check_seal(&bytes[..], bytes.len() as u64)?;
     let text = text_in(&bytes)?;
-    let Some(Text { network, run: Some(run), kept: Some(kept) }) = text else { return Err(invalid(NO_RUN.into())) };
+    let Some(Text { network, normalization, run: Some(run), kept: Some(kept) }) = text else {
+        return Err(invalid(NO_RUN.into()));
+    };
     let all = tensors.iter().filter(|(name, _)| *name != SEAL);
     let tensors = all.map(|(name, tensor)| Ok((name.to_owned(), (tensor.shape().to_vec(), floats(name, &tensor)?))));
     let tensors = tensors.collect::<Result<_>>()?;
-    Ok(Run { network: network.get().to_owned(), run: run.get().to_owned(), kept, tensors })
+    Ok(Run { network: network.get().to_owned(), run: run.get().to_owned(), normalization, kept, tensors })
 }
 
 const NO_RUN: &str = "it is a file of parameters, and no checkpoint of a training; use loadParameters, or name a file that fit's \
@@ -199,11 +216,16 @@ fn text(text: Text) -> Result<String> {
 
 /// What candlewick says in a header, if it says anything; `bytes` are the first of a file, up to the end of the header or beyond.
 fn text_in(bytes: &[u8]) -> Result<Option<Text>> {
+    let Some(text) = metadata_in(bytes)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| foreign(&error.to_string()))
+}
+
+/// The same as text.
+fn metadata_in(bytes: &[u8]) -> Result<Option<String>> {
     let (length, rest) = bytes.split_first_chunk().ok_or_else(|| foreign("it has no header"))?;
     let json = rest.get(..u64::from_le_bytes(*length) as usize).ok_or_else(|| foreign("its header is cut"))?;
     let Header { metadata } = serde_json::from_slice(json).map_err(|error| foreign(&error.to_string()))?;
-    let Some(text) = metadata.and_then(|mut all| all.remove(NAME)) else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| foreign(&error.to_string()))
+    Ok(metadata.and_then(|mut all| all.remove(NAME)))
 }
 
 /// Of a header, what is no tensor.
@@ -221,11 +243,15 @@ fn foreign(reason: &str) -> Error {
 mod tests {
     use super::super::layout::SEAL_LEN;
     use super::super::tests::{VALUES, network};
-    use super::super::{load, save};
+    use super::super::{Selection, load, load_some, save};
     use super::*;
     use std::fs;
     use std::path::PathBuf;
     use tempfile::{TempDir, tempdir};
+
+    fn normalization() -> Normalization {
+        Normalization { mean: vec![1.0 / 3.0], deviation: vec![0.25] }
+    }
 
     fn snapshot() -> Snapshot {
         let plane = |by: f32| VALUES.map(|value| value * by).to_vec();
@@ -237,6 +263,7 @@ mod tests {
             steps: u64::MAX,
             batches: 7,
             seed: 3,
+            normalization: Some(normalization()),
         }
     }
 
@@ -257,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_is_saved_comes_back_to_the_bit() {
-        let plain = Snapshot { average: None, planes: Vec::new(), kind: None, ..snapshot() };
+        let plain = Snapshot { average: None, planes: Vec::new(), kind: None, normalization: None, ..snapshot() };
         for snapshot in [snapshot(), plain] {
             let (_folder, path) = saved(&snapshot);
             let run = load_run(&path).unwrap();
@@ -278,11 +305,54 @@ mod tests {
         let folder = tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
         let parameters = named(&network(), &VALUES).unwrap();
-        save(&parameters, Some(&text_of(NETWORK).unwrap()), &path).unwrap();
+        save(&parameters, Some(&text_of(NETWORK, None).unwrap()), &path).unwrap();
         assert_eq!(network_of(&path).unwrap(), NETWORK);
         assert!(refused(&path).contains("it is a file of parameters, and no checkpoint"));
         save(&parameters, None, &path).unwrap();
         assert!(network_of(&path).unwrap_err().message.contains("its header tells of no network"));
+    }
+
+    #[test]
+    fn a_file_tells_what_its_parameters_expect_of_images() {
+        let text = |normalization| text_of(NETWORK, normalization).unwrap();
+        assert_eq!(text(None), format!(r#"{{"network":{NETWORK}}}"#), "as before there were normalizations");
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        let parameters = named(&network(), &VALUES).unwrap();
+        let input = |only: &[&str]| {
+            let only = only.iter().map(|&pattern| pattern.to_owned()).collect();
+            let selection = Selection { only, ..Selection::default() };
+            load_some(&network(), &path, &selection, &[0.0; 8]).map(|loaded| loaded.input)
+        };
+        save(&parameters, None, &path).unwrap();
+        assert_eq!(input(&[]), Ok(Input::Unknown));
+        save(&parameters, Some("[1]"), &path).unwrap();
+        assert!(input(&[]).unwrap_err().message.contains("no whole safetensors file of candlewick's"));
+        save(&parameters, Some(&text(None)), &path).unwrap();
+        assert_eq!(input(&[]), Ok(Input::Plain));
+        save(&parameters, Some(&text(Some(&normalization()))), &path).unwrap();
+        assert_eq!(input(&[]), Ok(Input::Normalized(normalization())));
+        assert_eq!(input(&["*.weight"]), Ok(Input::Normalized(normalization())));
+        assert_eq!(input(&["*.bias"]), Ok(Input::Unknown), "which images do not meet");
+        assert_eq!(network_of(&path).unwrap(), NETWORK);
+        let of_two = Normalization { mean: vec![0.5; 2], deviation: vec![0.5; 2] };
+        save(&parameters, Some(&text(Some(&of_two))), &path).unwrap();
+        let error = input(&[]).unwrap_err();
+        assert_eq!(error.code, Code::CheckpointInvalid);
+        assert!(error.message.contains("mean has 2 numbers, but images have 1 channel; give"), "{error}");
+    }
+
+    #[test]
+    fn a_checkpoint_of_other_channels_is_refused() {
+        let (_folder, path) = saved(&snapshot());
+        let mut run = load_run(&path).unwrap();
+        assert_eq!(run.normalization, Some(normalization()));
+        run.normalization = Some(Normalization { mean: vec![0.5; 3], deviation: vec![0.5; 3] });
+        let mut engine = crate::engine::lanes::LanesEngine::new(network(), Some(1)).unwrap();
+        let snapshot = run.snapshot(&network()).unwrap();
+        let error = crate::engine::Engine::restore(&mut engine, &snapshot, 1).unwrap_err();
+        assert_eq!(error.code, Code::CheckpointInvalid);
+        assert!(error.message.contains("mean has 3 numbers"), "{error}");
     }
 
     /// Cut at every byte, and each byte changed in its turn.

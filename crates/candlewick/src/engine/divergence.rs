@@ -4,6 +4,7 @@ use super::candle::first_broken_layer;
 use super::images::Images;
 use crate::error::{Code, Error};
 use crate::network::Network;
+use crate::normalization::Normalization;
 use crate::optimizers::Rate;
 use crate::random::Chance;
 
@@ -17,15 +18,17 @@ pub enum Unless {
 }
 
 /// A step of a training whose loss is not finite.
-pub struct Divergence {
+pub struct Divergence<'a> {
     /// The sum of its images' losses.
     pub loss: f64,
     /// Its number in the epoch, from 1.
     pub step: usize,
     pub rate: Rate,
+    /// What the images go through first.
+    pub normalization: Option<&'a Normalization>,
 }
 
-impl Divergence {
+impl Divergence<'_> {
     /// The error, with the layer where numbers cease to be finite: of these parameters, or else of what comes out of it for the
     /// batch. Looking for it takes as long as a step of the reference engine, once.
     pub fn error(&self, network: &Network, parameters: &[f32], batch: (&Images<'_>, usize), chance: Chance) -> Error {
@@ -33,10 +36,11 @@ impl Divergence {
             .map(|name| format!("{name} holds numbers that are not finite"))
             .or_else(|| {
                 // Where there is no memory for a closer look, nothing is said of it.
-                let layer = first_broken_layer(network, parameters, batch, chance).ok().flatten()?;
+                let layer =
+                    first_broken_layer(network, parameters, self.normalization, batch, chance).ok().flatten()?;
                 Some(format!("the first numbers that are not finite come out of {layer}"))
             });
-        let Self { loss, step, rate } = self;
+        let Self { loss, step, rate, .. } = self;
         let (loss, rate) = (if loss.is_nan() { "NaN" } else { "infinite" }, rate.learning_rate);
         let found = found.map_or(String::new(), |found| format!(": {found}"));
         let message = format!(

@@ -5,6 +5,7 @@ use crate::dataset::{Dataset, check_label, check_target_len};
 use crate::error::{Code, Error, Result};
 use crate::losses::{Loss, Objective, Targets};
 use crate::network::Network;
+use crate::normalization::Normalization;
 use crate::optimizers::Optimizer;
 use crate::shape::show;
 use candle_core::Tensor;
@@ -109,6 +110,11 @@ pub fn check_evaluation(network: &Network, dataset: &Dataset, indices: &[u32], l
     check_dataset(network, dataset)?;
     loss.check(network.classes())?;
     dataset.check(indices, loss, network.classes())
+}
+
+/// A normalization of the network's images.
+pub fn check_normalization(network: &Network, normalization: Option<&Normalization>) -> Result<()> {
+    normalization.map_or(Ok(()), |normalization| normalization.check(network.input_shape[0]))
 }
 
 /// As many parameters as the network has.

@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::losses::{Loss, Targets};
 use crate::metrics::{Metrics, Tally};
 use crate::network::Network;
+use crate::normalization::Normalization;
 use crate::optimizers::Optimizer;
 use crate::simd::InstructionSet;
 use candle_core::Tensor;
@@ -59,7 +60,8 @@ pub fn create(
 /// Where the optimiser of the last step averages the parameters, answers are given by their average, and it is what is read as
 /// the parameters; steps go on from the parameters themselves.
 ///
-/// Images are tensors (N, C, H, W), either float32, taken as they are, or bytes, which count as 0 to 1 (divided by 255).
+/// Images are tensors (N, C, H, W), either float32, taken as they are, or bytes, which count as 0 to 1 (divided by 255). Where there is a
+/// normalization, they go through it first.
 pub trait Engine: Send {
     /// What runs here.
     fn network(&self) -> &Network;
@@ -187,6 +189,15 @@ pub trait Engine: Send {
     /// # Errors
     /// `InvalidArgument` for another number of values, `OutOfMemory`, `DeviceLost`.
     fn set_flat_parameters(&mut self, parameters: Vec<f32>) -> Result<()>;
+
+    /// What images go through before the network sees them; nothing at first.
+    fn normalization(&self) -> Option<&Normalization>;
+
+    /// Replaces that. Nothing else changes, so that the parameters are to be those of a network that is normalized so.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what can't be of the network's images; it is then as before. `OutOfMemory`, `DeviceLost`.
+    fn set_normalization(&mut self, normalization: Option<Normalization>) -> Result<()>;
 
     /// What decides, with the number of a step among the engine's, what is random in training; 0 at first.
     fn set_seed(&mut self, seed: u64);

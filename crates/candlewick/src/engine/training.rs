@@ -1,10 +1,12 @@
 //! What a training is, and what it goes on from.
 
+use super::input;
 use crate::augmentations::Augment;
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
 use crate::losses::Loss;
 use crate::network::Network;
+use crate::normalization::Normalization;
 use crate::optimizers::{MOST_STATE, Optimizer, State};
 
 /// Steps over images of a dataset, a batch at a time.
@@ -72,6 +74,8 @@ pub struct Snapshot {
     pub batches: u64,
     /// What is random in training follows from this.
     pub seed: u64,
+    /// What images go through first.
+    pub normalization: Option<Normalization>,
 }
 
 impl Snapshot {
@@ -83,6 +87,7 @@ impl Snapshot {
     pub(super) fn of<P>(
         state: &State<P>,
         parameters: Vec<f32>,
+        normalization: Option<&Normalization>,
         (batches, seed): (u64, u64),
         flat: impl Fn(&P) -> Result<Vec<f32>>,
     ) -> Result<Self> {
@@ -94,6 +99,7 @@ impl Snapshot {
             steps: state.steps(),
             batches,
             seed,
+            normalization: normalization.cloned(),
         })
     }
 
@@ -124,6 +130,7 @@ impl Snapshot {
             return Err(unknown(&format!("one of {} numbers a parameter", self.planes.len())));
         }
         let expected = network.parameter_count();
+        input::check_normalization(network, self.normalization.as_ref()).map_err(as_checkpoint)?;
         let mut lengths = [&self.parameters].into_iter().chain(&self.average).chain(&self.planes).map(Vec::len);
         match lengths.find(|len| *len != expected) {
             None => Ok(kind),
@@ -135,6 +142,11 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// The fault is the file's.
+fn as_checkpoint(error: Error) -> Error {
+    Error::new(Code::CheckpointInvalid, error.message)
 }
 
 fn unknown(kind: &str) -> Error {

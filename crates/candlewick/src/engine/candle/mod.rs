@@ -11,7 +11,7 @@ mod devices;
 
 use super::divergence::{Divergence, Unless};
 use super::images::{Images, with_images};
-use super::input::{check_images, check_parameters, check_step, check_training};
+use super::input::{check_images, check_normalization, check_parameters, check_step, check_training};
 use super::pool::{self, Lease};
 use super::{Engine, Progress, Snapshot, Training};
 use crate::dataset::{Augmented, Dataset};
@@ -22,6 +22,7 @@ use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::{Metrics, Tally};
 use crate::network::{Network, Parameter, PlacedLayer, Work};
+use crate::normalization::Normalization;
 use crate::optimizers::{Optimizer, Rate, State};
 use crate::random::Chance;
 use candle_core::backprop::GradStore;
@@ -42,6 +43,7 @@ pub struct CandleEngine {
     parameters: Vec<Var>,
     /// Those of the layers' operations, one after the other, in the schedule of training.
     places: Vec<usize>,
+    normalization: Option<Normalization>,
     seed: u64,
     /// Batches trained on.
     batches: u64,
@@ -65,6 +67,7 @@ impl CandleEngine {
         let threads = pool::check(threads)?;
         let mut engine = Self {
             places: places(&network),
+            normalization: None,
             seed: 0,
             batches: 0,
             network,
@@ -132,7 +135,7 @@ impl CandleEngine {
         }
     }
 
-    /// The images of a range, as numbers of the engine's type on its device.
+    /// The images of a range, as numbers of the engine's type on its device, normalized.
     fn images(&self, images: &Images<'_>, range: Range<usize>) -> Result<Tensor> {
         let (count, len) = (range.len(), self.network.image_len());
         let values = range.start * len..range.end * len;
@@ -141,12 +144,17 @@ impl CandleEngine {
             |bytes: &[u8]| Tensor::from_slice(bytes, (count, c, h, w), &self.device)?.to_dtype(self.dtype)? / 255.0;
         let of_floats =
             |floats: &[f32]| Tensor::from_slice(floats, (count, c, h, w), &self.device)?.to_dtype(self.dtype);
-        Ok(match images {
+        let images = match images {
             Images::Bytes(bytes) => of_bytes(&bytes[values])?,
             Images::Floats(floats) => of_floats(&floats[values])?,
             Images::Indexed(pixels, indices) => of_bytes(&rows(pixels, len, &indices[range])?)?,
             Images::IndexedFloats(floats, indices) => of_floats(&rows(floats, len, &indices[range])?)?,
-        })
+        };
+        let Some(Normalization { mean, deviation }) = &self.normalization else { return Ok(images) };
+        let of_channels = |numbers: &[f64]| {
+            Tensor::new(numbers, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)?.reshape((1, c, 1, 1))
+        };
+        Ok(images.broadcast_sub(&of_channels(mean)?)?.broadcast_div(&of_channels(deviation)?)?)
     }
 
     /// The mean loss of a batch, to go back from, and its metrics.
@@ -311,7 +319,12 @@ impl Engine for CandleEngine {
                 let batch = self.step_on(&images, &objective, optimizer, (place, Unless::Diverged))?;
                 if !batch.loss.is_finite() {
                     let chance = Chance { seed: self.seed, step: self.batches + 1, place: 0 };
-                    let found = Divergence { loss: batch.loss, step: place + 1, rate: optimizer.rate(place) };
+                    let found = Divergence {
+                        loss: batch.loss,
+                        step: place + 1,
+                        rate: optimizer.rate(place),
+                        normalization: self.normalization.as_ref(),
+                    };
                     let parameters = self.flat(self.parameters.iter().map(Var::as_tensor))?;
                     return Err(found.error(&self.network, &parameters, (&images, indices.len()), chance));
                 }
@@ -392,6 +405,16 @@ impl Engine for CandleEngine {
         self.reset_optimizer()
     }
 
+    fn normalization(&self) -> Option<&Normalization> {
+        self.normalization.as_ref()
+    }
+
+    fn set_normalization(&mut self, normalization: Option<Normalization>) -> Result<()> {
+        check_normalization(&self.network, normalization.as_ref())?;
+        self.normalization = normalization;
+        Ok(())
+    }
+
     fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
     }
@@ -402,7 +425,8 @@ impl Engine for CandleEngine {
 
     fn snapshot(&self) -> Result<Snapshot> {
         let parameters = self.flat(self.parameters.iter().map(Var::as_tensor))?;
-        Snapshot::of(&self.state, parameters, (self.batches, self.seed), |plane| self.flat(plane.iter()))
+        let counted = (self.batches, self.seed);
+        Snapshot::of(&self.state, parameters, self.normalization(), counted, |plane| self.flat(plane.iter()))
     }
 
     fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
@@ -411,6 +435,7 @@ impl Engine for CandleEngine {
             variable.set(&values)?;
         }
         self.state = state;
+        self.normalization.clone_from(&snapshot.normalization);
         (self.batches, self.seed) = (snapshot.batches, snapshot.seed);
         Ok(())
     }
@@ -450,11 +475,13 @@ struct Passing<'a> {
 pub(super) fn first_broken_layer(
     network: &Network,
     parameters: &[f32],
+    normalization: Option<&Normalization>,
     (images, count): (&Images<'_>, usize),
     chance: Chance,
 ) -> Result<Option<String>> {
     let mut engine = CandleEngine::new(network.clone(), Device::Cpu, DType::F32, None)?;
     engine.set_flat_parameters(memory::copy(parameters)?)?;
+    engine.set_normalization(normalization.cloned())?;
     engine.require_room(engine.values().fold(0, usize::saturating_add).saturating_mul(2), count, 0)?;
     let parameters: Vec<_> = engine.parameters.iter().map(Var::as_detached_tensor).collect();
     let mut passing = Passing { chance, places: engine.places.iter(), seen: Vec::new() };

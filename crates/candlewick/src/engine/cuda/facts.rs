@@ -66,7 +66,7 @@ fn structs_have_the_same_fields_in_the_same_places() {
         "Arguments",
         Arguments {
             operations, steps, bytes, floats, order, labels, mixes, values, loss, parameters, turned, gradient, optimizer, batches, seed, partials, records, losses, correct,
-            logits, scratch, numbers, sums, visit, image_len, classes, first, images, batch, memory_len, by_image, loss_gradient, survey,
+            logits, scratch, numbers, sums, normalization, visit, image_len, plane_len, classes, first, images, batch, memory_len, by_image, loss_gradient, survey,
             partial_len, record_len, partial_count, parameter_count, scale,
         }
     }

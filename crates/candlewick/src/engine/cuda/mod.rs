@@ -38,7 +38,7 @@ mod facts;
 
 use super::divergence::Divergence;
 use super::images::{Images, with_images};
-use super::input::{check_images, check_parameters, check_step, check_training};
+use super::input::{check_images, check_normalization, check_parameters, check_step, check_training};
 use super::{Engine, Progress, Snapshot, Training};
 use crate::dataset::Dataset;
 use crate::error::{Code, Error, Result};
@@ -48,6 +48,7 @@ use crate::losses::{self, Loss, Targets};
 use crate::memory;
 use crate::metrics::{Metrics, Tally};
 use crate::network::Network;
+use crate::normalization::Normalization;
 use crate::optimizers::{Averaging, Ema, Encoded, MOST_STATE, Optimizer, State};
 use crate::random::Chance;
 use candle_core::{Device, Tensor};
@@ -108,6 +109,9 @@ pub struct CudaEngine<G: Gpu> {
     batches: G::Memory,
     /// Decides, with the number of the batch, what is random in training.
     seed: u64,
+    normalization: Option<Normalization>,
+    /// Each channel's mean and factor, where there is a normalization.
+    channels: Growing<G>,
     /// Of the steps of a run.
     rates: Growing<G>,
     /// A byte for each parameter: whether it decays.
@@ -198,6 +202,8 @@ impl<G: Gpu> CudaEngine<G> {
             loss: ResidentLoss::new(&gpu)?,
             batches: gpu.allocate(size_of::<u32>())?,
             seed: 0,
+            normalization: None,
+            channels: Growing::new(),
             rates: Growing::new(),
             decays: Growing::new(),
             turned_average: Growing::new(),
@@ -266,7 +272,9 @@ impl<G: Gpu> CudaEngine<G> {
             scratch: self.memory_of(&self.training),
             numbers: at(&self.numbers),
             sums: at(&self.sums),
+            normalization: if self.normalization.is_some() { self.channels.address(&self.gpu) } else { 0 },
             image_len: number(self.network.image_len()),
+            plane_len: number(self.network.image_len() / self.network.input_shape[0]),
             classes: number(self.network.classes()),
             memory_len: number(self.layout.memory_len),
             by_image: i32::from(self.layout.is_by_image()),
@@ -562,7 +570,8 @@ impl<G: Gpu> CudaEngine<G> {
         let broken = losses.iter().skip(first).position(|loss| !loss.is_finite()).unwrap_or(0);
         let place = (first + broken) / batch_size;
         let indices = &order[place * batch_size..order.len().min((place + 1) * batch_size)];
-        let found = Divergence { loss, step: place + 1, rate: optimizer.rate(place) };
+        let normalization = self.normalization.as_ref();
+        let found = Divergence { loss, step: place + 1, rate: optimizer.rate(place), normalization };
         match self.read_floats(&self.parameters, self.network.parameter_count()) {
             Ok(parameters) => {
                 let images = dataset.images(indices);
@@ -720,6 +729,19 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         Ok(())
     }
 
+    fn normalization(&self) -> Option<&Normalization> {
+        self.normalization.as_ref()
+    }
+
+    fn set_normalization(&mut self, normalization: Option<Normalization>) -> Result<()> {
+        check_normalization(&self.network, normalization.as_ref())?;
+        if let Some(normalization) = &normalization {
+            self.channels.write(&self.gpu, bytemuck::cast_slice(&normalization.channels()))?;
+        }
+        self.normalization = normalization;
+        Ok(())
+    }
+
     fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
     }
@@ -732,7 +754,8 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         let read = |memory: &G::Memory| self.read_floats(memory, self.network.parameter_count());
         let mut batches = 0u32;
         self.gpu.read(&self.batches, bytemuck::bytes_of_mut(&mut batches))?;
-        Snapshot::of(&self.state, read(&self.parameters)?, (batches.into(), self.seed), read)
+        let counted = (batches.into(), self.seed);
+        Snapshot::of(&self.state, read(&self.parameters)?, self.normalization(), counted, read)
     }
 
     fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
@@ -744,6 +767,7 @@ impl<G: Gpu> Engine for CudaEngine<G> {
         if let Some(average) = &snapshot.average {
             self.turned_average.room(&self.gpu, size_of_val(&average[..]))?;
         }
+        self.set_normalization(snapshot.normalization.clone())?;
         self.set_flat_parameters(memory::copy(&snapshot.parameters)?)?;
         self.gpu.write(&mut self.batches, bytemuck::bytes_of(&(snapshot.batches as u32)))?;
         self.state = state;

@@ -21,7 +21,7 @@ mod update;
 
 use super::divergence::{Divergence, Unless};
 use super::images::{Images, with_images};
-use super::input::{check_images, check_parameters, check_step, check_training};
+use super::input::{check_images, check_normalization, check_parameters, check_step, check_training};
 use super::{Engine, Progress, Snapshot, Training};
 use crate::dataset::{Augmented, Dataset};
 use crate::engine::schedule::schedule;
@@ -31,6 +31,7 @@ use crate::losses::{Gathered, Loss, Objective, Targets};
 use crate::memory::{self, check_room};
 use crate::metrics::{Metrics, Tally};
 use crate::network::Network;
+use crate::normalization::Normalization;
 use crate::optimizers::{Optimizer, Planes, State, Step};
 use crate::random::Chance;
 use crate::simd::InstructionSet;
@@ -58,6 +59,9 @@ pub struct LanesEngine {
     parts: Arc<[Part]>,
     set: InstructionSet,
     threads: Threads,
+    normalization: Option<Normalization>,
+    /// Of each channel, as images are packed by it; empty without a normalization.
+    channels: Vec<[f32; 2]>,
     parameters: Vec<f32>,
     /// The parameters as training has them in its passes; empty before the first step.
     arranged: Vec<f32>,
@@ -105,6 +109,8 @@ impl LanesEngine {
         check_room(Scratch::<f32>::needs(answering.program()).saturating_add(parameters))?;
         let parts = parts(&program).into_iter().map(|part| part.cut(&network)).collect();
         Ok(Self {
+            normalization: None,
+            channels: Vec::new(),
             parameters: memory::zeros(network.parameter_count())?,
             arranged: Vec::new(),
             gradient: Vec::new(),
@@ -214,7 +220,7 @@ impl LanesEngine {
         (way, pass): (Way, usize),
         work: impl Fn(InstructionSet, Run<'_, f32>, &Pass, Visit<'_>) -> Metrics + Sync,
     ) -> Metrics {
-        let Self { set, program, parameters, arranged, numbers, seed, batches: step, threads, .. } = self;
+        let Self { set, program, channels, parameters, arranged, numbers, seed, batches: step, threads, .. } = self;
         let is_first = way == Way::Forward && pass == 0;
         let (set, seed, step, pass) = (*set, *seed, *step, &program.passes[pass]);
         let (program, numbers) = (&*program, &*numbers);
@@ -226,7 +232,7 @@ impl LanesEngine {
             let run = Run { program, parameters, batch };
             scratch.exchange(program, chunk.kept());
             if packs {
-                set.run(Pack { images, range: range.clone(), tile: scratch.input(program) });
+                set.run(Pack { images, channels, range: range.clone(), tile: scratch.input(program) });
             }
             let metrics = work(set, run, pass, chunk.visit(program, range, scratch));
             chunk.metrics += metrics;
@@ -336,7 +342,9 @@ impl Engine for LanesEngine {
                 if !batch.loss.is_finite() {
                     self.take_back();
                     let chance = Chance { seed: self.seed, step: self.batches + 1, place: 0 };
-                    let found = Divergence { loss: batch.loss, step: place + 1, rate: optimizer.rate(place) };
+                    let normalization = self.normalization.as_ref();
+                    let found =
+                        Divergence { loss: batch.loss, step: place + 1, rate: optimizer.rate(place), normalization };
                     return Err(found.error(&self.network, &self.parameters, (&images, indices.len()), chance));
                 }
                 *metrics += batch;
@@ -377,7 +385,7 @@ impl Engine for LanesEngine {
                 let rows = tally.is_some().then(|| Rows::new(&mut logits, classes));
                 *metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
                     let tile = scratch.input(program);
-                    set.run(Pack { images: &images, range: range.clone(), tile });
+                    set.run(Pack { images: &images, channels: &self.channels, range: range.clone(), tile });
                     let objective = objective.of(range.clone());
                     let (metrics, logits) = set.run(Score { program, parameters, objective, scratch });
                     chunk.metrics += metrics;
@@ -410,7 +418,7 @@ impl Engine for LanesEngine {
                     let (first, rows) = (round.start, Rows::new(logits, classes));
                     self.threads.for_each_tile(round, true, |scratch, _, range| {
                         let tile = scratch.input(program);
-                        set.run(Pack { images: &images, range: range.clone(), tile });
+                        set.run(Pack { images: &images, channels: &self.channels, range: range.clone(), tile });
                         rows.write(range.start - first, set.run(Predict { program, parameters, scratch }));
                     });
                 }
@@ -436,6 +444,17 @@ impl Engine for LanesEngine {
         self.reset_optimizer()
     }
 
+    fn normalization(&self) -> Option<&Normalization> {
+        self.normalization.as_ref()
+    }
+
+    fn set_normalization(&mut self, normalization: Option<Normalization>) -> Result<()> {
+        check_normalization(&self.network, normalization.as_ref())?;
+        self.channels = normalization.as_ref().map_or(Vec::new(), Normalization::channels);
+        self.normalization = normalization;
+        Ok(())
+    }
+
     fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
     }
@@ -447,7 +466,8 @@ impl Engine for LanesEngine {
 
     fn snapshot(&self) -> Result<Snapshot> {
         let parameters = memory::copy(&self.parameters)?;
-        Snapshot::of(&self.state, parameters, (self.batches, self.seed), |plane| memory::copy(plane))
+        let counted = (self.batches, self.seed);
+        Snapshot::of(&self.state, parameters, self.normalization(), counted, |plane| memory::copy(plane))
     }
 
     fn restore(&mut self, snapshot: &Snapshot, owner: u64) -> Result<()> {
@@ -455,6 +475,7 @@ impl Engine for LanesEngine {
         self.parameters = memory::copy(&snapshot.parameters)?;
         self.answering.forget();
         self.state = state;
+        self.set_normalization(snapshot.normalization.clone())?;
         (self.batches, self.seed) = (snapshot.batches, snapshot.seed);
         Ok(())
     }

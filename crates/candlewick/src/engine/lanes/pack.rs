@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 /// Puts the images `range` of the batch, one to sixteen, into the lanes of `tile`: `[C][H][W]`. Lanes left over are zero.
 pub struct Pack<'a> {
     pub images: &'a Images<'a>,
+    /// Each channel's mean and factor; none where images count as they are.
+    pub channels: &'a [[f32; 2]],
     pub range: Range<usize>,
     pub tile: &'a mut [Lane<f32>],
 }
@@ -16,7 +18,7 @@ impl Kernel for Pack<'_> {
     type Output = ();
 
     fn run<L: Lanes<Real = f32>>(self, l: L) {
-        let Self { images, range, tile } = self;
+        let Self { images, channels, range, tile } = self;
         match images {
             Images::Bytes(all) => pack_bytes(l, rows(all, tile.len(), |lane| range.start + lane, range.len()), tile),
             Images::Indexed(all, indices) => {
@@ -29,6 +31,7 @@ impl Kernel for Pack<'_> {
             }
             Images::Floats(all) => pack_floats(rows(all, tile.len(), |lane| range.start + lane, range.len()), tile),
         }
+        normalize(l, channels, tile);
         for lane in range.len()..LANES {
             tile.iter_mut().for_each(|pixel| pixel.0[lane] = 0.0);
         }
@@ -89,6 +92,25 @@ fn pack_floats(rows: [&[f32]; LANES], tile: &mut [Lane<f32>]) {
     }
 }
 
+/// Of bytes, too: they were divided by 255 exactly, so that the bits are those of float32 that somebody divided.
+fn normalize<L: Lanes<Real = f32>>(l: L, channels: &[[f32; 2]], tile: &mut [Lane<f32>]) {
+    if channels.is_empty() {
+        return;
+    }
+    l.run(
+        #[inline(always)]
+        || {
+            let planes = tile.chunks_exact_mut(tile.len() / channels.len());
+            for (plane, [mean, factor]) in planes.zip(channels) {
+                let (mean, factor) = (l.splat(*mean), l.splat(*factor));
+                for pixel in plane {
+                    l.store(l.mul(l.sub(l.load(pixel), mean), factor), pixel);
+                }
+            }
+        },
+    );
+}
+
 /// A matrix (n, classes) of at most a round's rows that several threads fill, each those of its own tile.
 pub struct Rows<'a> {
     tiles: Vec<Mutex<&'a mut [f32]>>,
@@ -118,7 +140,7 @@ mod tests {
     use crate::simd::InstructionSet;
 
     fn pack(images: &Images<'_>, range: Range<usize>, tile: &mut [Lane<f32>]) {
-        InstructionSet::chosen().unwrap().run(Pack { images, range, tile });
+        InstructionSet::chosen().unwrap().run(Pack { images, channels: &[], range, tile });
     }
 
     #[test]
@@ -126,11 +148,11 @@ mod tests {
         let bytes: [u8; 256] = std::array::from_fn(|i| i as u8); // an image of 256 pixels, and sixteen of sixteen
         for set in InstructionSet::available() {
             let mut tile = [Lane::zero(); 256];
-            set.run(Pack { images: &Images::Bytes(&bytes), range: 0..1, tile: &mut tile });
+            set.run(Pack { images: &Images::Bytes(&bytes), channels: &[], range: 0..1, tile: &mut tile });
             for (v, pixel) in tile.iter().enumerate() {
                 assert_eq!(pixel.0[0], v as f32 / 255.0, "{}", set.name());
             }
-            set.run(Pack { images: &Images::Bytes(&bytes), range: 0..16, tile: &mut tile[..16] });
+            set.run(Pack { images: &Images::Bytes(&bytes), channels: &[], range: 0..16, tile: &mut tile[..16] });
             for (pixel, lanes) in tile[..16].iter().enumerate() {
                 for (image, value) in lanes.0.iter().enumerate() {
                     assert_eq!(*value, (image * 16 + pixel) as f32 / 255.0, "{}", set.name());
@@ -154,6 +176,28 @@ mod tests {
         assert_eq!((tile[0].0[0], tile[1].0[0]), (1.5, -2.0));
         pack(&Images::Floats(&[9.0, 9.0, 1.5, -2.0, 0.25, 4.0]), 1..3, &mut tile);
         assert_eq!((&tile[0].0[..3], &tile[1].0[..3]), (&[1.5, 0.25, 0.0][..], &[-2.0, 4.0, 0.0][..]));
+    }
+
+    /// Bytes and what they stand for, on every instruction set: the bits of float32 that were normalized one by one.
+    #[test]
+    fn a_channel_is_normalized_by_its_own_numbers_to_the_bit() {
+        let channels = [[0.49, 1.0 / 0.247], [-3.5, 1.0 / 0.1]];
+        let bytes: Vec<u8> = (0..17 * 74).map(|i| (i * i % 256) as u8).collect(); // images of two channels of 37 pixels
+        let floats: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect();
+        for set in InstructionSet::available() {
+            for images in [Images::Bytes(&bytes), Images::Floats(&floats)] {
+                let mut tile = [Lane::splat(7.0); 74];
+                set.run(Pack { images: &images, channels: &channels, range: 2..17, tile: &mut tile });
+                for (i, pixel) in tile.iter().enumerate() {
+                    for (image, value) in (2..17).zip(pixel.0) {
+                        let [mean, factor] = channels[i / 37];
+                        let by_hand = (floats[image * 74 + i] - mean) * factor;
+                        assert_eq!(value.to_bits(), by_hand.to_bits(), "{}", set.name());
+                    }
+                    assert_eq!(pixel.0[15], 0.0, "the lane left over");
+                }
+            }
+        }
     }
 
     #[test]
