@@ -97,6 +97,10 @@ export declare class Engine {
   parameters(): Promise<Parameters>
   /** Replaces parameters by those of a safetensors file, all that are selected or none; says which, and which stay as they are. */
   loadParameters(path: string, selection: SelectionOptions): Promise<LoadReport>
+  /** What images go through first, as JSON; null for nothing. */
+  normalization(): Promise<string | null>
+  /** Has images go through this first from here on, which goes as JSON. */
+  setNormalization(normalization: string): Promise<void>
   /** Replaces all parameters by these, end to end in the network's order. */
   setParameters(values: ImageFeed): Promise<void>
   /** Writes all parameters to a safetensors file, all or nothing, with the network, which goes as JSON. */
@@ -164,6 +168,8 @@ export declare class Progress {
 export declare class SavedRun {
   /** The network that it is of, as JSON. */
   get network(): string
+  /** What its images go through first, as JSON; null for nothing. */
+  get normalization(): string | null
   /** What the loop wrote, as JSON. */
   get run(): string
 }
@@ -185,8 +191,8 @@ export declare function checkDevice(name: string, engine: string): void
  */
 export declare function checkSavePath(path: string, bytes: number): void
 
-/** Makes an engine with freshly drawn parameters. Layers and initialiser go as JSON. */
-export declare function createEngine(layers: string, inputShape: Array<number>, init: string, seed: number, placement: Placement): Promise<Engine>
+/** Makes an engine with freshly drawn parameters. Layers, initialiser and what images go through first go as JSON. */
+export declare function createEngine(layers: string, inputShape: Array<number>, init: string, seed: number, placement: Placement, normalization?: string | undefined | null): Promise<Engine>
 
 /**
  * Infers the shapes of layers for images of (channels, height, width). Layers and what is said of them go as JSON, which is
@@ -216,6 +222,10 @@ export interface LoadReport {
   loaded: Array<string>
   /** Those that stayed as they were. */
   left: Array<string>
+  /** What images go through first from here on, as JSON: what the file says, where it says so. */
+  normalization?: string
+  /** Whether that is the network's own, while the file is of one whose images went through nothing. */
+  differs: boolean
 }
 
 /** An optimiser. */
