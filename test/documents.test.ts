@@ -64,6 +64,11 @@ const datasets: Document['outcomes'] = [
     [],
   ],
   [/train\.filter/, /^\d+ \d+ \[(?:\s*\d+,?){10}\s*\]\n\d+\n$/, []],
+  [
+    /'mean-deviation'/,
+    /^epoch 1.*\n\{ mean: \[ 0\.2\d+ \], deviation: \[ 0\.3\d+ \] \}\n\{ mean: \[ 0\.2\d+ \], deviation: \[ 0\.3\d+ \] \}\n$/,
+    ['normalizing.safetensors'],
+  ],
   [/test\.map/, /^500 \[ 1, 14, 14 \]\n$/, []],
   [/arrayDataset\(/, /^0\.8414\d+ \{ mean: \[ -?[\d.e-]+ \], deviation: \[ 0\.70\d+ \] \}\n$/, []],
   [/datasetFrom\(/, /^8 \[ 1, 8, 8 \]\n$/, []],

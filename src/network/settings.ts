@@ -46,12 +46,12 @@ export function checkSettings(options: InitializeOptions): {
   const given = expectOptions<InitializeOptions>('initialize', options, {
     inputShape: true,
     init: true,
-    normalize: true,
     device: true,
     seed: true,
     threads: true,
     forceReinit: true,
     engine: true,
+    normalize: true,
   })
   const engine = given.engine === undefined ? defaultEngine : expectEngine(given.engine)
   return {

@@ -84,8 +84,8 @@ test('a network that normalizes is warned of bytes as float32 only where its nor
     await net.predict(floats)`
   t.deepEqual(await warnings(t, `${floats} ${made('{ mean: [127], deviation: [120] }')}`), [])
   const trained = `${floats} const net = await made(dense({ units: 2 }))
-    const data = await arrayDataset({ images: floats, labels })
-    for await (const _ of fit(net, data, { epochs: 1, batchSize: 8, optimizer: sgd({ learningRate: 0.1 }), normalize: 'mean-deviation' }));
+    const wide = await arrayDataset({ images: floats, labels })
+    for await (const _ of fit(net, wide, { epochs: 1, batchSize: 8, optimizer: sgd({ learningRate: 0.1 }), normalize: 'mean-deviation' }));
     await net.predict(floats)`
   t.deepEqual(await warnings(t, trained), [])
   const [told] = await warnings(t, `${floats} ${made('{ mean: [0.5], deviation: [0.4] }')}`)

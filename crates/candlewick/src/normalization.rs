@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn json_keeps_every_bit() {
-        let odd = Normalization { mean: vec![0.1, 1.0 / 3.0], deviation: vec![1e-30, 0.28604059698879553] };
+        let odd = Normalization { mean: vec![0.1, 1.0 / 3.0], deviation: vec![1e-30, 2.0 / 7.0] };
         assert_eq!(Normalization::read(&odd.json().unwrap()), Ok(odd));
         let whole = Normalization { mean: vec![0.0], deviation: vec![1.0] };
         assert_eq!(Normalization::read(r#"{"mean":[0],"deviation":[1]}"#), Ok(whole), "as JavaScript writes them");

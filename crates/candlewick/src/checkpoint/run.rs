@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_file_tells_what_its_parameters_expect_of_images() {
-        let text = |normalization| text_of(NETWORK, normalization).unwrap();
+        let text = |normalization: Option<Normalization>| text_of(NETWORK, normalization.as_ref()).unwrap();
         assert_eq!(text(None), format!(r#"{{"network":{NETWORK}}}"#), "as before there were normalizations");
         let folder = tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
@@ -330,13 +330,13 @@ mod tests {
         assert!(input(&[]).unwrap_err().message.contains("no whole safetensors file of candlewick's"));
         save(&parameters, Some(&text(None)), &path).unwrap();
         assert_eq!(input(&[]), Ok(Input::Plain));
-        save(&parameters, Some(&text(Some(&normalization()))), &path).unwrap();
+        save(&parameters, Some(&text(Some(normalization()))), &path).unwrap();
         assert_eq!(input(&[]), Ok(Input::Normalized(normalization())));
         assert_eq!(input(&["*.weight"]), Ok(Input::Normalized(normalization())));
         assert_eq!(input(&["*.bias"]), Ok(Input::Unknown), "which images do not meet");
         assert_eq!(network_of(&path).unwrap(), NETWORK);
         let of_two = Normalization { mean: vec![0.5; 2], deviation: vec![0.5; 2] };
-        save(&parameters, Some(&text(Some(&of_two))), &path).unwrap();
+        save(&parameters, Some(&text(Some(of_two))), &path).unwrap();
         let error = input(&[]).unwrap_err();
         assert_eq!(error.code, Code::CheckpointInvalid);
         assert!(error.message.contains("mean has 2 numbers, but images have 1 channel; give"), "{error}");
