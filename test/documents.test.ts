@@ -86,7 +86,7 @@ const datasets: Document['outcomes'] = [
 const pictures: Document['outcomes'] = [
   [
     /imageFolder\(/,
-    /^32 8 \[ 'across', 'down' \] 0\n(?:epoch \d+, loss .*, val acc .*\n){6}$/,
+    /^32 8 \[ 'across', 'down' \] 0\n(?:epoch \d+, loss .*, val acc .*\n){20}$/,
     ['pets.safetensors', 'photos'],
   ],
   [/Sequential\.load/, /^\[ 'across', 'down' \] 20\nacross true\n$/, ['pets.safetensors', 'photos']],

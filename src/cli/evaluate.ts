@@ -21,13 +21,14 @@ export const evaluateCommand = command({
     if (!file) {
       throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
     }
+    const place = placement(options)
     await checkReadable(file)
     const isPictures = name !== undefined && name !== 'fashion-mnist' && (await kindOf(name)) === 'pictures'
     if (isPictures) return evaluatePictures(file, name, options, signal)
     const { test } = await dataOf(name, options, { signal })
     const { preset = 'lenet' } = options
     const net = presets[preset].network()
-    await net.initialize({ inputShape: (test as Dataset).imageShape, ...placement(options) })
+    await net.initialize({ inputShape: (test as Dataset).imageShape, ...place })
     await loadPreset(net, preset, file)
     const { loss, accuracy, count } = await evaluate(net, test as Dataset, { signal, loss: presets[preset].loss })
     if (options.json) console.log(jsonLine({ loss, accuracy, count }))

@@ -15,7 +15,11 @@ async function failure(args: string[]): Promise<{ line: string; code: number }> 
 }
 
 for (const [args, code, message] of [
-  [['trian'], 2, /Unknown command "trian"; expected one of train, evaluate, augment, summary, devices\./],
+  [
+    ['trian'],
+    2,
+    /Unknown command "trian"; expected one of train, predict, evaluate, data, augment, summary, devices\./,
+  ],
   [[''], 2, /Unknown command ""/],
   [['constructor'], 2, /Unknown command "constructor"/],
   [['train', '--epohcs', '3'], 2, /^candlewick: Unknown option '--epohcs'\. See/],
@@ -64,9 +68,16 @@ for (const [args, code, message] of [
   [['devices', '--engine='], 2, /--engine, but received ""/],
   [['train', '--engine', 'candle', '--device', 'cuda:9999'], 1, /cuda:9999 was asked for, but/],
   [['evaluate', 'net.safetensors', '--device', 'metal'], 1, /Metal is for the engine "candle"/],
-  [['train', 'now'], 2, /Unexpected argument "now"/],
-  [['train', '--', '--epochs'], 2, /Unexpected argument "--epochs"/],
-  [['evaluate', 'a.safetensors', 'b.safetensors'], 2, /Unexpected argument "b\.safetensors"/],
+  [['train', 'now'], 1, /Cannot read data from now: there is no such folder/],
+  [['train', 'fashion-mnist', 'now'], 2, /Unexpected argument "now"/],
+  [['train', 'README.md'], 2, /Expected a folder of data, but README\.md is a file/],
+  [['train', 'fashion-mnist', '--data', '.'], 2, /Expected fashion-mnist or --data \., but received both/],
+  [['predict', 'net.safetensors'], 2, /Expected a file of a network and pictures/],
+  [['data'], 2, /Expected a folder of pictures/],
+  [['train', '--fit', 'crop'], 2, /Expected cover, contain or stretch for --fit/],
+  [['train', '--channels', '2'], 2, /Expected 1 or 3 for --channels/],
+  [['train', '--', '--epochs'], 1, /Cannot read data from --epochs/],
+  [['evaluate', 'a.safetensors', 'b', 'c'], 2, /Unexpected argument "c"/],
   [['train', '--seed'], 2, /--seed/],
   [['train', '--seed', '4294967296'], 2, /from 0 to 4294967295 for --seed, but received "4294967296"/],
   [['train', '--seed=-1'], 2, /--seed, but received "-1"/],
@@ -123,7 +134,7 @@ test('every option that the help names is there, in the commands that it names',
   const isKnown = async (command: string, option: string) =>
     !(await failure([command, `${option}=`])).line.includes('Unknown option')
   t.false(await isKnown('train', '--nothing'))
-  const all = ['train', 'evaluate', 'augment', 'summary', 'devices']
+  const all = ['train', 'predict', 'evaluate', 'data', 'augment', 'summary', 'devices']
   const named = new Map<string, Set<string>>() // options, with the commands that have them by the help
   let section = all
   for (const line of usage.split('\n')) {
@@ -134,7 +145,7 @@ test('every option that the help names is there, in the commands that it names',
     const commands = section === all ? (takers?.split(', ') ?? all) : section
     named.set(option, new Set([...(named.get(option) ?? []), ...commands]))
   }
-  t.is(named.size, 32)
+  t.is(named.size, 37)
   for (const [option, commands] of named) {
     for (const command of all) t.is(await isKnown(command, option), commands.has(command), `${command} ${option}`)
   }
