@@ -326,7 +326,7 @@ mod tests {
         };
         save(&parameters, None, &path).unwrap();
         assert_eq!(input(&[]), Ok(Input::Unknown));
-        save(&parameters, Some("[1]"), &path).unwrap();
+        save(&parameters, Some("{}"), &path).unwrap();
         assert!(input(&[]).unwrap_err().message.contains("no whole safetensors file of candlewick's"));
         save(&parameters, Some(&text(None)), &path).unwrap();
         assert_eq!(input(&[]), Ok(Input::Plain));
