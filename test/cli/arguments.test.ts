@@ -74,7 +74,7 @@ for (const [args, code, message] of [
   [['train', 'fashion-mnist', '--data', '.'], 2, /Expected fashion-mnist or --data \., but received both/],
   [['predict', 'net.safetensors'], 2, /Expected a file of a network and pictures/],
   [['data'], 2, /Expected a folder of pictures/],
-  [['train', '--fit', 'crop'], 2, /Expected cover, contain or stretch for --fit/],
+  [['train', '--fit', 'crop'], 2, /Expected cover or contain or stretch for --fit/],
   [['train', '--channels', '2'], 2, /Expected 1 or 3 for --channels/],
   [['train', '--', '--epochs'], 1, /Cannot read data from --epochs/],
   [['evaluate', 'a.safetensors', 'b', 'c'], 2, /Unexpected argument "c"/],

@@ -9,7 +9,7 @@ use candlewick_pictures::{Cached, Failure, Fit, Preparation, Progress, Source, c
 use napi::Env;
 use napi::bindgen_prelude::{Either, Object, Uint8Array};
 use napi_derive::napi;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -258,7 +258,7 @@ fn in_file(
     split: &folder::Split,
     preparation: &Preparation,
     fails: bool,
-    dir: &std::path::Path,
+    dir: &Path,
     progress: &Progress,
 ) -> Result<(dataset::Dataset, Broken)> {
     let found = cached(dir, &split.files, preparation, threads(), fails, progress);
@@ -295,7 +295,7 @@ fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 

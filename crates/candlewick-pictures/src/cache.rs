@@ -3,7 +3,7 @@
 //! The file begins with the images, so that they can be mapped. Behind them stands JSON, the numbers of pictures that are broken and
 //! why, then its length (8 bytes, lowest first), then a mark. A file goes by the name of its [`key`], and is never changed.
 
-use crate::Broken;
+use crate::BrokenOnes;
 use crate::load::{Failure, Progress, Sink, Source, load};
 use crate::prepare::Preparation;
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ pub struct Cached {
     /// Begins with the images.
     pub file: File,
     /// Their numbers, in order, and why.
-    pub broken: Vec<(usize, Broken)>,
+    pub broken: BrokenOnes,
     /// Whether the file was there already.
     pub was_there: bool,
 }
@@ -46,7 +46,7 @@ pub fn cached(
     let path = dir.join(format!("{:016x}.images", key(files, preparation)));
     let len = (files.len() * preparation.image_len()) as u64;
     if let Ok(Some((file, broken))) = open(&path, len)
-        && !(fails && !broken.is_empty())
+        && (!fails || broken.is_empty())
     {
         progress.done.store(files.len(), std::sync::atomic::Ordering::Relaxed);
         return Ok(Cached { file, broken, was_there: true });
@@ -75,7 +75,7 @@ fn key(files: &[PathBuf], preparation: &Preparation) -> u64 {
 }
 
 /// The images' file, and the pictures that are broken; none, if it is not whole.
-fn open(path: &Path, len: u64) -> io::Result<Option<(File, Vec<(usize, Broken)>)>> {
+fn open(path: &Path, len: u64) -> io::Result<Option<(File, BrokenOnes)>> {
     let mut file = File::open(path)?;
     let mut end = [0; 16];
     let whole = file.seek(SeekFrom::End(-16))? + 16;
@@ -90,7 +90,7 @@ fn open(path: &Path, len: u64) -> io::Result<Option<(File, Vec<(usize, Broken)>)
     Ok(Some((file, broken)))
 }
 
-fn finish(file: &mut NamedTempFile, len: u64, broken: &[(usize, Broken)]) -> io::Result<()> {
+fn finish(file: &mut NamedTempFile, len: u64, broken: &[(usize, String)]) -> io::Result<()> {
     file.seek(SeekFrom::Start(len))?;
     let text = serde_json::to_vec(broken)?;
     file.write_all(&text)?;

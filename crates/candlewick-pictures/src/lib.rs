@@ -21,3 +21,6 @@ pub use survey::{Survey, survey};
 
 /// Why a picture cannot be used, as the end of a sentence: "photos/a.jpg cannot be read: " and this.
 pub type Broken = String;
+
+/// The numbers of pictures that cannot be used, in order, and why.
+pub type BrokenOnes = Vec<(usize, Broken)>;

@@ -1,7 +1,7 @@
 //! Many pictures at once, on all processors.
 
-use crate::Broken;
 use crate::prepare::Preparation;
+use crate::{Broken, BrokenOnes};
 use fast_image_resize::Resizer;
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -75,7 +75,7 @@ pub fn load(
     fails: bool,
     sink: &impl Sink,
     progress: &Progress,
-) -> Result<Vec<(usize, Broken)>, Failure> {
+) -> Result<BrokenOnes, Failure> {
     let (next, state) = (AtomicUsize::new(0), Mutex::new(State::default()));
     let work = || {
         let (mut resizer, mut image) = (Resizer::new(), vec![0; preparation.image_len()]);
@@ -125,7 +125,7 @@ pub fn load(
 
 #[derive(Default)]
 struct State {
-    broken: Vec<(usize, Broken)>,
+    broken: BrokenOnes,
     failure: Option<io::Error>,
 }
 
@@ -187,7 +187,7 @@ mod tests {
         (0..count).map(one).collect()
     }
 
-    fn loaded(sources: &[Source], threads: usize, fails: bool) -> Result<(Vec<u8>, Vec<(usize, Broken)>), Failure> {
+    fn loaded(sources: &[Source], threads: usize, fails: bool) -> Result<(Vec<u8>, BrokenOnes), Failure> {
         let mut images = vec![0; 4 * sources.len()];
         let broken = load(sources, &PREPARATION, threads, fails, &Mutex::new(&mut images[..]), &Progress::default())?;
         Ok((images, broken))
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_load_is_cancelled_and_counts() {
         let progress = Progress { cancelled: true.into(), ..Progress::default() };
-        let mut images = vec![0; 80];
+        let mut images = [0; 80];
         let sink = Mutex::new(&mut images[..]);
         let ended = load(&sources(20), &PREPARATION, 2, false, &sink, &progress);
         assert!(matches!(ended, Err(Failure::Cancelled)));

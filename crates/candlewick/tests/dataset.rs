@@ -69,10 +69,11 @@ fn float32_is_not_augmented() {
     let network = Network::new(&[Layer::Dense(Dense::new(CLASSES))], [1, 2, 2]).unwrap();
     let (data, loss, optimizer) = (floats(), Loss::default(), Sgd::new(0.2).unwrap().into());
     let augment = Augment { augmentations: vec![Augmentation::EXAMPLES[0]], seed: 1, epoch: 1 };
-    assert_eq!(data.augmented(&ORDER, &augment, None).unwrap_err().code, Code::DataMismatch);
+    assert_eq!(data.augmented(&ORDER, &augment, &ORDER, None).unwrap_err().code, Code::DataMismatch);
     let training = Training {
         dataset: &data,
         order: &ORDER,
+        partners: &ORDER,
         batch_size: 2,
         loss: &loss,
         optimizer: &optimizer,

@@ -75,7 +75,15 @@ fn course(engine: &mut dyn Engine, dataset: &Dataset) -> Vec<f32> {
     let logits =
         |engine: &mut dyn Engine| engine.predict(&images).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let mut all = logits(engine);
-    let training = Training { dataset, order: &order, batch_size: 18, loss: &loss, optimizer: &sgd, augment: None };
+    let training = Training {
+        dataset,
+        order: &order,
+        partners: &order,
+        batch_size: 18,
+        loss: &loss,
+        optimizer: &sgd,
+        augment: None,
+    };
     let (mut metrics, order_of_18) = (Metrics::default(), &order[..36]); // a batch of one image has no variance
     while metrics.count < 36 {
         let progress = Progress::default();

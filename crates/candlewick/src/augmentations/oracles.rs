@@ -76,13 +76,13 @@ fn mixed_images_and_their_shares_are_those_of_another_machine() {
     let (count, shape) = (50, [1, 7, 9]);
     let mut builder = DatasetBuilder::new(count, shape).unwrap();
     builder.push_pixels(&(0..count * 63).map(|i| (i * i * 7 + 13 * i) as u8).collect::<Vec<_>>()).unwrap();
-    builder.push_labels(&(0..count as u8).collect::<Vec<_>>()).unwrap();
+    builder.push_labels(&(0..count as u16).collect::<Vec<_>>()).unwrap();
     let (dataset, order) = (builder.finish().unwrap(), Vec::from_iter(0..count as u32));
     let sum_of = |alpha| {
         let augment = Augment { augmentations: vec![Augmentation::Mixup(Mixup { alpha })], seed: 1, epoch: 1 };
         let mixed = dataset.augmented(&order, &augment, &order, Some(1)).unwrap();
         let shares = mixed.mixes().iter().flat_map(|mix| mix.share.to_le_bytes());
-        sum(mixed.pixels().iter().chain(mixed.labels()).copied().chain(shares))
+        sum(mixed.pixels().iter().copied().chain(mixed.labels().iter().map(|label| *label as u8)).chain(shares))
     };
     assert_eq!([0.2, 1.0, 4.0].map(sum_of), [0x8861_bab1_031d_17f1, 0x2ce1_d728_0cf8_50b1, 0x2b1d_aaf1_14cd_b6f7]);
 }
