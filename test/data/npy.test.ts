@@ -1,7 +1,8 @@
 /** Arrays that numpy wrote (fixtures/make.py), and what is wrong with others. */
 
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { type NpyDatasetOptions, npyDataset } from 'candlewick'
 import { temporaryFolder } from '../idx-folder.js'
@@ -220,6 +221,46 @@ for (const [what, name, change, message] of [
   })
 }
 
+test('an archive may have comments, fields that nobody knows, and wide fields', async (t) => {
+  const [file, folder] = [fixture('wide.npz'), await temporaryFolder(t)]
+  // The images are there twice: as labels, they are read as far as their header.
+  await t.throwsAsync(npyDataset({ file, images: 'grey', labels: 'other' }), {
+    message: /other\.npy\) has shape \(5, 3, 4\)/,
+  })
+  await t.throwsAsync(npyDataset({ file, images: 'x', labels: 'other' }), { message: /its arrays are other, grey:/ })
+  const image = await readFile(file)
+  const one = join(folder, 'one.npz')
+  await writeFile(one, Buffer.from(image.toString('latin1').replaceAll('other.npy', 'other.txt'), 'latin1'))
+  const data = await npyDataset({ images: one, labels: fixture('labels-u1.npy') })
+  t.deepEqual(data.images().data, bytes(60))
+})
+
+/** An array as numpy would write it. */
+function array(descr: string, shape: number[], values: Uint8Array): Buffer {
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`.padEnd(117)
+  return Buffer.concat([Buffer.from('\x93NUMPY\x01\0\x76\0', 'latin1'), Buffer.from(`${header}\n`), values])
+}
+
+test('arrays may be longer than what is read at a time', async (t) => {
+  const [folder, count] = [await temporaryFolder(t), 40_000]
+  const [images, labels] = ['images.npy', 'labels.npy'].map((name) => join(folder, name)) as [string, string]
+  const [pixels, numbers] = [bytes(count * 21), BigInt64Array.from({ length: count }, (_, i) => BigInt(i % 1000))]
+  await writeFile(images, array('|u1', [count, 7, 1, 3], pixels))
+  await writeFile(labels, array('<i8', [count], new Uint8Array(numbers.buffer)))
+  const data = await npyDataset({ images, labels })
+  const turned = pixels.map((_, i) => {
+    const [image, channel, place] = [Math.floor(i / 21), Math.floor(i / 7) % 3, i % 7]
+    return pixels[image * 21 + place * 3 + channel] as number
+  })
+  t.true(Buffer.from(data.images().data as Uint8Array).equals(Buffer.from(turned)))
+  t.deepEqual([...data.labels()], Array.from(numbers, Number))
+  numbers[35_000] = 70_000n
+  await writeFile(labels, array('<i8', [count], new Uint8Array(numbers.buffer)))
+  await t.throwsAsync(npyDataset({ images, labels }), { message: /has label 70000 for image 35000, but labels go/ })
+  await writeFile(labels, array('<f4', [count], new Uint8Array(4 * count)))
+  await t.throwsAsync(npyDataset({ images, labels }), { message: /values of type <f4, but labels are integers/ })
+})
+
 test('the wide fields of archives beyond 4 GB are read', async (t) => {
   const file = await changed(t, 'stored.npz', (bytes) => {
     const [rest, end] = [bytes.subarray(0, -22), bytes.subarray(-22)]
@@ -270,3 +311,31 @@ test('loading arrays can be aborted', async (t) => {
     await t.throwsAsync(load('images-u1.npy', 'labels-u1.npy', options), { is: reason }, `${last} looks`)
   }
 })
+
+test.serial('files of arrays are closed, whether they could be used or not', async (t) => {
+  const folder = await temporaryFolder(t)
+  for (const name of ['deflated.npz', 'stored.npz', 'images-u1.npy', 'labels-u1.npy', 'labels-negative.npy']) {
+    await writeFile(join(folder, name), await readFile(fixture(name)))
+  }
+  const at = (name: string) => join(folder, name)
+  await npyDataset({ file: at('stored.npz'), images: 'x_train', labels: 'y_train' })
+  await npyDataset({ images: at('images-u1.npy'), labels: at('labels-u1.npy') })
+  for (const options of [
+    { images: at('images-u1.npy'), labels: at('labels-negative.npy') },
+    { images: at('labels-u1.npy'), labels: at('labels-u1.npy') },
+    { images: at('images-u1.npy'), labels: at('nothing.npy') },
+    { file: at('deflated.npz'), images: 'x_train', labels: 'nothing' },
+    { file: at('deflated.npz'), images: 'x_train', labels: 'y_test' },
+  ]) {
+    await t.throwsAsync(npyDataset(options), { name: 'CandlewickError' })
+  }
+  for (let wait = 0; wait < 20 && (await openIn(folder)) > 0; wait++) await sleep(10) // closing takes a turn
+  t.is(await openIn(folder), 0)
+})
+
+/** How many files in `dir` this process has open. */
+async function openIn(dir: string): Promise<number> {
+  const numbers = await readdir('/proc/self/fd')
+  const paths = await Promise.all(numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')))
+  return paths.filter((path) => path.startsWith(dir)).length
+}
