@@ -10,8 +10,9 @@ const folder = (await findFashionMnist()) ?? (await fetchFashionMnist())
 const features = process.env.FEATURES ? ['--features', process.env.FEATURES] : []
 const env = { ...process.env, FASHION_MNIST_DIR: folder }
 for (const [command, ...args] of [
-  // The addon has none. Beside it, what the crate depends on has other features, and all would be built again for it alone.
+  // The addon has none. Beside another, what the crate depends on has other features, and all would be built again for it alone.
   ['cargo', 'test', '-p', 'candlewick', ...features, '--locked', '--quiet'],
+  ['cargo', 'test', '-p', 'candlewick-pictures', '--locked', '--quiet'],
   ['npx', 'ava', ...process.argv.slice(2)],
 ]) {
   const { status, error } = spawnSync(command, args, { stdio: 'inherit', env, shell: process.platform === 'win32' })
