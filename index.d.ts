@@ -382,3 +382,6 @@ export interface TrainingOptions {
   /** Images up to which the order is gone through; the others of it may be mixed into them. */
   until: number
 }
+
+/** Of candlewick, as files of networks say it. */
+export declare function version(): string

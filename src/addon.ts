@@ -28,6 +28,7 @@ export {
   type Sums,
   scanPictures,
   Tally,
+  version,
 } from '../index.js'
 
 /** Calls the addon. */

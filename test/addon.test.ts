@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { CandlewickError, type ErrorCode } from 'candlewick'
-import { callAddon, callAddonAsync } from '#dist/addon.js'
+import { callAddon, callAddonAsync, version } from '#dist/addon.js'
 
 /** What becomes of an error of the addon's. */
 function caught(error: unknown): CandlewickError {
@@ -14,6 +14,10 @@ function caught(error: unknown): CandlewickError {
   }
   throw new Error('nothing was thrown')
 }
+
+test("the addon's version is the package's", async (t) => {
+  t.is(version(), JSON.parse(await readFile('package.json', 'utf8')).version)
+})
 
 test('an error of the addon has its code and reads as a sentence, from whichever realm it comes', async (t) => {
   const message = 'INVALID_SHAPE: layers do not fit'

@@ -22,7 +22,8 @@ export interface Data {
   pictures?: Pick<ImageFolder, 'classes' | 'broken' | 'notes'>
 }
 
-export const dataNames = ['fashion-mnist'] as const
+/** The data set that goes by its name; all else are folders. */
+const named = 'fashion-mnist'
 
 /** How pictures become images. */
 export const pictureOptions = {
@@ -61,10 +62,10 @@ export async function loadPictures(
 }
 
 /** What a folder holds, by its files' names. */
-export async function kindOf(name: string): Promise<'idx' | 'cifar-10' | 'cifar-100' | 'pictures'> {
+async function kindOf(name: string): Promise<'idx' | 'cifar-10' | 'cifar-100' | 'pictures'> {
   const found = await stat(name).catch((cause) => {
     const reason = cause.code === 'ENOENT' ? 'there is no such folder' : cause.message
-    const message = `Cannot read data from ${name}: ${reason}; name a folder, or one of ${dataNames.join(', ')}.`
+    const message = `Cannot read data from ${name}: ${reason}; name a folder, or ${named}.`
     throw new CandlewickError('DATA_NOT_FOUND', message, { cause })
   })
   if (!found.isDirectory()) throw new UsageError(`Expected a folder of data, but ${name} is a file.`)
@@ -74,16 +75,21 @@ export async function kindOf(name: string): Promise<'idx' | 'cifar-10' | 'cifar-
   return names.includes('train.bin') && names.includes('test.bin') ? 'cifar-100' : 'pictures'
 }
 
+/** Whether a folder of pictures goes by this name. */
+export async function isOfPictures(name: string): Promise<boolean> {
+  return name !== named && (await kindOf(name)) === 'pictures'
+}
+
 /** The data of that name, or Fashion-MNIST, or the folder of `--data`. */
 export async function dataOf(
   name: string | undefined,
   options: PictureValues & Pick<Values<typeof runOptions>, 'data'>,
-  { signal }: { signal: AbortSignal },
+  signal: AbortSignal,
 ): Promise<Data> {
   if (name !== undefined && options.data !== undefined) {
     throw new UsageError(`Expected ${name} or --data ${options.data}, but received both.`)
   }
-  if (name === undefined || name === 'fashion-mnist') return fashionMnist({ ...dataFolder(options), signal })
+  if (name === undefined || name === named) return fashionMnist({ ...dataFolder(options), signal })
   const kind = await kindOf(name)
   if (kind === 'idx') return idxDataset({ dir: name, signal })
   if (kind === 'cifar-10') return cifar10({ dir: name, signal })

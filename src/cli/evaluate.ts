@@ -6,7 +6,7 @@ import { type ScoredLoss, softmaxCrossEntropy } from '../training/losses.js'
 import type { MetricsOf } from '../training/metrics.js'
 import { command } from './command.js'
 import { confusionLines } from './confusion-lines.js'
-import { dataOf, kindOf, loadPictures, remarks } from './data.js'
+import { dataOf, isOfPictures, loadPictures, remarks } from './data.js'
 import { UsageError, type Values } from './options.js'
 import { checkReadable, loadPreset } from './parameters-file.js'
 import { presets } from './presets.js'
@@ -23,9 +23,8 @@ export const evaluateCommand = command({
     }
     const place = placement(options)
     await checkReadable(file)
-    const isPictures = name !== undefined && name !== 'fashion-mnist' && (await kindOf(name)) === 'pictures'
-    if (isPictures) return evaluatePictures(file, name, options, signal)
-    const { test } = await dataOf(name, options, { signal })
+    if (name !== undefined && (await isOfPictures(name))) return evaluatePictures(file, name, options, signal)
+    const { test } = await dataOf(name, options, signal)
     const { preset = 'lenet' } = options
     const net = presets[preset].network()
     await net.initialize({ inputShape: (test as Dataset).imageShape, ...place })

@@ -17,7 +17,7 @@ import { type EpochProgress, fit } from '../training/fit.js'
 import { augmentationNames, augmentationsOf } from './augmentations.js'
 import { command } from './command.js'
 import { configText } from './config.js'
-import { type Data, dataOf, kindOf, pictureOptions, remarks } from './data.js'
+import { type Data, dataOf, isOfPictures, pictureOptions, remarks } from './data.js'
 import { decimal, flag, integer, option, text, UsageError, type Values } from './options.js'
 import { brokenParameter, checkReadable, loadPreset } from './parameters-file.js'
 import { ofPictures, presets } from './presets.js'
@@ -74,8 +74,7 @@ export const trainCommand = command({
   options: trainOptions,
   finishedUnread: 'save',
   async run(options, [name], signal) {
-    const isPictures = name !== undefined && name !== 'fashion-mnist' && (await kindOf(name)) === 'pictures'
-    const all = completed(options, isPictures)
+    const all = completed(options, name !== undefined && (await isOfPictures(name)))
     if (options['print-config']) console.log(configText({ ...options, ...presetOf(all) }))
     else await train(all, name, signal)
   },
@@ -128,10 +127,12 @@ async function train(options: TrainOptions, name: string | undefined, signal: Ab
   const checkFiles = (net: Sequential, inputShape: readonly number[]) => {
     for (const file of [save, checkpoint]) if (file !== undefined) checkFile(file, net, inputShape)
   }
-  // Before the data is loaded, by a network of its kind, and then by the very one.
-  if (options.net !== undefined || name === undefined) checkFiles(await networkOf(options, 10), [1, 28, 28])
-  const loaded = await dataOf(name, options, { signal })
-  const net = await networkOf(options, Math.max(classesOf(loaded.train), name === undefined ? 10 : 2))
+  // What can be told of before the data is loaded is.
+  const expected = await networkOf(options, 10)
+  if (options.net === undefined && name === undefined) checkFiles(expected, [1, 28, 28])
+  const loaded = await dataOf(name, options, signal)
+  const classes = Math.max(classesOf(loaded.train), name === undefined ? 10 : 2)
+  const net = options.net === undefined ? await networkOf(options, classes) : expected
   checkFiles(net, loaded.train.imageShape)
   const data = heldOut(loaded, options)
   const place = { inputShape: data.train.imageShape, ...placed }

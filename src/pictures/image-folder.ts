@@ -16,7 +16,7 @@ import {
   unexpected,
 } from '../expect.js'
 import { expectSeed } from '../random.js'
-import { type CheckedPreparation, checkPreparation, type PreparationOptions, preparationKeys } from './preparation.js'
+import { checkPreparation, forAddon, type PreparationOptions, preparationKeys } from './preparation.js'
 import { type PicturesDone, picturesWork } from './work.js'
 
 export interface ImageFolderOptions extends PreparationOptions {
@@ -141,11 +141,14 @@ async function loadSplit(
   const { classes } = folder
   const counts = callAddon(() => folder.counts(split))
   const total = counts.reduce((sum, count) => sum + count, 0)
-  const loaded = await picturesWork((progress) => folder.load(split, plain(preparation), fails, cacheDir, progress), {
-    signal,
-    total,
-    onProgress,
-  })
+  const loaded = await picturesWork(
+    (progress) => folder.load(split, forAddon(preparation), fails, cacheDir, progress),
+    {
+      signal,
+      total,
+      onProgress,
+    },
+  )
   const failed = loaded.broken
   for (const { number, reason } of failed) broken.push({ path: callAddon(() => folder.path(split, number)), reason })
   const { fit, background } = preparation
@@ -167,11 +170,6 @@ function requireAll(dir: string, classes: readonly string[], train: Dataset, bro
   const { path, reason } = broken[0] as BrokenPicture
   const message = `None of the pictures of the class ${classes[empty]} of ${dir} can be read (${path}: ${reason}); put others there.`
   throw new CandlewickError('DATA_CORRUPT', message)
-}
-
-/** What the addon is told of a preparation. */
-export function plain({ shape, fit, background }: CheckedPreparation) {
-  return { shape: [...shape], fit, background: [...background] }
 }
 
 /** What was left out that is no broken picture. */

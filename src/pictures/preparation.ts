@@ -50,6 +50,11 @@ export function checkPreparation(given: { readonly [K in keyof PreparationOption
   return { shape: [channels, height, width], fit: expectOneOf('fit', fits, fit), background: checkColour(background) }
 }
 
+/** What the addon is told of a preparation. */
+export function forAddon({ shape, fit, background }: CheckedPreparation) {
+  return { shape: [...shape], fit, background: [...background] }
+}
+
 /** What a file says of how its network wants pictures. */
 export function readPreparation(given: unknown): Preparation | undefined {
   if (typeof given !== 'object' || given === null) return undefined

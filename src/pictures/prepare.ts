@@ -6,8 +6,7 @@ import { preparePictures } from '../addon.js'
 import type { ByteImages } from '../data/images.js'
 import { CandlewickError } from '../errors.js'
 import { expectPath, unexpected } from '../expect.js'
-import { plain } from './image-folder.js'
-import type { CheckedPreparation } from './preparation.js'
+import { type CheckedPreparation, forAddon } from './preparation.js'
 import { picturesWork } from './work.js'
 
 /** A picture: the path of its file, or that as a URL, or what is in the file. */
@@ -36,7 +35,7 @@ export async function prepareAll(
   signal?: AbortSignal | undefined,
 ): Promise<ByteImages> {
   const { data, broken } = await picturesWork(
-    (progress) => preparePictures([...sources], plain(preparation), progress),
+    (progress) => preparePictures([...sources], forAddon(preparation), progress),
     { signal },
   )
   const [first] = broken

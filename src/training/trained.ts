@@ -1,11 +1,9 @@
 /** What a network's file says of how it was trained. */
 
-import { createRequire } from 'node:module'
+import { version } from '../addon.js'
 import type { Dataset } from '../data/dataset.js'
 import type { TrainedBy } from '../network/knowledge.js'
 import type { Epoch, FitSettings } from './fit-options.js'
-
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
 /** Of a training after an epoch. The seconds that it took are left out, so that the same training makes the same file. */
 export function trainedBy(train: Dataset, seed: number, settings: FitSettings, epoch: Epoch): TrainedBy {
@@ -13,7 +11,7 @@ export function trainedBy(train: Dataset, seed: number, settings: FitSettings, e
   const isFigure = ([name, value]: [string, unknown]) =>
     typeof value === 'number' && Number.isFinite(value) && name !== 'epoch' && !name.endsWith('Seconds')
   return {
-    version,
+    version: version(),
     images: train.length,
     epochs: epoch.epoch,
     batchSize,

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { adamW, dense, fit, imageFolder, modernLeNet, Sequential } from 'candlewick'
+import { adamW, conv2d, dense, fit, imageFolder, modernLeNet, Sequential } from 'candlewick'
 import { temporaryFolder } from '../idx-folder.js'
 import { candlewick, shell } from '../run-command.js'
 import { folderOf, plain, stripes } from './shapes.js'
@@ -132,6 +132,16 @@ test('the command trains on a folder, evaluates and predicts', async (t) => {
   t.is(predicted.stderr.split('\n').filter((line) => /x\.jpg cannot be read/.test(line)).length, 1)
   const piped = await shell(`$CANDLEWICK predict ${file} - < ${join(dir, 'down/3.png')}`)
   t.regex(piped.stdout, /^-: down [01]\.\d\d, across [01]\.\d\d\n$/)
+})
+
+test('a network of a file fits the pictures, not the images of the text', async (t) => {
+  const dir = await folderOf(t, stripes(6))
+  const [net, file] = [join(dir, 'net.json'), join(await temporaryFolder(t), 'net.safetensors')]
+  await writeFile(net, JSON.stringify([conv2d({ channels: 2, kernelSize: 30 }), dense({ units: 2 })]))
+  const args = ['--net', net, '--size', '32', '--epochs', '1', '--seed', '1', '--save', file]
+  const { end, stderr } = await candlewick('train', dir, ...args)
+  t.deepEqual([end, stderr], [0, ''])
+  t.deepEqual((await Sequential.load(file)).layers[0]?.outputShape, [1, 2, 3, 3])
 })
 
 test('the command looks at a folder', async (t) => {

@@ -32,3 +32,9 @@ pub fn devices(engine: Option<String>) -> napi::Result<Vec<DeviceReport>> {
 pub fn check_device(name: String, engine: String) -> napi::Result<()> {
     devices::check(&engine, &name).map_err(to_js)
 }
+
+/// Of candlewick, as files of networks say it.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

@@ -99,16 +99,7 @@ pub fn load(
             progress.done.fetch_add(1, Ordering::Relaxed);
         }
     };
-    thread::scope(|scope| {
-        for _ in 1..threads.min(sources.len()) {
-            // Without further threads, this one does it all.
-            let _ = thread::Builder::new().name("candlewick-pictures".into()).spawn_scoped(scope, work);
-        }
-        work();
-    });
-    if progress.cancelled.load(Ordering::Relaxed) {
-        return Err(Failure::Cancelled);
-    }
+    on_threads(threads.min(sources.len()), work, progress)?;
     let State { mut broken, failure } = state.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = failure {
         return Err(Failure::Sink(error));
@@ -121,6 +112,21 @@ pub fn load(
         }
         _ => Ok(broken),
     }
+}
+
+/// Calls `work` on so many threads, this one among them, and waits for all.
+///
+/// # Errors
+/// `Cancelled`, if that is why they have ended.
+pub(crate) fn on_threads(threads: usize, work: impl Fn() + Sync, progress: &Progress) -> Result<(), Failure> {
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // Without further threads, this one does it all.
+            let _ = thread::Builder::new().name("candlewick-pictures".into()).spawn_scoped(scope, &work);
+        }
+        work();
+    });
+    if progress.cancelled.load(Ordering::Relaxed) { Err(Failure::Cancelled) } else { Ok(()) }
 }
 
 #[derive(Default)]

@@ -2,14 +2,12 @@
 
 use crate::decode;
 use crate::folder::Folder;
-use crate::load::{Failure, Progress, Source};
+use crate::load::{Failure, Progress, Source, on_threads};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 /// What all pictures come to.
 #[derive(Debug, Serialize)]
@@ -56,15 +54,7 @@ pub fn survey(folder: &Folder, threads: usize, progress: &Progress) -> Result<Su
             progress.done.fetch_add(1, Ordering::Relaxed);
         }
     };
-    thread::scope(|scope| {
-        for _ in 1..threads.min(places.len()) {
-            let _ = thread::Builder::new().name("candlewick-pictures".into()).spawn_scoped(scope, work);
-        }
-        work();
-    });
-    if progress.cancelled.load(Ordering::Relaxed) {
-        return Err(Failure::Cancelled);
-    }
+    on_threads(threads.min(places.len()), work, progress)?;
     let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.sort_unstable_by_key(|(place, _)| *place);
     Ok(summary(folder, all))
