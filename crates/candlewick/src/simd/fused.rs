@@ -5,8 +5,8 @@ use super::LANES;
 /// a · b + c in each lane. In float64 the product is exact, and the sum is rounded to odd: where it is inexact, towards zero
 /// and then to a last bit of 1. Rounding that to float32 is as good as rounding once, as float64 has more than two bits more
 /// than twice float32's (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
-#[inline(always)]
-pub fn mul_add(a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) -> [f32; LANES] {
+#[inline(never)]
+pub fn mul_add(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES]) -> [f32; LANES] {
     std::array::from_fn(
         #[inline(always)]
         |i| round_odd_sum(f64::from(a[i]) * f64::from(b[i]), f64::from(c[i])) as f32,
@@ -33,7 +33,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     fn check(a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) {
-        for (i, sum) in mul_add(a, b, c).into_iter().enumerate() {
+        for (i, sum) in mul_add(&a, &b, &c).into_iter().enumerate() {
             let expected = a[i].mul_add(b[i], c[i]);
             let is_same = sum.to_bits() == expected.to_bits() || (sum.is_nan() && expected.is_nan());
             assert!(is_same, "{:e} * {:e} + {:e} is {expected:e}, not {sum:e}", a[i], b[i], c[i]);

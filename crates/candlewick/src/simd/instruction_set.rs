@@ -1,9 +1,10 @@
 //! Which instructions the processor has, asked once at run time; a binary built for any x86-64 or aarch64 uses the best, or
 //! the one that `CANDLEWICK_ISA` names.
 
+use super::portable::Portable;
 use super::{Float32, Lanes};
 use crate::error::{Code, Error, Result};
-use fearless_simd::{Fallback, Level};
+use fearless_simd::Level;
 use std::sync::OnceLock;
 
 /// The environment variable that names the instruction set to use: one of [`InstructionSet::name`].
@@ -101,7 +102,7 @@ impl InstructionSet {
             Kind::Avx2(s) => kernel.run(Float32(s)),
             #[cfg(target_arch = "aarch64")]
             Kind::Neon(s) => kernel.run(Float32(s)),
-            Kind::Portable => kernel.run(Float32(Fallback::new())),
+            Kind::Portable => kernel.run(Portable),
         }
     }
 }
