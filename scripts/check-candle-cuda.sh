@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles the crate and the addon with cargo's feature `candle-cuda`, the reference engine on NVIDIA GPUs (docs/engines.md), on a
-# machine with neither a GPU nor a CUDA toolkit. Of candle's kernels, those for quantised language models are passed over: nothing
-# here calls them, and they take nvcc minutes.
+# machine with neither a GPU nor a CUDA toolkit. candle's own kernels are passed over: they take nvcc minutes, and what is compiled
+# here takes them as text.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,13 +20,14 @@ while [ $# -gt 0 ]; do
     -o) out=$2 ;;
     --lib) library=1 ;;
     --output-directory) folder=$2 ;;
-    */quantized.cu) quantised=1 ;;
+    --ptx) text=1 ;;
+    *.cu) kernels=$1 ;;
   esac
   shift
 done
 if [ -n "${library:-}" ]; then exec ar rcs "$out"; fi
 if [ -n "${objects:-}" ]; then exec cc -c -x c /dev/null -o "$out"; fi
-if [ -n "${quantised:-}" ]; then exec touch "$folder/quantized.ptx"; fi
+if [ -n "${text:-}" ]; then exec touch "$folder/$(basename "$kernels" .cu).ptx"; fi
 exec "$CUDA_HOME/bin/nvcc" "${arguments[@]}"
 NVCC
 chmod +x "$folder/nvcc"
