@@ -163,3 +163,20 @@ for (const [i, { name, together, prepare, names, outcomes }] of documents.entrie
     for (const one of names) t.true(one in candlewickModule && text.includes(`${one}(`), one)
   })
 }
+
+/** Times differ from one machine to the next. */
+const withoutTimes = (text: string) => text.replace(/, time \d+\.\d sec$/gm, '')
+
+test.serial('docs/d2l.md is one program in pieces, and shows what it prints', async (t) => {
+  const document = await readFile(join('docs', 'd2l.md'), 'utf8')
+  const fenced = Array.from(document.matchAll(/^```(\w*)\n(.*?)^```$/gms))
+  const blocks = (language: string) => fenced.filter((block) => block[1] === language).map(([, , text = '']) => text)
+  const program = blocks('ts').join('\n').replace('tryGpu()', "'cpu'")
+  const cwd = await temporaryFolder(t)
+  await mkdir(join(cwd, 'node_modules'))
+  await symlink(resolve('.'), join(cwd, 'node_modules', 'candlewick'))
+  const args = ['--input-type=module', '--eval', program]
+  const { end, stdout, stderr } = await finish(spawn(process.execPath, args, { cwd }))
+  t.deepEqual([end, stderr], [0, ''])
+  t.is(withoutTimes(stdout), withoutTimes(blocks('').join('')))
+})

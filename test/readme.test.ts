@@ -59,6 +59,8 @@ async function samples(): Promise<string[]> {
 test("the README's first program trains as the command does", async (t) => {
   const readme = await readFile('README.md', 'utf8')
   const [program = ''] = await samples()
+  t.is(program.trimEnd().split('\n').length, 20)
+  t.regex(readme, /^## Twenty lines that train$/m)
   const { stdout } = await runSample(t, program.replace('epochs: 5', 'epochs: 2').replace('tryGpu()', "'cpu'"))
   const epochs = withoutTimes(stdout).match(/^epoch .*$/gm) ?? []
   t.is(epochs.length, 2)
