@@ -100,3 +100,8 @@ test('what the README links to is there, and its table stands in its document to
   t.true(table.includes('candlewick'))
   t.true((await readFile('docs/measured.md', 'utf8')).includes(table))
 })
+
+test("the crate's README shows its example", async (t) => {
+  const example = await readFile('crates/candlewick/examples/lenet.rs', 'utf8')
+  t.true((await readFile('crates/candlewick/README.md', 'utf8')).includes(`\n${example}\`\`\`\n`))
+})
