@@ -6,10 +6,10 @@
  *   node scripts/licences.js --check  fails if the file is not what would be written
  */
 
-import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { linkedCrates } from './linked-crates.js'
 
 const permissive = new Set([
   'MIT',
@@ -48,31 +48,6 @@ if (!process.argv.includes('--check')) {
 } else if (readFileSync(file, 'utf8') !== content) {
   console.error(`${file} is not current: run node scripts/licences.js and commit it.`)
   process.exit(1)
-}
-
-/** The normal dependencies of the addon on all its platforms, by name and version. */
-function linkedCrates() {
-  const { targets } = JSON.parse(readFileSync('package.json', 'utf8')).napi
-  const found = new Map()
-  for (const target of targets) {
-    const { packages, resolve } = metadata(target)
-    const packageOf = new Map(packages.map((crate) => [crate.id, crate]))
-    const nodeOf = new Map(resolve.nodes.map((node) => [node.id, node]))
-    const reached = new Set([resolve.root])
-    for (const id of reached) {
-      const normal = nodeOf.get(id).deps.filter(({ dep_kinds }) => dep_kinds.some(({ kind }) => kind === null))
-      for (const { pkg } of normal) reached.add(pkg)
-      if (packageOf.get(id).source !== null) found.set(id, packageOf.get(id)) // and not our own
-    }
-  }
-  const key = ({ name, version }) => `${name} ${version}`
-  return [...found.values()].sort((a, b) => (key(a) < key(b) ? -1 : 1))
-}
-
-function metadata(target) {
-  const manifest = ['--manifest-path', 'crates/candlewick-node/Cargo.toml']
-  const args = ['metadata', '--format-version', '1', '--locked', ...manifest, '--features', 'cuda']
-  return JSON.parse(execFileSync('cargo', [...args, '--filter-platform', target], { maxBuffer: 2 ** 28 }))
 }
 
 /** Whether each part of an expression, as in `(MIT OR Apache-2.0) AND Unicode-3.0`, offers a permissive licence. */

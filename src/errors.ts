@@ -45,9 +45,12 @@ export type ErrorCode = (typeof errorCodes)[number]
 
 /** Every error of candlewick's own: a code for programs, a sentence for people. */
 export class CandlewickError extends Error {
+  /** By which it is known where its class is another realm's. */
   override readonly name = 'CandlewickError'
 
+  /** With a code, and a sentence for people. */
   constructor(
+    /** What went wrong, for a program to branch on. */
     readonly code: ErrorCode,
     message: string,
     options?: ErrorOptions,

@@ -1,4 +1,7 @@
-/** candlewick: train small convolutional networks at native speed. */
+/**
+ * candlewick: train small convolutional networks at native speed.
+ * @module candlewick
+ */
 
 // `export *` takes all but a file's default export, which is for candlewick's own use: a kind is entered in its file alone.
 
@@ -19,7 +22,7 @@ export { CandlewickError, type ErrorCode } from './errors.js'
 export { formatDevice, formatEpoch, formatShape } from './format.js'
 export * from './network/activations.js'
 export type { Answer, Classifiable, ClassifyOptions } from './network/classify.js'
-export type { LayerDescription } from './network/description.js'
+export type { DescribedLayer, LayerDescription } from './network/description.js'
 export { type Device, type DeviceReport, devices, tryGpu } from './network/devices.js'
 export type { EngineName } from './network/engines.js'
 export type { FileSource } from './network/files.js'
@@ -28,7 +31,7 @@ export type { TrainedBy } from './network/knowledge.js'
 export * from './network/layers.js'
 export { lenet } from './network/lenet.js'
 export type { LoadedParameters, LoadOptions } from './network/loading.js'
-export { modernLeNet, modernLeNetRecipe } from './network/modern-lenet.js'
+export { type ModernLeNetRecipe, modernLeNet, modernLeNetRecipe } from './network/modern-lenet.js'
 export type { Normalization } from './network/normalization.js'
 export type { Parameter } from './network/parameters.js'
 export type { Prediction } from './network/prediction.js'
@@ -37,7 +40,7 @@ export type { InitializeOptions } from './network/settings.js'
 export type { SummaryOptions } from './network/summary.js'
 export { type BrokenPicture, type ImageFolder, type ImageFolderOptions, imageFolder } from './pictures/image-folder.js'
 export { type ParquetDatasetOptions, parquetDataset } from './pictures/parquet.js'
-export type { Colour, Fit, PreparationOptions } from './pictures/preparation.js'
+export type { Colour, Fit, Preparation, PreparationOptions } from './pictures/preparation.js'
 export type { PictureSource } from './pictures/prepare.js'
 export type { PicturesDone } from './pictures/work.js'
 export { type AugmentImagesOptions, augmentImages } from './training/augment-images.js'
@@ -55,7 +58,7 @@ export { saveBest } from './training/callbacks/save-best.js'
 export { tensorBoard } from './training/callbacks/tensor-board.js'
 export type { Callback, CallbackOptions, Run, StepFigures } from './training/callbacks.js'
 export type { CheckpointEvery } from './training/checkpoint.js'
-export { type Evaluation, evaluate, type ScoredEvaluation } from './training/evaluate.js'
+export { type EvaluateOptions, type Evaluation, evaluate, type ScoredEvaluation } from './training/evaluate.js'
 export {
   type FindLearningRateOptions,
   findLearningRate,
@@ -78,5 +81,5 @@ export type { ClassMetrics, Metrics, MetricsOf, MetricsOptions } from './trainin
 export type { Normalize } from './training/normalize.js'
 export * from './training/optimizers.js'
 export * from './training/schedules.js'
-export { step } from './training/step.js'
+export { type StepOutcome, step } from './training/step.js'
 export type { Validation } from './training/validation.js'

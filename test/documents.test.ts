@@ -1,7 +1,7 @@
 /** The programs of docs/ run. */
 
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, rename, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as candlewickModule from 'candlewick'
@@ -163,3 +163,33 @@ for (const [i, { name, together, prepare, names, outcomes }] of documents.entrie
     for (const one of names) t.true(one in candlewickModule && text.includes(`${one}(`), one)
   })
 }
+
+/** Times differ from one machine to the next. */
+const withoutTimes = (text: string) => text.replace(/, time \d+\.\d sec$/gm, '')
+
+async function bookProgram(t: ExecutionContext) {
+  const document = await readFile(join('docs', 'd2l.md'), 'utf8')
+  const fenced = Array.from(document.matchAll(/^```(\w*)\n(.*?)^```$/gms))
+  const blocks = (language: string) => fenced.filter((block) => block[1] === language).map(([, , text = '']) => text)
+  const cwd = await temporaryFolder(t)
+  await mkdir(join(cwd, 'node_modules'))
+  await symlink(resolve('.'), join(cwd, 'node_modules', 'candlewick'))
+  return { cwd, program: blocks('ts').join('\n'), shown: blocks('').join('') }
+}
+
+test.serial('docs/d2l.md is one program in pieces, and shows what it prints', async (t) => {
+  const { cwd, program, shown } = await bookProgram(t)
+  const args = ['--input-type=module', '--eval', program.replace('tryGpu()', "'cpu'")]
+  const { end, stdout, stderr } = await finish(spawn(process.execPath, args, { cwd }))
+  t.deepEqual([end, stderr], [0, ''])
+  t.is(withoutTimes(stdout), withoutTimes(shown))
+})
+
+test('docs/d2l.md is TypeScript, of the strict kind', async (t) => {
+  const { cwd, program } = await bookProgram(t)
+  await writeFile(join(cwd, 'lenet.mts'), program)
+  const types = ['--types', 'node', '--typeRoots', resolve('node_modules', '@types')]
+  const args = ['--strict', '--noEmit', '--target', 'es2023', '--module', 'nodenext', ...types, 'lenet.mts']
+  const { end, stdout } = await finish(spawn(resolve('node_modules', '.bin', 'tsc'), args, { cwd }))
+  t.deepEqual([end, stdout], [0, ''])
+})

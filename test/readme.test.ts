@@ -59,6 +59,8 @@ async function samples(): Promise<string[]> {
 test("the README's first program trains as the command does", async (t) => {
   const readme = await readFile('README.md', 'utf8')
   const [program = ''] = await samples()
+  t.is(program.trimEnd().split('\n').length, 20)
+  t.regex(readme, /^## Twenty lines that train$/m)
   const { stdout } = await runSample(t, program.replace('epochs: 5', 'epochs: 2').replace('tryGpu()', "'cpu'"))
   const epochs = withoutTimes(stdout).match(/^epoch .*$/gm) ?? []
   t.is(epochs.length, 2)
@@ -97,4 +99,9 @@ test('what the README links to is there, and its table stands in its document to
   const [table = ''] = /^\*\*LeNet, .*?\n\n(?!\|)/ms.exec(readme) ?? []
   t.true(table.includes('candlewick'))
   t.true((await readFile('docs/measured.md', 'utf8')).includes(table))
+})
+
+test("the crate's README shows its example", async (t) => {
+  const example = await readFile('crates/candlewick/examples/lenet.rs', 'utf8')
+  t.true((await readFile('crates/candlewick/README.md', 'utf8')).includes(`\n${example}\`\`\`\n`))
 })

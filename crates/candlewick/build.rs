@@ -35,11 +35,14 @@ fn emulation() {
 fn cuda() {
     use std::path::Path;
     println!("cargo::rerun-if-env-changed=CUDA_HOME");
+    let out = Path::new(&std::env::var("OUT_DIR").expect("cargo sets it")).join("step.fatbin");
+    if std::env::var_os("DOCS_RS").is_some() {
+        return std::fs::write(out, []).expect("cargo has made the folder"); // what is only described needs no kernels
+    }
     let nvcc = match std::env::var("CUDA_HOME") {
         Ok(home) => Path::new(&home).join("bin/nvcc"),
         Err(_) => "nvcc".into(),
     };
-    let out = Path::new(&std::env::var("OUT_DIR").expect("cargo sets it")).join("step.fatbin");
     let status = std::process::Command::new(&nvcc)
         .args(["-std=c++17", "-O3", "--fatbin", "--threads=0", "-gencode=arch=compute_80,code=sm_80"])
         .args(["-gencode=arch=compute_90,code=sm_90", "-gencode=arch=compute_90,code=compute_90"])

@@ -9,10 +9,24 @@ import { checkTargets, type Targets } from './targets.js'
 
 /** What a dataset is made of. */
 export type ArrayDatasetOptions<I extends Images = Images> = {
+  /** The values of all images, end to end, and their shape. */
   images: I
   /** What each label stands for, from 0 on. */
   classes?: readonly string[] | undefined
-} & ({ labels: ArrayLike<number>; targets?: Targets } | { labels?: ArrayLike<number>; targets: Targets })
+} & (
+  | {
+      /** What each image shows, 0 to 65,535. */
+      labels: ArrayLike<number>
+      /** Numbers for a network's outputs. */
+      targets?: Targets
+    }
+  | {
+      /** What each image shows, 0 to 65,535. */
+      labels?: ArrayLike<number>
+      /** Numbers for a network's outputs. */
+      targets: Targets
+    }
+)
 
 /**
  * A dataset of images that are in memory already, of bytes or of float32, with a label each, from 0 to 65,535, with targets, a number

@@ -11,6 +11,7 @@ import type { Targets } from './targets.js'
 
 /** A batch of a dataset. */
 export interface Batch<I extends Images = Images> {
+  /** Copies, which are the caller's. */
   images: I
   /** Empty where the dataset has targets alone. */
   labels: Labels

@@ -39,12 +39,15 @@ const cifar100Format = { folder: 'cifar-100-binary', train: ['train.bin'], test:
 const coarse: Format = { ...cifar100Format, names: 'coarse_label_names.txt', classes: 20, label: 0 }
 const fine: Format = { ...cifar100Format, names: 'fine_label_names.txt', classes: 100, label: 1 }
 
+/** Options of {@link cifar10}. */
 export interface Cifar10Options {
   /** The folder of the files, or the one that the archive was unpacked in. */
   dir: string
+  /** Ends the load, which then throws the signal's reason. */
   signal?: AbortSignal | undefined
 }
 
+/** Options of {@link cifar100}. */
 export interface Cifar100Options extends Cifar10Options {
   /** Which labels: those of the 100 classes, which it is by default, or those of the 20 superclasses. */
   labels?: 'fine' | 'coarse'

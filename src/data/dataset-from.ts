@@ -10,7 +10,9 @@ import { checkShortLabel } from './labels.js'
 
 /** An image and what it shows. */
 export interface Example {
+  /** One image. */
   image: {
+    /** Its values, channel after channel and row after row. */
     data: Images['data']
     /** (channels, height, width) */
     shape: readonly number[]
@@ -19,9 +21,11 @@ export interface Example {
   label: number
 }
 
+/** Options of {@link datasetFrom}. */
 export interface DatasetFromOptions {
   /** What each label stands for, from 0 on. */
   classes?: readonly string[] | undefined
+  /** Ends the load, which then throws the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

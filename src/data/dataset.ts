@@ -23,6 +23,7 @@ export interface Facts {
 
 /** Of each channel, over all pixels of all images: of bytes as they count, 0 to 1, of float32 as they are. */
 export interface Statistics {
+  /** A number for each channel. */
   mean: number[]
   /** The root of the mean square of what differs from the mean. */
   deviation: number[]

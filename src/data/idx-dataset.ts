@@ -24,16 +24,21 @@ const idxNames = {
 
 /** Training and test images. */
 export interface TrainAndTest {
+  /** Those to train on. */
   train: Dataset<ByteImages>
+  /** Those to test by. */
   test: Dataset<ByteImages>
 }
 
+/** Options of {@link idxDataset}. */
 export interface IdxDatasetOptions {
+  /** The folder of the four files. */
   dir: string
   /** What the names of the files begin with, such as `emnist-letters`; found where all files of the folder have the same. */
   prefix?: string | undefined
   /** What each label stands for, from 0 on. */
   classes?: readonly string[] | undefined
+  /** Ends the load, which then throws the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

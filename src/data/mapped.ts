@@ -6,9 +6,11 @@ import { type Batch, batchesOf, type Loaded } from './batches.js'
 import { newBuilder, pushInPieces } from './building.js'
 import { type CheckedImages, checkImages } from './images.js'
 
+/** Options of {@link Dataset.map}. */
 export interface MapOptions {
   /** Images that the function is given at once; 256 by default. */
   batchSize?: number
+  /** Ends the work, which then throws the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

@@ -12,6 +12,7 @@ import { channelsFirst, integersOf, pixelsOf } from './npy-values.js'
 
 const layouts = ['channels-first', 'channels-last'] as const
 
+/** Options of {@link npyDataset}. */
 export interface NpyDatasetOptions {
   /** A .npz archive that holds both arrays. */
   file?: string | undefined
@@ -26,6 +27,7 @@ export interface NpyDatasetOptions {
   layout?: (typeof layouts)[number] | undefined
   /** What each label stands for, from 0 on. */
   classes?: readonly string[] | undefined
+  /** Ends the load, which then throws the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

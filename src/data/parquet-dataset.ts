@@ -23,6 +23,7 @@ export type DecodePictures = (
   signal: AbortSignal | undefined,
 ) => Promise<{ data: Uint8Array; shape: readonly number[] }>
 
+/** Which files, and what is in them. */
 export type ParquetDatasetOptions = {
   /** The column of the pictures, as bytes or as Hugging Face's images; `image` by default. */
   image?: string
@@ -30,6 +31,7 @@ export type ParquetDatasetOptions = {
   label?: string
   /** What each label stands for, from 0 on; by default what Hugging Face wrote into the file. */
   classes?: readonly string[] | undefined
+  /** Ends the load, which then throws the signal's reason. */
   signal?: AbortSignal | undefined
 } & ({ file: string } | { files: readonly string[] })
 

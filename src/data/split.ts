@@ -6,6 +6,7 @@ import { allocate } from '../memory.js'
 import { expectSeed, randomSeed, shuffledBeside } from '../random.js'
 import { countsOf, type Labels } from './labels.js'
 
+/** Options of {@link Dataset.split}. */
 export interface SplitOptions {
   /** Whether each class keeps its shares, as closely as whole images can; false by default. */
   stratify?: boolean

@@ -13,8 +13,11 @@ import {
 /** The function at the end of a layer, applied to each value: a name, or an object of a `kind` with settings. */
 export type Activation = 'sigmoid' | 'relu' | 'tanh' | 'silu' | 'hardSwish' | LeakyRelu | Elu | Gelu | Softplus
 
+/** What {@link leakyRelu} makes. */
 export interface LeakyRelu {
+  /** Its name in JSON. */
   readonly kind: 'leakyRelu'
+  /** What a negative value is multiplied by; at least 0. */
   readonly negativeSlope: number
 }
 
@@ -28,8 +31,11 @@ const leakyReluSettings: Checks<{ negativeSlope: number }> = {
   negativeSlope: (value = 0.01) => expectFloat32('negativeSlope', value, 0),
 }
 
+/** What {@link elu} makes. */
 export interface Elu {
+  /** Its name in JSON. */
   readonly kind: 'elu'
+  /** What negative values approach, negated; at least 0. */
   readonly alpha: number
 }
 
@@ -43,8 +49,11 @@ const eluSettings: Checks<{ alpha: number }> = {
   alpha: (value = 1) => expectFloat32('alpha', value, 0),
 }
 
+/** What {@link gelu} makes. */
 export interface Gelu {
+  /** Its name in JSON. */
   readonly kind: 'gelu'
+  /** Whether it is computed by tanh, or (`'none'`) as it is. */
   readonly approximate: 'none' | 'tanh'
 }
 
@@ -57,9 +66,13 @@ const geluSettings: Checks<{ approximate: 'none' | 'tanh' }> = {
   approximate: (value = 'none') => expectOneOf('approximate', ['none', 'tanh'], value),
 }
 
+/** What {@link softplus} makes. */
 export interface Softplus {
+  /** Its name in JSON. */
   readonly kind: 'softplus'
+  /** How sharp the bend is; above 0. */
   readonly beta: number
+  /** Where beta x is above this, the value is x. */
   readonly threshold: number
 }
 

@@ -14,9 +14,11 @@ export interface Answer {
   probability: number
 }
 
+/** Options of {@link Sequential.classify}. */
 export interface ClassifyOptions {
   /** How many of the likeliest classes to tell; all by default. */
   top?: number
+  /** Ends the reading of pictures; the call then throws the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

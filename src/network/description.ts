@@ -13,8 +13,11 @@ export interface LayerDescription {
   nonTrainableCount: number | null
 }
 
+/** A layer in its place, of images whose shape is known. */
+export type DescribedLayer = { [K in keyof LayerDescription]: NonNullable<LayerDescription[K]> }
+
 /** What layers are for images of (channels, height, width). */
-export function describe(layers: readonly Layer[], inputShape: number[]): LayerDescription[] {
+export function describe(layers: readonly Layer[], inputShape: number[]): DescribedLayer[] {
   const reports: [string, number[], number, number][] = JSON.parse(
     callAddon(() => describeLayers(JSON.stringify(layers), inputShape)),
   )

@@ -3,6 +3,7 @@ import { type Checks, expectFloat32, expectOneOf, expectSettings, readOnce, unex
 /** How weights are drawn, from one of the functions below or made by hand. Biases start at zero unless their layer says otherwise. */
 export type Initializer = Xavier | He | Orthogonal | Scaled | Constant | Zeros
 
+/** Options of {@link xavier}. */
 export interface XavierOptions {
   /** Uniform in ±scale (the default), or normal with this deviation. */
   distribution?: 'uniform' | 'gaussian'
@@ -12,38 +13,53 @@ export interface XavierOptions {
   magnitude?: number
 }
 
+/** Options of {@link orthogonal}. */
 export interface OrthogonalOptions {
   /** At least 0; 1 by default. */
   gain?: number
 }
 
+/** Options of {@link constant}. */
 export interface ConstantOptions {
   /** 0 by default. */
   value?: number
 }
 
+/** What {@link xavier} makes. */
 export interface Xavier extends Readonly<XavierOptions> {
+  /** Its name in JSON. */
   readonly kind: 'xavier'
 }
 
+/** What {@link heNormal} and {@link heUniform} make. */
 export interface He {
+  /** Its name in JSON. */
   readonly kind: 'heNormal' | 'heUniform'
 }
 
+/** What {@link orthogonal} makes. */
 export interface Orthogonal extends Readonly<OrthogonalOptions> {
+  /** Its name in JSON. */
   readonly kind: 'orthogonal'
 }
 
+/** What {@link uniform} and {@link normal} make. */
 export interface Scaled {
+  /** Its name in JSON. */
   readonly kind: 'uniform' | 'normal'
+  /** The bound of a uniform distribution, or the deviation of a normal one. */
   readonly scale?: number
 }
 
+/** What {@link constant} makes. */
 export interface Constant extends Readonly<ConstantOptions> {
+  /** Its name in JSON. */
   readonly kind: 'constant'
 }
 
+/** What {@link zeros} makes. */
 export interface Zeros {
+  /** Its name in JSON. */
   readonly kind: 'zeros'
 }
 

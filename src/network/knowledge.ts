@@ -9,11 +9,17 @@ export interface TrainedBy {
   readonly version: string
   /** Images that it was trained on. */
   readonly images: number
+  /** Those that were trained. */
   readonly epochs: number
+  /** Images of a step. */
   readonly batchSize: number
+  /** That of the `fit`, or else the network's. */
   readonly seed: number
+  /** The optimiser and its settings, as JSON has them. */
   readonly optimizer: unknown
+  /** The loss and its settings, as JSON has them. */
   readonly loss: unknown
+  /** The augmentations, as JSON has them; nothing for none. */
   readonly augment?: unknown
   /** Those of the last epoch. */
   readonly figures: Readonly<Record<string, number>>

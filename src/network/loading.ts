@@ -2,6 +2,7 @@ import { callAddonAsync, type Engine } from '../addon.js'
 import { expectBoolean, expectOptions, expectString, type Keys, reading, unexpected } from '../expect.js'
 import { warnOnce } from '../warnings.js'
 
+/** Options of {@link Sequential.loadParameters}. */
 export interface LoadOptions {
   /**
    * Patterns of the parameters to load, of which a name needs to fit one: `*` stands for any letters, `?` for one. `'conv*'` are
@@ -16,6 +17,7 @@ export interface LoadOptions {
 
 /** What became of a network's parameters, by name, in the order of the layers. */
 export interface LoadedParameters {
+  /** Those that the file's values replaced. */
   loaded: string[]
   /** Those that stayed as they were. */
   left: string[]

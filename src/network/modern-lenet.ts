@@ -1,7 +1,7 @@
 import { type Checks, expectFloat32, expectInteger, expectSettings } from '../expect.js'
-import { randomFlip } from '../training/augmentations.js'
-import { softmaxCrossEntropy } from '../training/losses.js'
-import { sgd } from '../training/optimizers.js'
+import { type RandomFlip, randomFlip } from '../training/augmentations.js'
+import { type SoftmaxCrossEntropy, softmaxCrossEntropy } from '../training/losses.js'
+import { type Sgd, sgd } from '../training/optimizers.js'
 import { oneCycle } from '../training/schedules.js'
 import { activation, batchNorm, conv2d, dense, globalAvgPool2d, maxPool2d } from './layers.js'
 import { Sequential } from './sequential.js'
@@ -32,6 +32,20 @@ export function modernLeNet(options: { classes?: number } = {}): Sequential {
   ])
 }
 
+/** Options of `fit`, as {@link modernLeNetRecipe} makes them. */
+export interface ModernLeNetRecipe {
+  /** Times through the training images. */
+  epochs: number
+  /** Images of a step. */
+  batchSize: number
+  /** With its learning rate's one cycle. */
+  optimizer: Sgd
+  /** With smoothed labels. */
+  loss: SoftmaxCrossEntropy
+  /** What is done to training images. */
+  augment: RandomFlip[]
+}
+
 /** The highest learning rate of the recipe. */
 export const highestLearningRate = 0.3
 
@@ -43,7 +57,7 @@ const recipeSettings: Checks<{ maxLearningRate: number }> = {
  * Options of `fit` for {@link modernLeNet} on Fashion-MNIST, chosen on 5,000 of its training images; a new optimiser with each call, as
  * for a new training. Its learning rate is one cycle, whose highest may be another than 0.3.
  */
-export function modernLeNetRecipe(options: { maxLearningRate?: number } = {}) {
+export function modernLeNetRecipe(options: { maxLearningRate?: number } = {}): ModernLeNetRecipe {
   const { maxLearningRate } = expectSettings('modernLeNetRecipe', options, recipeSettings)
   return {
     epochs: 9,

@@ -7,9 +7,11 @@ import { formatShape } from '../format.js'
 import { allocate } from '../memory.js'
 import type { Layer } from './layers.js'
 
+/** A parameter's values. */
 export interface Parameter {
   /** (out, in, kernel height, kernel width), (out, in) or (out). */
   shape: number[]
+  /** The values in the order of the shape, the last size running fastest. */
   data: Float32Array
 }
 

@@ -3,6 +3,7 @@ import type { CheckedImages } from '../data/images.js'
 import { fed, fill } from '../feed.js'
 import { allocate } from '../memory.js'
 
+/** Answers to images. */
 export interface Prediction {
   /** (n, classes), of `logits` and `probabilities`. */
   shape: [number, number]

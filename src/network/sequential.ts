@@ -18,7 +18,7 @@ import {
   imagesOf,
   single,
 } from './classify.js'
-import { describe, type LayerDescription, namesOf } from './description.js'
+import { type DescribedLayer, describe, type LayerDescription, namesOf } from './description.js'
 import type { Device } from './devices.js'
 import { contentOf, type FileSource, pathOf, withFile } from './files.js'
 import { zeros } from './initializers.js'
@@ -149,7 +149,7 @@ export class Sequential {
    * What the layers would be for images of (channels, height, width); needs no parameters. Takes microseconds a layer, while
    * the event loop waits.
    */
-  describe(inputShape: readonly number[]): LayerDescription[] {
+  describe(inputShape: readonly number[]): DescribedLayer[] {
     expectNetwork(this)
     return describe(this.#layers, checkInputShape(inputShape))
   }

@@ -5,6 +5,7 @@ import { defaultEngine, type EngineName, expectEngine } from './engines.js'
 import checkInitializer, { type Initializer, xavier } from './initializers.js'
 import { checkNormalization, type Normalization } from './normalization.js'
 
+/** Options of {@link Sequential.initialize}. */
 export interface InitializeOptions {
   /** (channels, height, width) of an image. Without it, parameters are made when the first images come. */
   inputShape?: readonly [number, number, number]

@@ -5,6 +5,7 @@ import { formatShape } from '../format.js'
 import type { Layer } from './layers.js'
 import { type OutlinedLayer, outline } from './outline.js'
 
+/** Options of {@link Sequential.summary}. */
 export interface SummaryOptions {
   /** Images of the step whose memory is estimated; 32 by default. */
   batchSize?: number

@@ -19,6 +19,7 @@ import { expectSeed } from '../random.js'
 import { checkPreparation, forAddon, type PreparationOptions, preparationKeys } from './preparation.js'
 import { type PicturesDone, picturesWork } from './work.js'
 
+/** Options of {@link imageFolder}. */
 export interface ImageFolderOptions extends PreparationOptions {
   /** A share of the pictures to train on, such as 0.2, of each class alike, that becomes `validation`, where the folder has none. */
   validation?: number
@@ -46,12 +47,15 @@ export interface ImageFolderOptions extends PreparationOptions {
 
 /** A picture that cannot be used, and why. */
 export interface BrokenPicture {
+  /** Where it is. */
   path: string
+  /** A sentence. */
   reason: string
 }
 
 /** A folder's pictures as datasets. */
 export interface ImageFolder {
+  /** Those to train on. */
   train: Dataset<ByteImages>
   /** Where the folder has them, or a share was asked for. */
   validation?: Dataset<ByteImages>

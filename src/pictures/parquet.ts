@@ -5,6 +5,7 @@ import { readOnce } from '../expect.js'
 import { checkPreparation, type PreparationOptions, preparationKeys } from './preparation.js'
 import { prepareAll } from './prepare.js'
 
+/** Options of {@link parquetDataset}. */
 export type ParquetDatasetOptions = TableOptions & PreparationOptions
 
 /**

@@ -10,6 +10,7 @@ const fits = ['cover', 'contain', 'stretch'] as const
 /** Red, green and blue, each from 0 to 255. */
 export type Colour = readonly [red: number, green: number, blue: number]
 
+/** What becomes of pictures; those that are loaded together become images of one shape. */
 export interface PreparationOptions {
   /** Rows and columns of an image: one number for both, or `[height, width]`; 64 by default. */
   size?: number | readonly [height: number, width: number]
@@ -26,7 +27,9 @@ export interface PreparationOptions {
 
 /** How a network wants its pictures, beside the shape of its images. */
 export interface Preparation {
+  /** What becomes of one of other proportions. */
   readonly fit: Fit
+  /** What shines through is put on this. */
   readonly background: Colour
 }
 

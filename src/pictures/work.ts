@@ -5,8 +5,9 @@ import { callAddonAsync, PictureProgress } from '../addon.js'
 
 /** How far a load of pictures is. */
 export interface PicturesDone {
-  /** Pictures that are done, and in all. */
+  /** Pictures that are done. */
   pictures: number
+  /** Pictures in all. */
   total: number
   /** Those of them that cannot be read. */
   broken: number

@@ -6,6 +6,7 @@ import { expectInteger, expectOptions } from '../expect.js'
 import { expectSeed, randomSeed } from '../random.js'
 import checkAugment, { type Augmentation } from './augmentations.js'
 
+/** Options of {@link augmentImages}. */
 export interface AugmentImagesOptions {
   /** 0 to 2³² - 1, as in `fit`; drawn by default. */
   seed?: number

@@ -26,24 +26,33 @@ export type Augmentation =
   | Contrast
   | Mixup
 
+/** What {@link randomFlip} makes. */
 export interface RandomFlip {
+  /** Its name in JSON. */
   readonly kind: 'randomFlip'
 }
 
+/** What {@link randomShift} makes. */
 export interface RandomShift {
+  /** Its name in JSON. */
   readonly kind: 'randomShift'
+  /** The most rows and columns that it moves an image by. */
   readonly pixels: number
 }
 
+/** Options of {@link randomCrop}. */
 export interface RandomCropOptions {
   /** Rows and columns of zeros on each side: at least 0, and fewer than an image has. */
   padding: number
 }
 
+/** What {@link randomCrop} makes. */
 export interface RandomCrop extends Readonly<RandomCropOptions> {
+  /** Its name in JSON. */
   readonly kind: 'randomCrop'
 }
 
+/** Options of {@link randomErasing}. */
 export interface RandomErasingOptions {
   /** Of an image to be covered in part: 0 to 1, and 0.5 by default. */
   probability?: number
@@ -55,32 +64,49 @@ export interface RandomErasingOptions {
   fill?: number | 'random'
 }
 
+/** What {@link randomErasing} makes. */
 export interface RandomErasing extends Readonly<RandomErasingOptions> {
+  /** Its name in JSON. */
   readonly kind: 'randomErasing'
 }
 
+/** What {@link randomRotation} makes. */
 export interface RandomRotation {
+  /** Its name in JSON. */
   readonly kind: 'randomRotation'
+  /** The largest angle, 0 to 180. */
   readonly degrees: number
 }
 
+/** What {@link randomZoom} makes. */
 export interface RandomZoom {
+  /** Its name in JSON. */
   readonly kind: 'randomZoom'
+  /** How far from 1 the factor may be; at least 0 and below 1. */
   readonly amount: number
 }
 
+/** What {@link brightness} makes. */
 export interface Brightness {
+  /** Its name in JSON. */
   readonly kind: 'brightness'
+  /** The most that is added, as a share of 255. */
   readonly amount: number
 }
 
+/** What {@link contrast} makes. */
 export interface Contrast {
+  /** Its name in JSON. */
   readonly kind: 'contrast'
+  /** How far from 1 the factor may be; 0 to 1. */
   readonly amount: number
 }
 
+/** What {@link mixup} makes. */
 export interface Mixup {
+  /** Its name in JSON. */
   readonly kind: 'mixup'
+  /** Both parameters of the Beta distribution that the shares are drawn from. */
   readonly alpha: number
 }
 

@@ -2,6 +2,7 @@ import { type Checks, expectFloat32, expectSettings, readOnce, unexpected } from
 
 /** How parameters are averaged, from {@link ema} or made by hand. */
 export interface Averaging {
+  /** Its name in JSON. */
   readonly kind: 'ema'
   /** 0 to below 1: what the average keeps of itself in a step. */
   readonly decay: number

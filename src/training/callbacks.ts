@@ -6,9 +6,11 @@ import type { Epoch } from './fit.js'
 
 /** What a callback is told of the training that it belongs to. */
 export interface Run {
+  /** The network that is trained. */
   readonly net: Sequential
   /** Epochs that there will be at most. */
   readonly epochs: number
+  /** Batches of an epoch. */
   readonly stepsPerEpoch: number
   /** Whether it goes on from a checkpoint; callbacks have then been given what they remembered. */
   readonly isResumed: boolean
@@ -25,14 +27,17 @@ export interface Run {
 
 /** One step's figures. */
 export interface StepFigures {
+  /** Counts from 1. */
   epoch: number
   /** Counts from 1, over all epochs of the `fit`. */
   step: number
-  /** Training images of the epoch that are done, and in all. */
+  /** Training images of the epoch that are done. */
   images: number
+  /** Training images in all. */
   total: number
   /** Mean loss of the batch, before the step. */
   loss: number
+  /** Of the step. */
   learningRate: number
 }
 

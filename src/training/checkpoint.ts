@@ -11,8 +11,11 @@ import type { DrawsState } from '../random.js'
 
 /** How often a checkpoint is written: after so many seconds, steps, or epochs. One of them. */
 export interface CheckpointEvery {
+  /** Above 0. */
   seconds?: number
+  /** At least 1. */
   steps?: number
+  /** At least 1. */
   epochs?: number
 }
 

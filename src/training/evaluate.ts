@@ -8,6 +8,7 @@ import lossForEngine, { type Loss, type LossForEngine, type ScoredLoss, type Sof
 import { checkMetrics, type Metrics, type MetricsOf, type MetricsOptions, metricsOf, tallyOf } from './metrics.js'
 import { accuracyOf, meanLoss, noSums } from './sums.js'
 
+/** What {@link evaluate} finds. */
 export interface Evaluation {
   /** Mean loss of an image: of softmax cross-entropy in nats, and weighted as the loss weighs classes. */
   loss: number
@@ -30,7 +31,9 @@ export interface ScoredEvaluation extends Evaluation {
   correct: number
 }
 
-interface EvaluateOptions<L extends Loss = Loss> {
+/** Options of {@link evaluate}. */
+export interface EvaluateOptions<L extends Loss = Loss> {
+  /** Ends the evaluation early; the call then throws the signal's reason. */
   signal?: AbortSignal
   /** {@link softmaxCrossEntropy} by default; what the training was given is not known here. */
   loss?: L
@@ -43,7 +46,12 @@ export async function evaluate<const M extends MetricsOptions>(
   net: Sequential,
   dataset: Dataset,
   options: EvaluateOptions<SoftmaxCrossEntropy> & { metrics: M },
-): Promise<ScoredEvaluation & { metrics: MetricsOf<M> }>
+): Promise<
+  ScoredEvaluation & {
+    /** What `metrics` asked for. */
+    metrics: MetricsOf<M>
+  }
+>
 export async function evaluate(
   net: Sequential,
   dataset: Dataset,

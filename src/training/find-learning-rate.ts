@@ -9,7 +9,9 @@ import type { Loss } from './losses.js'
 import { type Optimizer, sgd } from './optimizers.js'
 import { forgetLearned, hasLearned } from './steps.js'
 
+/** Options of {@link findLearningRate}. */
 export interface FindLearningRateOptions {
+  /** Images of a step. */
   batchSize: number
   /** What is made small; {@link softmaxCrossEntropy} by default. */
   loss?: Loss | undefined
@@ -32,6 +34,7 @@ export interface LearningRateRange {
    * never falls, a tenth of its least's. Of a loss that only trembles, it says nothing: look at `smoothed`, and take more steps.
    */
   suggestion: number
+  /** Of each step. */
   rates: number[]
   /** Of a batch, before the step at this rate. */
   losses: number[]

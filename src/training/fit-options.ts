@@ -50,9 +50,11 @@ export interface ScoredEpoch extends Epoch {
 
 /** How far an epoch is. */
 export interface EpochProgress {
+  /** Counts from 1. */
   epoch: number
-  /** Training images done, and in all. */
+  /** Training images that are done. */
   images: number
+  /** Training images in all. */
   total: number
   /** Mean loss of the images that are done. */
   loss: number
@@ -64,10 +66,13 @@ export interface EpochProgress {
   imagesPerSecond: number
 }
 
+/** Options of {@link fit}. */
 export interface FitOptions extends CallbackOptions {
+  /** Times through the training images. */
   epochs: number
   /** Images of a step; the last step of an epoch may have fewer. */
   batchSize: number
+  /** What moves the parameters; its state goes on with the same object. */
   optimizer: Optimizer
   /** What is made small, here and in the evaluation of `validation` and `test`; {@link softmaxCrossEntropy} by default. */
   loss?: Loss

@@ -12,6 +12,7 @@ export type ScoredLoss = SoftmaxCrossEntropy | SigmoidCrossEntropy
 /** A loss that compares outputs with targets. */
 export type TargetLoss = MeanSquaredError | SigmoidCrossEntropy
 
+/** Options of {@link softmaxCrossEntropy}. */
 export interface SoftmaxCrossEntropyOptions {
   /** The share of each answer that goes to all classes alike: 0 (the default) to below 1. */
   labelSmoothing?: number
@@ -19,17 +20,25 @@ export interface SoftmaxCrossEntropyOptions {
   classWeights?: ArrayLike<number>
 }
 
+/** What {@link softmaxCrossEntropy} makes. */
 export interface SoftmaxCrossEntropy {
+  /** Its name in JSON. */
   readonly kind: 'softmaxCrossEntropy'
+  /** The share of each answer that goes to all classes alike. */
   readonly labelSmoothing?: number
+  /** A weight for each class; nothing where all weigh the same. */
   readonly classWeights?: readonly number[]
 }
 
+/** What {@link meanSquaredError} makes. */
 export interface MeanSquaredError {
+  /** Its name in JSON. */
   readonly kind: 'meanSquaredError'
 }
 
+/** What {@link sigmoidCrossEntropy} makes. */
 export interface SigmoidCrossEntropy {
+  /** Its name in JSON. */
   readonly kind: 'sigmoidCrossEntropy'
 }
 

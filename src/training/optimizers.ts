@@ -32,6 +32,7 @@ export interface OptimizerOptions {
   averaging?: Averaging | undefined
 }
 
+/** Options of {@link sgd}. */
 export interface SgdOptions extends OptimizerOptions {
   /** At least 0, or a schedule. */
   learningRate: LearningRate
@@ -50,10 +51,13 @@ export interface SgdOptions extends OptimizerOptions {
  */
 export type Optimizer = Readonly<SgdOptions> | Sgd | Adam | AdamW
 
+/** An optimiser's options with what was left out filled in; its learning rate may be set. */
 type Settings<T extends { learningRate?: LearningRate }> = Readonly<Required<Omit<T, 'learningRate'>>> & {
+  /** A rate or a schedule. */
   learningRate: LearningRate
 }
 
+/** What {@link sgd} makes. */
 export type Sgd = Settings<SgdOptions>
 
 /**
@@ -91,6 +95,7 @@ function expectDecay(value: unknown): Decay {
   throw unexpected('decay', "'all' or 'weights'", value)
 }
 
+/** Options of {@link adam}. */
 export interface AdamOptions extends OptimizerOptions {
   /** At least 0, or a schedule; 0.001 by default. */
   learningRate?: LearningRate
@@ -104,7 +109,9 @@ export interface AdamOptions extends OptimizerOptions {
   weightDecay?: number
 }
 
+/** What {@link adam} makes. */
 export interface Adam extends Settings<AdamOptions> {
+  /** Its name in JSON. */
   readonly kind: 'adam'
 }
 
@@ -124,12 +131,15 @@ const adamSettings: Checks<AdamOptions> = {
   epsilon: (value = 1e-8) => expectFloat32('epsilon', value, 0),
 }
 
+/** Options of {@link adamW}. */
 export interface AdamWOptions extends AdamOptions {
   /** At least 0, 0.01 by default: each step takes learningRate · weightDecay · w from w, whatever the gradient. */
   weightDecay?: number
 }
 
+/** What {@link adamW} makes. */
 export interface AdamW extends Settings<AdamWOptions> {
+  /** Its name in JSON. */
   readonly kind: 'adamW'
 }
 

@@ -15,6 +15,7 @@ import {
   readOnce,
   unexpected,
 } from '../expect.js'
+import type { Rates } from './rates.js'
 
 /** What a step's learning rate is: always the same, a schedule's, or what a function makes of the step, counted from 0. */
 export type LearningRate = number | Schedule | ((step: number) => number)
@@ -22,6 +23,7 @@ export type LearningRate = number | Schedule | ((step: number) => number)
 /** A schedule, from its function or made by hand. */
 export type Schedule = StepDecay | CosineDecay | LinearWarmup | OneCycle
 
+/** Options of {@link stepDecay}. */
 export interface StepDecayOptions {
   /** That of the first steps; at least 0. */
   learningRate: number
@@ -31,7 +33,9 @@ export interface StepDecayOptions {
   factor?: number
 }
 
+/** What {@link stepDecay} makes. */
 export interface StepDecay extends Readonly<Required<StepDecayOptions>> {
+  /** Its name in JSON. */
   readonly kind: 'stepDecay'
 }
 
@@ -46,6 +50,7 @@ const stepDecaySettings: Checks<StepDecayOptions> = {
   factor: (value = 0.1) => expectFloat32('factor', value, 0),
 }
 
+/** Options of {@link cosineDecay}. */
 export interface CosineDecayOptions {
   /** That of the first step; at least 0. */
   learningRate: number
@@ -55,7 +60,9 @@ export interface CosineDecayOptions {
   steps?: number | undefined
 }
 
+/** What {@link cosineDecay} makes. */
 export interface CosineDecay extends Readonly<Required<CosineDecayOptions>> {
+  /** Its name in JSON. */
   readonly kind: 'cosineDecay'
 }
 
@@ -73,6 +80,7 @@ const cosineDecaySettings: Checks<CosineDecayOptions> = {
   steps: expectTotal,
 }
 
+/** Options of {@link linearWarmup}. */
 export interface LinearWarmupOptions {
   /** Those of the warm-up, at least 1. */
   steps: number
@@ -82,7 +90,9 @@ export interface LinearWarmupOptions {
   startFactor?: number
 }
 
+/** What {@link linearWarmup} makes. */
 export interface LinearWarmup extends Readonly<Required<LinearWarmupOptions>> {
+  /** Its name in JSON. */
   readonly kind: 'linearWarmup'
 }
 
@@ -100,6 +110,7 @@ const linearWarmupSettings: Checks<LinearWarmupOptions> = {
   startFactor: (value = 1 / 3) => expectShare('startFactor', value),
 }
 
+/** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
   /** The greatest rate; at least 0. */
   maxLearningRate: number
@@ -121,7 +132,9 @@ export interface OneCycleOptions {
   maxMomentum?: number
 }
 
+/** What {@link oneCycle} makes. */
 export interface OneCycle extends Readonly<Required<OneCycleOptions>> {
+  /** Its name in JSON. */
   readonly kind: 'oneCycle'
 }
 
@@ -275,15 +288,6 @@ function cyclesMomentum(learningRate: LearningRate): boolean {
   if (typeof learningRate !== 'object') return false
   if (learningRate.kind === 'linearWarmup') return cyclesMomentum(learningRate.learningRate)
   return learningRate.kind === 'oneCycle' && learningRate.cycleMomentum
-}
-
-/**
- * Rates of steps, as the engine is told them; nothing where all are the optimiser's own.
- * @internal
- */
-export interface Rates {
-  learningRates?: Float64Array
-  momenta?: Float64Array
 }
 
 /**

@@ -15,6 +15,14 @@ import { countSteps, stepsOf } from './steps.js'
 import { meanLoss } from './sums.js'
 import { noteImages, suspectEnd } from './suspicions.js'
 
+/** What a step found before it moved the parameters. */
+export interface StepOutcome {
+  /** Mean loss of the batch. */
+  loss: number
+  /** Right answers; the mean squared error has none. */
+  correct?: number
+}
+
 /**
  * One optimiser step on a batch of your own; the mean loss and the number of right answers are those before the step: of images for
  * softmax cross-entropy (the default), of outputs on their target's side of a half for sigmoid cross-entropy, and none for the mean
@@ -27,28 +35,28 @@ export async function step(
   labels: ArrayLike<number>,
   optimizer: Optimizer,
   options?: { loss?: SoftmaxCrossEntropy },
-): Promise<{ loss: number; correct: number }>
+): Promise<Required<StepOutcome>>
 export async function step(
   net: Sequential,
   images: Images,
   targets: Targets,
   optimizer: Optimizer,
   options: { loss: SigmoidCrossEntropy },
-): Promise<{ loss: number; correct: number }>
+): Promise<Required<StepOutcome>>
 export async function step(
   net: Sequential,
   images: Images,
   targets: Targets,
   optimizer: Optimizer,
   options: { loss: TargetLoss },
-): Promise<{ loss: number; correct?: number }>
+): Promise<StepOutcome>
 export async function step(
   net: Sequential,
   images: Images,
   labelsOrTargets: ArrayLike<number> | Targets,
   optimizer: Optimizer,
   options: { loss?: Loss } = {},
-): Promise<{ loss: number; correct?: number }> {
+): Promise<StepOutcome> {
   expectNetwork(net)
   const checked = checkImages(images)
   const given = expectOptions<typeof options>('step', options, { loss: true })

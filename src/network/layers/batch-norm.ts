@@ -1,6 +1,7 @@
 import { expectBoolean, expectFloat32, expectOptions, expectShare, type Keys, unexpected } from '../../expect.js'
 import { type Layer, made, unless } from './layer.js'
 
+/** Options of {@link batchNorm}. */
 export interface BatchNormOptions {
   /** Weight of a batch in the running mean and variance, as in PyTorch; Keras and Gluon say 1 - momentum. 0.1 by default. */
   momentum?: number

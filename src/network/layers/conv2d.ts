@@ -3,6 +3,7 @@ import type { Activation } from '../activations.js'
 import type { Initializer } from '../initializers.js'
 import { type Layer, made, type Size, unless, withActivation, withParameters } from './layer.js'
 
+/** Options of {@link conv2d}. */
 export interface Conv2dOptions {
   /** Channels of the output. */
   channels: number

@@ -3,6 +3,7 @@ import type { Activation } from '../activations.js'
 import type { Initializer } from '../initializers.js'
 import { type Layer, made, withActivation, withParameters } from './layer.js'
 
+/** Options of {@link dense}. */
 export interface DenseOptions {
   /** Length of the output. */
   units: number

@@ -1,6 +1,7 @@
 import { expectFloat32, expectOptions } from '../../expect.js'
 import { type Layer, made } from './layer.js'
 
+/** Options of {@link dropout}. */
 export interface DropoutOptions {
   /** Share of the values that become 0, from 0 to below 1. */
   rate: number

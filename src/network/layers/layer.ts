@@ -9,13 +9,19 @@ export type Size = number | readonly [number, number]
 export interface Layer {
   /** The name of the layer's function, whose options the others are. Pairs are [vertical, horizontal]. */
   readonly kind: string
+  /** Of the output. */
   readonly channels?: number
+  /** Height and width of the kernel. */
   readonly kernelSize?: readonly [number, number]
+  /** Height and width of a window. */
   readonly poolSize?: readonly [number, number]
+  /** Steps between windows. */
   readonly strides?: readonly [number, number]
+  /** Rows and columns on each side. */
   readonly padding?: readonly [number, number] | 'same'
   /** Nothing for 1. */
   readonly groups?: number
+  /** Length of the output. */
   readonly units?: number
   /** Nothing for true. */
   readonly useBias?: boolean
@@ -23,11 +29,15 @@ export interface Layer {
   readonly kernelInit?: Initializer
   /** Nothing for zeros. */
   readonly biasInit?: Initializer
+  /** Weight of a batch in the running mean and variance. */
   readonly momentum?: number
+  /** Added to the variance. */
   readonly epsilon?: number
+  /** Share of the values that become 0. */
   readonly rate?: number
   /** Nothing for true. */
   readonly trainable?: boolean
+  /** The one way through a residual block. */
   readonly body?: readonly Layer[]
   /** Nothing for the input itself. */
   readonly shortcut?: readonly Layer[]

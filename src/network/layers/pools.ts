@@ -1,6 +1,7 @@
 import { expectOptions, expectPair, type Keys, type Unchecked } from '../../expect.js'
 import { type Layer, made, type Size } from './layer.js'
 
+/** Options of {@link avgPool2d}. */
 export interface Pool2dOptions {
   /** Height and width of a window. */
   poolSize: Size
@@ -8,6 +9,7 @@ export interface Pool2dOptions {
   strides?: Size
 }
 
+/** Options of {@link maxPool2d}. */
 export interface MaxPool2dOptions extends Pool2dOptions {
   /** Rows and columns on each side that are never the largest: at most half a window; 0 by default. */
   padding?: Size

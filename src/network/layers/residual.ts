@@ -2,6 +2,7 @@ import { expectOptions } from '../../expect.js'
 import { block } from './check.js'
 import type { Layer } from './layer.js'
 
+/** Options of {@link residual}. */
 export interface ResidualOptions {
   /** Layers of the other way; none by default: the input itself. */
   shortcut?: readonly Layer[]

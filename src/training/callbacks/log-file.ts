@@ -2,6 +2,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { CandlewickError, codeOf, messageOf } from '../../errors.js'
 import { expectBoolean, expectSettings } from '../../expect.js'
 
+/** Options of {@link csvLog} and {@link jsonLines}. */
 export interface LogOptions {
   /** Whether lines are added to those of a file that is there, instead of replacing it; false by default. */
   append?: boolean
