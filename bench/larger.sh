@@ -4,7 +4,7 @@
 #   bench/larger.sh PHOTOS [DIR]   PHOTOS is a folder of two of JPEG files, such as bench/peers/environments/photos-2000
 #
 # The pictures are links, under so many names that their images of 3x256x256 come to 4 GB. First in a control group of 1 GB, all
-# of them and as many as fit; then as many without a limit. DIR is removed in the end.
+# of them and as many as fit; then all without a limit. DIR is removed in the end. COUNT is another number of pictures.
 set -euo pipefail
 photos=$1
 dir=${2:-$(mktemp -d)}/larger
@@ -12,7 +12,7 @@ trap 'rm -rf "$dir"; [ -z "${group:-}" ] || rmdir "$group"' EXIT
 mkdir -p "$dir"
 number=0
 count=0
-while [ "$count" -lt 21000 ]; do
+while [ "$count" -lt "${COUNT:-21000}" ]; do
   for file in "$photos"/*/*.jpg; do
     class=$dir/$(basename "$(dirname "$file")")
     [ "$number" -gt 0 ] || mkdir -p "$class"

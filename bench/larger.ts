@@ -39,7 +39,7 @@ const net = new Sequential([
   dense({ units: train.classes?.length ?? 2 }),
 ])
 await net.initialize({ inputShape: train.imageShape, seed: 1 })
-const data = images === undefined ? train : train.slice(0, Number(images))
+const data = images === undefined ? train : train.slice(0, Math.min(Number(images), train.length))
 for await (const { epoch, trainSeconds } of fit(net, data, { epochs: 3, batchSize: 32, optimizer: adamW() })) {
   const each = ((1000 * trainSeconds) / data.length).toFixed(2)
   console.log(`epoch ${epoch}: ${data.length} images in ${trainSeconds.toFixed(1)} s, ${each} ms each; ${said()}`)
