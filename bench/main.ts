@@ -5,6 +5,7 @@
  *   npm run bench -- training prediction  those
  *   npm run bench -- accuracy             modernLeNet trained by its recipe, five times
  *   npm run bench -- --peers              the same training in other frameworks, in turn (bench/peers/setup.sh first)
+ *   npm run bench -- --pictures           pictures from files, beside PyTorch's DataLoader and sharp (bench/peers/setup.sh pytorch sharp)
  */
 
 import { parseArgs } from 'node:util'
@@ -12,6 +13,7 @@ import { benchAccuracy } from './accuracy.js'
 import { benchKernels } from './kernels.js'
 import { measurePeak, type Peak } from './peak.js'
 import { benchPeers } from './peers.js'
+import { benchPictures } from './pictures.js'
 import { benchPrediction } from './prediction.js'
 import { benchStart } from './start.js'
 import { benchBatchSizes, benchThreads, benchTraining } from './training.js'
@@ -33,13 +35,14 @@ class UsageError extends Error {}
 
 function parseOptions() {
   try {
-    return parseArgs({ options: { peers: { type: 'boolean' } }, allowPositionals: true })
+    const options = { peers: { type: 'boolean' }, pictures: { type: 'boolean' }, count: { type: 'string' } } as const
+    return parseArgs({ options, allowPositionals: true })
   } catch (cause) {
     throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause })
   }
 }
 
-function parse(): { chosen: string[]; peers: boolean } {
+function parse(): { chosen: string[]; peers: boolean; pictures: number | undefined } {
   const { values, positionals } = parseOptions()
   const unknown = positionals.find((name) => !sections.has(name))
   if (unknown !== undefined) {
@@ -48,12 +51,15 @@ function parse(): { chosen: string[]; peers: boolean } {
     )
   }
   if (values.peers && positionals.length > 0) throw new UsageError('--peers compares training; leave the sections out.')
-  return { chosen: positionals.length > 0 ? positionals : timed, peers: values.peers ?? false }
+  const pictures = values.pictures ? Number(values.count ?? 10_000) : undefined
+  return { chosen: positionals.length > 0 ? positionals : timed, peers: values.peers ?? false, pictures }
 }
 
 try {
-  const { chosen, peers } = parse()
-  if (peers) {
+  const { chosen, peers, pictures } = parse()
+  if (pictures !== undefined) {
+    await benchPictures(pictures)
+  } else if (peers) {
     await benchPeers()
   } else {
     const peak = measurePeak()

@@ -1,7 +1,7 @@
 /** The programs of docs/ run. */
 
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as candlewickModule from 'candlewick'
@@ -87,16 +87,24 @@ const pictures: Document['outcomes'] = [
   [
     /imageFolder\(/,
     /^32 8 \[ 'across', 'down' \] 0\n(?:epoch \d+, loss .*, val acc .*\n){20}$/,
-    ['pets.safetensors', 'photos'],
+    ['pets.safetensors', 'photos', 'train.parquet'],
   ],
-  [/Sequential\.load/, /^\[ 'across', 'down' \] 20\nacross true\n$/, ['pets.safetensors', 'photos']],
+  [/Sequential\.load/, /^\[ 'across', 'down' \] 20\nacross true\n$/, ['pets.safetensors', 'photos', 'train.parquet']],
+  [
+    /parquetDataset/,
+    /^12 \[ 3, 32, 32 \] \[ 'cat', 'dog', 'owl' \] \[ 4, 4, 4 \]\n$/,
+    ['pets.safetensors', 'photos', 'train.parquet'],
+  ],
 ]
 
 const documents: Document[] = [
   {
     name: 'pictures.md',
     together: true,
-    prepare: async (t, dir) => rename(await folderOf(t, stripes(20)), join(dir, 'photos')),
+    async prepare(t, dir) {
+      await rename(await folderOf(t, stripes(20)), join(dir, 'photos'))
+      await copyFile('test/data/fixtures/pictures.parquet', join(dir, 'train.parquet'))
+    },
     names: ['imageFolder', 'parquetDataset'],
     outcomes: pictures,
   },

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the environments of all peers, each for itself under bench/peers/environments (6 GB, most of it PyTorch's CUDA
-# libraries). Needs Python 3.11 or later for PyTorch and JAX, 3.8 for MXNet, npm for tfjs; candle is our own reference engine. A
+# libraries). Needs Python 3.11 or later for PyTorch and JAX, 3.8 for MXNet, npm for tfjs and sharp; candle is our own reference engine. A
 # peer that can't be had is named and left out.
 #
 #   bench/peers/setup.sh              all of them
@@ -29,13 +29,17 @@ environment() {
   "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
 }
 
-pytorch() { interpreter=$(python python3.12 python3.13 python3.11) && environment pytorch torch numpy setuptools; }
+pytorch() {
+  interpreter=$(python python3.12 python3.13 python3.11) && environment pytorch torch numpy setuptools pillow &&
+    environment pytorch --no-deps scikit-learn scikit-image # for their photographs
+}
 jax() { interpreter=$(python python3.12 python3.13 python3.11) && environment jax jax numpy; }
 mxnet() { interpreter=$(python python3.8) && environment mxnet mxnet==1.9.1 'numpy<1.24' 'requests'; }
 tfjs() { npm install --silent --no-audit --no-fund --prefix environments/tfjs @tensorflow/tfjs@4 @tensorflow/tfjs-backend-wasm@4; }
+sharp() { npm install --silent --no-audit --no-fund --prefix environments/sharp sharp@0.35; }
 
 status=0
-[ $# -gt 0 ] || set -- pytorch jax mxnet tfjs
+[ $# -gt 0 ] || set -- pytorch jax mxnet tfjs sharp
 for peer in "$@"; do
   echo "== $peer"
   "$peer" || { echo "$peer is left out: its environment could not be made" >&2; status=1; }

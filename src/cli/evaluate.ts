@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
+import { CandlewickError } from '../errors.js'
 import { jsonLine } from '../json.js'
 import { Sequential } from '../network/sequential.js'
 import { evaluate } from '../training/evaluate.js'
@@ -21,20 +22,42 @@ export const evaluateCommand = command({
     if (!file) {
       throw new UsageError('Expected a file of parameters, as in: candlewick evaluate net.safetensors.')
     }
-    const place = placement(options)
+    placement(options) // which checks it before the data is loaded
     await checkReadable(file)
     if (name !== undefined && (await isOfPictures(name))) return evaluatePictures(file, name, options, signal)
     const { test } = await dataOf(name, options, signal)
-    const { preset = 'lenet' } = options
-    const net = presets[preset].network()
-    await net.initialize({ inputShape: (test as Dataset).imageShape, ...place })
-    await loadPreset(net, preset, file)
-    const { loss, accuracy, count } = await evaluate(net, test as Dataset, { signal, loss: presets[preset].loss })
+    const { net, loss: by } = await networkOf(file, (test as Dataset).imageShape, options)
+    const { loss, accuracy, count } = await evaluate(net, test as Dataset, { signal, loss: by })
     if (options.json) console.log(jsonLine({ loss, accuracy, count }))
     else console.log(`${count} images, loss ${loss.toFixed(4)}, acc ${accuracy.toFixed(3)}`)
     requireFinite(file, loss)
   },
 })
+
+/** The network that a file tells of, and the loss that it was trained by; of a preset, if one is named or the file tells of none. */
+async function networkOf(
+  file: string,
+  inputShape: readonly [number, number, number],
+  options: Values<typeof runOptions>,
+) {
+  const place = placement(options)
+  const known = options.preset === undefined ? await knownNetwork(file, place) : undefined
+  const { preset = 'lenet' } = options
+  if (known) return { net: known, loss: (known.trained?.loss ?? softmaxCrossEntropy()) as ScoredLoss }
+  const net = presets[preset].network()
+  await net.initialize({ inputShape, ...place })
+  await loadPreset(net, preset, file)
+  return { net, loss: presets[preset].loss }
+}
+
+async function knownNetwork(file: string, place: ReturnType<typeof placement>): Promise<Sequential | undefined> {
+  try {
+    return await Sequential.load(file, place)
+  } catch (error) {
+    if (error instanceof CandlewickError && error.code === 'CHECKPOINT_INVALID') return undefined
+    throw error
+  }
+}
 
 /** A network with what it knows of pictures, on all pictures of a folder that has a folder for each class, or on those to test by. */
 async function evaluatePictures(file: string, dir: string, options: Values<typeof runOptions>, signal: AbortSignal) {

@@ -4,8 +4,9 @@ import { buffer } from 'node:stream/consumers'
 import { picturesBelow } from '../addon.js'
 import { CandlewickError } from '../errors.js'
 import { jsonLine } from '../json.js'
-import type { Answer } from '../network/classify.js'
+import { type Answer, answersOf, preparationFor } from '../network/classify.js'
 import { Sequential } from '../network/sequential.js'
+import { prepareReadable } from '../pictures/prepare.js'
 import { picturesWork } from '../pictures/work.js'
 import { command } from './command.js'
 import { integer, optionWithDefault, UsageError } from './options.js'
@@ -104,26 +105,15 @@ async function answersTo(
   top: number,
   signal: AbortSignal,
 ): Promise<Told[]> {
-  const one = async ({ name, source }: Named): Promise<Told> => {
-    try {
-      return { name, answers: await net.classify(source, { top, signal }) }
-    } catch (error) {
-      if (!(error instanceof CandlewickError && error.code.startsWith('DATA_'))) throw error
-      return { name, error: error.message }
-    }
-  }
-  try {
-    const answers = await net.classify(
-      pictures.map(({ source }) => source),
-      { top, signal },
-    )
-    return pictures.map(({ name }, i) => ({ name, answers: answers[i] as Answer[] }))
-  } catch (error) {
-    if (!(error instanceof CandlewickError && error.code.startsWith('DATA_'))) throw error
-    const told: Told[] = []
-    for (const picture of pictures) told.push(await one(picture))
-    return told
-  }
+  const preparation = preparationFor(net.shapeOfImages(), net)
+  const sources = pictures.map(({ source }) => source)
+  const { images, broken } = await prepareReadable(sources, preparation, signal)
+  const answers = images.data.length > 0 ? answersOf(await net.predict(images), net, top) : []
+  let next = 0
+  return pictures.map(({ name }, place) => {
+    const error = broken.get(place)
+    return error ? { name, error: error.message } : { name, answers: answers[next++] as Answer[] }
+  })
 }
 
 function tell(name: string, told: { answers: Answer[] } | { error: string }, asJson: boolean): void {

@@ -10,7 +10,7 @@ export const json = flag('one JSON object a line instead of text; numbers that a
 export const preset = option<PresetName>(
   'lenet',
   oneOf(presetNames),
-  'lenet, or modern: modernLeNet, trained by its recipe; of pictures modern',
+  'lenet, or modern: modernLeNet, trained by its recipe; of pictures modern; evaluate asks the file',
 )
 
 export const engine = optionWithDefault<EngineName>(

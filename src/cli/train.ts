@@ -45,6 +45,7 @@ const trainOptions = {
   net: option('FILE.json', text, "layers, as JSON.stringify(net) writes them, in place of the preset's"),
   ...recipeOptions,
   ...pictureOptions,
+  normalize: flag('let the network take mean and deviation of each channel off its images'),
   'no-shuffle': flag('take the images in the order of the file'),
   save: option('FILE.safetensors', text, 'write the parameters after the last epoch'),
   checkpoint: option('FILE', text, 'write all to go on from, every 30 seconds, epoch and at Ctrl-C'),
@@ -166,6 +167,7 @@ async function trainEpochs(
     loss,
     ...(test !== undefined && { test }),
     shuffle: !options['no-shuffle'],
+    ...(options.normalize && { normalize: 'mean-deviation' as const }),
     signal,
     ...(checkpoint !== undefined && { checkpoint, checkpointEvery: { seconds: 30 } }),
     ...(resume !== undefined && { resume }),
@@ -249,8 +251,22 @@ function heldOut(data: Data, { validation }: TrainOptions): Data {
   if (!pictures || data.validation) return { ...data, ...(validation !== undefined && { validation }) }
   const share = validation ?? (test ? 0 : ofPictures.validation)
   if (share === 0) return data
-  const [train, kept] = data.train.split([1 - share, share], { stratify: true, seed: 0 })
-  return { ...data, train, validation: kept }
+  try {
+    const [train, kept] = data.train.split([1 - share, share], { stratify: true, seed: 0 })
+    return { ...data, train, validation: kept }
+  } catch (error) {
+    throw error instanceof CandlewickError && error.code === 'INVALID_ARGUMENT' ? tooFew(data.train, share) : error
+  }
+}
+
+/** In the command's words, and the class's name. */
+function tooFew(train: Dataset, share: number): CandlewickError {
+  const counts = train.counts()
+  const least = Math.min(...counts)
+  const message =
+    `${train.classes?.[counts.indexOf(least)]} has ${least} pictures, too few to keep a share of ${share} of them out to ` +
+    'validate by; put more there, or take a larger --validation, or 0 for none.'
+  return new CandlewickError('INVALID_ARGUMENT', message)
 }
 
 /** What ends a training that has come to numbers of no use. */

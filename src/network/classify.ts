@@ -35,18 +35,22 @@ export function checkClassify(options: ClassifyOptions) {
 export function imagesOf(
   given: readonly unknown[],
   inputShape: readonly number[],
-  { pictures }: Knowledge,
+  knowledge: Knowledge,
   signal: AbortSignal | undefined,
 ): Promise<Images> {
+  const sources = given.map((one, i) => checkSource(given.length === 1 ? 'picture' : `pictures[${i}]`, one))
+  return prepareAll(sources, preparationFor(inputShape, knowledge), signal)
+}
+
+/** How pictures become a network's images. */
+export function preparationFor(inputShape: readonly number[], { pictures }: Knowledge): CheckedPreparation {
   const [channels, height, width] = inputShape as [number, number, number]
   if (channels !== 1 && channels !== 3) {
     const message = `The network takes images of ${channels} channels, which pictures don't have; use predict.`
     throw new CandlewickError('INVALID_SHAPE', message)
   }
   const { fit, background } = pictures ?? { fit: 'cover', background: white }
-  const preparation: CheckedPreparation = { shape: [channels, height, width], fit, background }
-  const sources = given.map((one, i) => checkSource(given.length === 1 ? 'picture' : `pictures[${i}]`, one))
-  return prepareAll(sources, preparation, signal)
+  return { shape: [channels, height, width], fit, background }
 }
 
 /** One image in a batch of its own. */

@@ -34,17 +34,39 @@ export async function prepareAll(
   preparation: CheckedPreparation,
   signal?: AbortSignal | undefined,
 ): Promise<ByteImages> {
+  const { images, broken } = await prepareReadable(sources, preparation, signal)
+  for (const error of broken.values()) throw error
+  return images
+}
+
+/** As {@link prepareAll}, of those that can be read; with the errors of the others, by their places. */
+export async function prepareReadable(
+  sources: readonly (string | Uint8Array)[],
+  preparation: CheckedPreparation,
+  signal?: AbortSignal | undefined,
+): Promise<{ images: ByteImages; broken: Map<number, CandlewickError> }> {
   const { data, broken } = await picturesWork(
     (progress) => preparePictures([...sources], forAddon(preparation), progress),
     { signal },
   )
-  const [first] = broken
-  if (first) throw unreadable(sources[first.number] as string | Uint8Array, first.reason)
-  return { data, shape: [sources.length, ...preparation.shape] }
+  const errorOf = (number: number, reason: string) => unreadable(sources[number] as string | Uint8Array, reason)
+  const errors = new Map(broken.map(({ number, reason }) => [number, errorOf(number, reason)]))
+  return { images: without({ data, shape: [sources.length, ...preparation.shape] }, errors), broken: errors }
+}
+
+/** The images but for some, by their places. */
+function without({ data, shape: [count = 0, ...shape] }: ByteImages, left: ReadonlyMap<number, unknown>): ByteImages {
+  if (left.size === 0) return { data, shape: [count, ...shape] }
+  const length = data.length / count
+  let kept = 0
+  for (let i = 0; i < count; i++) {
+    if (!left.has(i)) data.copyWithin(length * kept++, length * i, length * (i + 1))
+  }
+  return { data: data.subarray(0, length * kept), shape: [kept, ...shape] }
 }
 
 /** The error for a picture that cannot be read. */
-export function unreadable(source: string | Uint8Array, reason: string): CandlewickError {
+function unreadable(source: string | Uint8Array, reason: string): CandlewickError {
   const name = typeof source === 'string' ? source : `A picture of ${source.length} bytes`
   const code = reason === 'there is no such file' ? 'DATA_NOT_FOUND' : 'DATA_CORRUPT'
   return new CandlewickError(code, `${name} cannot be read: ${reason}; give a whole JPEG, PNG, WebP, BMP or GIF file.`)

@@ -138,8 +138,10 @@ test('--preset modern trains by the recipe, and what is saved is evaluated by it
   const modern = ['--preset', 'modern']
   const { file, lines } = await train(t, data, ...modern, '--epochs', '2', '--seed', '1', '--json')
   const { testLoss, testAcc } = JSON.parse(lines[1] ?? '')
-  const { stdout } = await candlewick('evaluate', ...modern, file, '--data', data, '--json')
-  t.deepEqual(JSON.parse(stdout), { loss: testLoss, accuracy: testAcc, count: 100 })
+  for (const preset of [modern, []]) {
+    const { stdout } = await candlewick('evaluate', ...preset, file, '--data', data, '--json')
+    t.deepEqual(JSON.parse(stdout), { loss: testLoss, accuracy: testAcc, count: 100 })
+  }
   const net = modernLeNet()
   await net.initialize({ inputShape: [1, 28, 28], seed: 1 })
   const options = { ...modernLeNetRecipe(), epochs: 2 }
@@ -174,7 +176,7 @@ test("a file of another preset's network is refused, with the preset that it was
   const { file: lenet } = await train(t, data, ...once)
   const { file: modern } = await train(t, data, '--preset', 'modern', ...once)
   for (const [args, preset] of [
-    [['evaluate', modern], 'lenet'],
+    [['evaluate', '--preset', 'lenet', modern], 'lenet'],
     [['evaluate', '--preset', 'modern', lenet], 'modern'],
     [['train', '--preset', 'modern', '--init', lenet], 'modern'],
   ] as const) {

@@ -3,7 +3,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { conv2d, dense, Sequential } from 'candlewick'
+import { conv2d, dense, idxDataset, Sequential } from 'candlewick'
 import { progressNote } from '#dist/cli/progress-note.js'
 import { temporaryFolder } from '../idx-folder.js'
 import { lenetFolder } from '../lenet-folder.js'
@@ -51,6 +51,18 @@ test('options come from a file, of which the command line has the last word', as
   t.deepEqual(losses(lines), losses(plain))
   const printed = (await train(t, '--config', config, '--print-config')).join('\n')
   t.like(JSON.parse(printed), { ...written, 'batch-size': 256, preset: 'lenet' })
+})
+
+test('--normalize puts the statistics of the images that are trained on into the network, and so into its file', async (t) => {
+  const [data, file] = [await lenetFolder(t), join(await temporaryFolder(t), 'net')]
+  await train(t, '--data', data, ...seeded, '--epochs', '1', '--normalize', '--save', file)
+  const { mean, deviation } = await (await idxDataset({ dir: data })).train.statistics()
+  const { normalization } = await Sequential.load(file)
+  for (const [found, expected] of [
+    [normalization?.mean[0], mean[0]],
+    [normalization?.deviation[0], deviation[0]],
+  ])
+    t.true(Math.abs((found as number) - (expected as number)) < 1e-6, `${found} ${expected}`)
 })
 
 for (const [content, message] of [

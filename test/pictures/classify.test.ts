@@ -159,3 +159,29 @@ test('the command looks at a folder', async (t) => {
   t.like(json, { classes: ['across', 'down'], counts: { train: [3, 4], test: [1, 1] }, grey: 0, loose: 0 })
   t.regex((await candlewick('data', join(dir, 'none'))).stderr, /there is no such folder/)
 })
+
+test('broken pictures among others are named in their places, and the others answered as by themselves', async (t) => {
+  const dir = await folderOf(t, { ...stripes(6), 'down/1.png': 'no picture', 'down/2.png': '' })
+  const file = join(await temporaryFolder(t), 'net.safetensors')
+  const args = [dir, '--size', '16', '--epochs', '1', '--seed', '1', '--save', file]
+  const { stderr: refusal } = await candlewick('train', ...args)
+  t.regex(refusal, /: down has 4 pictures, too few to keep a share of 0\.1 of them out .*, or 0 for none\.\n$/)
+  t.is((await candlewick('train', ...args, '--validation', '0')).end, 0)
+  const paths = ['down/1.png', 'across/0.png', 'down/2.png', 'down/0.png'].map((path) => join(dir, path))
+  const { end, stdout, stderr } = await candlewick('predict', file, '--json', ...paths)
+  t.deepEqual([end, stderr], [1, 'candlewick: 2 pictures could not be read.\n'])
+  const told = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.deepEqual(
+    told.map(({ picture }) => picture),
+    paths,
+  )
+  t.regex(told[0].error, /1\.png cannot be read: it is neither/)
+  t.regex(told[2].error, /2\.png cannot be read: the file is empty/)
+  const net = await Sequential.load(file)
+  for (const place of [1, 3]) t.deepEqual(told[place].answers, await net.classify(paths[place] as string))
+  const alone = await candlewick('predict', file, paths[0] as string)
+  t.deepEqual([alone.end, alone.stdout], [1, ''])
+})

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tempfile::{Builder, NamedTempFile};
 
-const MARK: &[u8; 8] = b"cwimgs1\n";
+const MARK: &[u8; 8] = b"cwimgs2\n";
 
 /// How the names of files begin that are still being written.
 const UNFINISHED: &str = ".unfinished-";

@@ -1,13 +1,13 @@
-//! From the bytes of a file to pixels, by the crate `image`.
+//! From the bytes of a file to pixels, by the crate `image`, and JPEG by another.
 
 use crate::Broken;
+use crate::jpeg;
 use crate::picture::Picture;
-use crate::whole::check_jpeg_is_whole;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
 use std::panic::catch_unwind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The formats that are read.
 pub const FORMATS: &str = "JPEG, PNG, WebP, BMP or GIF";
@@ -35,13 +35,22 @@ fn decode_unguarded(bytes: &[u8], background: [u8; 3]) -> Result<Picture, Broken
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     let format = reader.format().ok_or_else(|| unknown(bytes))?;
     if format == ImageFormat::Jpeg {
-        check_jpeg_is_whole(bytes)?;
+        return Ok(opaque(jpeg::decode(bytes)?, background));
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(8 * MOST_PIXELS); // red, green, blue and alpha, of sixteen bits
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(reason)?;
     let (width, height) = decoder.dimensions();
+    let _alone = admit(width, height)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
+    image.apply_orientation(orientation);
+    Ok(opaque(image, background))
+}
+
+/// Refuses a picture that is too large; one that is merely large is alone for as long as what this gives is kept.
+pub fn admit(width: u32, height: u32) -> Result<Option<MutexGuard<'static, ()>>, Broken> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MOST_PIXELS {
         return Err(format!("it has {width} x {height} pixels; at most {MOST_PIXELS} are read"));
@@ -49,11 +58,7 @@ fn decode_unguarded(bytes: &[u8], background: [u8; 3]) -> Result<Picture, Broken
     if pixels == 0 {
         return Err("it has no pixels".into());
     }
-    let _alone = (pixels >= LARGE).then(|| LARGE_ONES.lock().unwrap_or_else(PoisonError::into_inner));
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
-    image.apply_orientation(orientation);
-    Ok(opaque(image, background))
+    Ok((pixels >= LARGE).then(|| LARGE_ONES.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// One byte a value, and nothing that shines through.
@@ -94,12 +99,17 @@ fn unknown(bytes: &[u8]) -> Broken {
     format!("it is neither {}", FORMATS.replace(" or ", " nor "))
 }
 
-/// What a decoder says, without the names that it gives its formats, and short.
+/// What a decoder of `image` says, without the names that it gives its formats.
 fn reason(error: ImageError) -> Broken {
     let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    said(line.rsplit_once("`: ").map_or(line, |(_, told)| told))
+}
+
+/// What a decoder says, short.
+pub fn said(text: &str) -> Broken {
     let line = text.lines().next().unwrap_or_default().trim_end_matches('.');
-    let told = line.rsplit_once("`: ").map_or(line, |(_, told)| told);
-    let told: String = told.chars().filter(|c| !c.is_control()).take(200).collect();
+    let told: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
     format!("its decoder says: {told}")
 }
 

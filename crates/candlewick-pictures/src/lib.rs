@@ -6,6 +6,7 @@
 mod cache;
 mod decode;
 pub mod folder;
+mod jpeg;
 mod load;
 mod picture;
 mod prepare;

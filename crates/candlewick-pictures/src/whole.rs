@@ -49,15 +49,12 @@ fn skip_scan(bytes: &[u8], at: &mut usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{DynamicImage, ImageFormat, RgbImage};
-    use std::io::Cursor;
+    use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 
     #[test]
     fn a_file_is_whole_from_its_end_on() {
-        let image = RgbImage::from_fn(50, 40, |x, y| image::Rgb([(x * 5) as u8, (y * 6) as u8, (x * y) as u8]));
-        let mut bytes = Cursor::new(Vec::new());
-        DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
-        let bytes = bytes.into_inner();
+        let pixels: Vec<u8> = (0..50 * 40 * 3).map(|i| (i * i % 251) as u8).collect();
+        let bytes = compress(&pixels, 50, 40, PixelFormat::Rgb, 90, Subsampling::S420).unwrap();
         assert_eq!(check_jpeg_is_whole(&bytes), Ok(()));
         assert_eq!(check_jpeg_is_whole(&[&bytes[..], b"and more"].concat()), Ok(()));
         for cut in 2..bytes.len() {

@@ -10,7 +10,8 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+from viewer import contained, covered, shown
 
 here = os.path.dirname(os.path.abspath(__file__))
 width, height = 37, 26
@@ -81,34 +82,9 @@ written["png-rgb-16.png"] = png16(fine.reshape(height, -1), 2)
 written["png-grey-16.png"] = png16((np.asarray(grey).astype(np.uint32) * 257 + 40).clip(0, 65535), 0)
 
 
-def shown(name, data):
-    if name == "png-grey-16.png":  # which Pillow does not turn into eight bits as viewers do
-        return Image.fromarray((np.asarray(Image.open(io.BytesIO(data))) >> 8).astype(np.uint8)).convert("RGB")
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    if image.mode == "CMYK" or (image.mode in ("RGB", "L", "1", "P") and "transparency" not in image.info):
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
-
-
-def covered(image, size):
-    scale = min(image.width / size[0], image.height / size[1])
-    kept = (size[0] * scale, size[1] * scale)
-    left, top = (image.width - kept[0]) / 2, (image.height - kept[1]) / 2
-    return image.resize(size, Image.BILINEAR, box=(left, top, left + kept[0], top + kept[1]))
-
-
-def contained(image, size):
-    scale = min(size[0] / image.width, size[1] / image.height)
-    inner = image.resize((round(image.width * scale), round(image.height * scale)), Image.BILINEAR)
-    outer = Image.new("RGB", size, (255, 255, 255))
-    outer.paste(inner, ((size[0] - inner.width) // 2, (size[1] - inner.height) // 2))
-    return outer
-
-
 sizes = {}
 for name, data in written.items():
-    image = shown(name, data)
+    image = shown(data)
     stem = name.split(".")[0]
     with open(os.path.join(here, name), "wb") as file:
         file.write(data)

@@ -6,6 +6,10 @@ use crate::error::{Code, Error, Result};
 use memmap2::MmapOptions;
 use std::fs::File;
 
+/// Bytes of an image up to which it is not worth a call to the system: others lie in its page.
+#[cfg(unix)]
+const SMALL: usize = 4096;
+
 impl Dataset {
     /// Of images (C, H, W) of bytes that are in memory, one behind the other, with a label each.
     ///
@@ -34,6 +38,18 @@ impl Dataset {
         // under a name that nobody opens for writing, and are replaced by other files, never in place.
         let mapped = unsafe { MmapOptions::new().len(len).map(file) }.map_err(unmapped)?;
         Self::of_pixels(shape, Pixels::Mapped(mapped), labels)
+    }
+
+    /// Has the system begin to read images that will be looked at soon, where they are in a file: all of them at once, and nothing of
+    /// what lies around them, which it would read as well once they are looked at in no order. Elsewhere, this does nothing.
+    pub fn expect(&self, indices: &[u32]) {
+        #[cfg(unix)]
+        if let (Pixels::Mapped(mapped), len @ SMALL..) = (&self.pixels, self.image_len()) {
+            for index in indices.iter().filter(|index| (**index as usize) < self.count) {
+                // It is advice: where the system does not take it, an image is read when it is looked at.
+                let _ = mapped.advise_range(memmap2::Advice::WillNeed, *index as usize * len, len);
+            }
+        }
     }
 
     fn of_pixels(shape: [usize; 3], pixels: Pixels, labels: Vec<u16>) -> Result<Self> {
@@ -67,6 +83,7 @@ mod tests {
         ];
         assert_eq!(there.pixels(), bytes);
         assert_eq!(mapped.pixels(), bytes);
+        mapped.expect(&[1, 2, 3, u32::MAX]);
         assert_eq!(mapped.checksum(&[2, 0]), there.checksum(&[2, 0]));
         assert_eq!(mapped.statistics(&[0, 2]).unwrap().mean, there.statistics(&[0, 2]).unwrap().mean);
         assert_eq!((mapped.size() < there.size(), mapped.is_of_floats()), (true, false));

@@ -29,10 +29,13 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// The batches after the first `done` images, each with its number.
+    /// The batches after the first `done` images, each with its number; while one is worked on, the next is read, where it is in a file.
     pub fn batches(&self, done: u64) -> impl Iterator<Item = (usize, &'a [u32])> + use<'a> {
         let first = (done as usize).div_ceil(self.batch_size);
-        self.order.chunks(self.batch_size).enumerate().skip(first)
+        let (dataset, batches) = (self.dataset, self.order.chunks(self.batch_size));
+        let expect = move |number| dataset.expect(batches.clone().nth(number).unwrap_or_default());
+        expect(first);
+        self.order.chunks(self.batch_size).enumerate().skip(first).inspect(move |(number, _)| expect(number + 1))
     }
 
     /// Images of the largest batch.

@@ -385,6 +385,7 @@ impl Engine for LanesEngine {
                 let rows = tally.is_some().then(|| Rows::new(&mut logits, classes));
                 *metrics += self.threads.for_each_tile(round, true, |scratch, chunk, range| {
                     let tile = scratch.input(program);
+                    dataset.expect(&indices[range.clone()]);
                     set.run(Pack { images: &images, channels: &self.channels, range: range.clone(), tile });
                     let objective = objective.of(range.clone());
                     let (metrics, logits) = set.run(Score { program, parameters, objective, scratch });
