@@ -15,7 +15,10 @@ buildSync({
   entryPoints: [join(dist, 'index.js')],
   outfile: join(dist, 'index.cjs'),
   bundle: true,
-  packages: 'external',
+  external: ['pure-rand/*'], // hyparquet has ES modules alone
+  banner: {
+    js: `/*! Contains hyparquet:\n${readFileSync(join(import.meta.dirname, '../node_modules/hyparquet/LICENSE'), 'utf8')}*/`,
+  },
   platform: 'node',
   format: 'cjs',
   target: 'node20.19',

@@ -36,7 +36,10 @@ function packPlatform(name, { os, cpu, libc }) {
     main: file,
     files: [file, 'THIRD-PARTY-LICENSES'],
   })
-  writeFileSync(join(folder, 'README.md'), `The addon of candlewick for ${name}, which candlewick itself depends on: install that.\n`)
+  writeFileSync(
+    join(folder, 'README.md'),
+    `The addon of candlewick for ${name}, which candlewick itself depends on: install that.\n`,
+  )
   pack(folder)
 }
 
@@ -79,5 +82,9 @@ function pack(folder) {
 }
 
 function npm(...args) {
-  return execFileSync('npm', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], shell: process.platform === 'win32' })
+  return execFileSync('npm', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    shell: process.platform === 'win32',
+  })
 }
