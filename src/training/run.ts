@@ -5,7 +5,7 @@ import { type Checks, expectBoolean, unexpected } from '../expect.js'
 import { readNumber, readState, writeNumber } from './callbacks/state.js'
 import type { Callback, Run, StepFigures } from './callbacks.js'
 import type { Epoch } from './fit.js'
-import type { Rates } from './schedules.js'
+import type { Rates } from './rates.js'
 
 /** What `fit` tells, and asks, in its loop. */
 export interface Attended {

@@ -15,6 +15,7 @@ import {
   readOnce,
   unexpected,
 } from '../expect.js'
+import type { Rates } from './rates.js'
 
 /** What a step's learning rate is: always the same, a schedule's, or what a function makes of the step, counted from 0. */
 export type LearningRate = number | Schedule | ((step: number) => number)
@@ -275,15 +276,6 @@ function cyclesMomentum(learningRate: LearningRate): boolean {
   if (typeof learningRate !== 'object') return false
   if (learningRate.kind === 'linearWarmup') return cyclesMomentum(learningRate.learningRate)
   return learningRate.kind === 'oneCycle' && learningRate.cycleMomentum
-}
-
-/**
- * Rates of steps, as the engine is told them; nothing where all are the optimiser's own.
- * @internal
- */
-export interface Rates {
-  learningRates?: Float64Array
-  momenta?: Float64Array
 }
 
 /**

@@ -1,6 +1,6 @@
 import { callAddonAsync, type Engine, type NativeDataset, type Progress, type Sums } from '../addon.js'
 import { abortable } from './abortable.js'
-import type { Rates } from './schedules.js'
+import type { Rates } from './rates.js'
 import { countSteps } from './steps.js'
 
 /** An epoch, as the engine is told of it. */
