@@ -12,19 +12,23 @@ import { codeOf, messageOf } from './errors.js'
 import type * as Native from './native.js'
 import { platforms } from './platforms.js'
 
-// As CommonJS, there is no import.meta.url. That it is called `require`, and each name is written out, shows tools which files a
-// program needs.
-const require = createRequire(import.meta.url ?? __filename)
+const here = createRequire(import.meta.url ?? __filename) // the former is not there where this was made CommonJS
 
-const packages: Record<string, () => unknown> = {
-  'linux-x64-gnu': () => require('candlewick-linux-x64-gnu'),
-  'linux-arm64-gnu': () => require('candlewick-linux-arm64-gnu'),
-  'linux-x64-musl': () => require('candlewick-linux-x64-musl'),
-  'linux-arm64-musl': () => require('candlewick-linux-arm64-musl'),
-  'darwin-x64': () => require('candlewick-darwin-x64'),
-  'darwin-arm64': () => require('candlewick-darwin-arm64'),
-  'win32-x64-msvc': () => require('candlewick-win32-x64-msvc'),
-  'win32-arm64-msvc': () => require('candlewick-win32-arm64-msvc'),
+/** Each name is written out behind a `require` of just this form, by which tools find what files a program needs. */
+function requirePackage(name: string): unknown {
+  if (!import.meta.url) return here(`candlewick-${name}`)
+  const require = createRequire(import.meta.url)
+  const packages: Record<string, () => unknown> = {
+    'linux-x64-gnu': () => require('candlewick-linux-x64-gnu'),
+    'linux-arm64-gnu': () => require('candlewick-linux-arm64-gnu'),
+    'linux-x64-musl': () => require('candlewick-linux-x64-musl'),
+    'linux-arm64-musl': () => require('candlewick-linux-arm64-musl'),
+    'darwin-x64': () => require('candlewick-darwin-x64'),
+    'darwin-arm64': () => require('candlewick-darwin-arm64'),
+    'win32-x64-msvc': () => require('candlewick-win32-x64-msvc'),
+    'win32-arm64-msvc': () => require('candlewick-win32-arm64-msvc'),
+  }
+  return packages[name]?.()
 }
 
 /** Loads the addon; where none can be loaded, the error says what was tried and what to do. */
@@ -44,8 +48,8 @@ export function loadAddon(): typeof Native {
 
 function* ways(name: string): Generator<[what: string, load: () => unknown]> {
   const file = `candlewick.${name}.node`
-  yield [file, () => require(`../candlewick.${name}.node`)]
-  if (packages[name]) yield [`candlewick-${name}`, packages[name]]
+  yield [`the file ${file}`, () => here(`../${file}`)]
+  if (platforms[name]) yield [`candlewick-${name}`, () => requirePackage(name)]
   const installed = resolved('candlewick/package.json')
   if (installed === undefined || isInItsPackage()) return
   const [requireThere, there] = [createRequire(installed), dirname(installed)]
@@ -60,7 +64,7 @@ function isInItsPackage(): boolean {
 
 function resolved(path: string): string | undefined {
   try {
-    return require.resolve(path)
+    return here.resolve(path)
   } catch {
     return undefined
   }
