@@ -33,6 +33,7 @@ function packPlatform(name, { os, cpu, libc }) {
     os: [os],
     cpu: [cpu],
     ...(libc && { libc: [libc] }),
+    type: 'commonjs',
     main: file,
     files: [file, 'THIRD-PARTY-LICENSES'],
   })

@@ -41,7 +41,7 @@ export async function fails(folder, command, args, env) {
 /** A path for programs on which there is Node, npm and a shell, and neither Rust nor a compiler. */
 export function pathWithoutCompilers(folder) {
   mkdirSync(folder, { recursive: true })
-  for (const name of ['sh', 'env', 'uname']) {
+  for (const name of ['sh', 'env', 'uname', 'sed', 'basename', 'git']) {
     const found = process.env.PATH.split(delimiter).find((path) => readdirSafely(path).includes(name))
     if (found) symlinkSync(join(found, name), join(folder, name))
   }
