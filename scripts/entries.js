@@ -9,15 +9,17 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
 
-const dist = join(process.argv[2] ?? join(import.meta.dirname, '..'), 'dist')
+const root = join(import.meta.dirname, '..')
+const dist = join(root, 'dist')
+const out = join(process.argv[2] ?? root, 'dist')
 
 buildSync({
   entryPoints: [join(dist, 'index.js')],
-  outfile: join(dist, 'index.cjs'),
+  outfile: join(out, 'index.cjs'),
   bundle: true,
   external: ['pure-rand/*'], // hyparquet has ES modules alone
   banner: {
-    js: `/*! Contains hyparquet:\n${readFileSync(join(import.meta.dirname, '../node_modules/hyparquet/LICENSE'), 'utf8')}*/`,
+    js: `/*! Contains hyparquet:\n${readFileSync(join(root, 'node_modules/hyparquet/LICENSE'), 'utf8')}*/`,
   },
   platform: 'node',
   format: 'cjs',
@@ -25,13 +27,13 @@ buildSync({
   logOverride: { 'empty-import-meta': 'silent' }, // who needs it does with __filename
 })
 // Declarations are of the kind of modules that the next package.json says.
-rmSync(join(dist, 'types'), { recursive: true, force: true })
+rmSync(join(out, 'types'), { recursive: true, force: true })
 declare('index.d.ts')
-writeFileSync(join(dist, 'types/package.json'), '{ "type": "commonjs" }\n')
+writeFileSync(join(out, 'types/package.json'), '{ "type": "commonjs" }\n')
 
 /** Copies a file of declarations and all that it names. */
 function declare(name) {
-  const copy = join(dist, 'types', name)
+  const copy = join(out, 'types', name)
   if (existsSync(copy)) return
   const text = readFileSync(join(dist, name), 'utf8')
   mkdirSync(dirname(copy), { recursive: true })

@@ -1,17 +1,17 @@
 /**
- * Packs what is published, into build/packages: candlewick itself, without a binary, and a package for each system whose addon lies
- * here (candlewick.<system>.node). Prints the tarballs' names.
+ * Packs what is published, into build/packages or another folder: candlewick itself, without a binary, and a package for each system
+ * whose addon lies here (candlewick.<system>.node). Prints the tarballs' names.
  *
- *   npm run pack
+ *   npm run pack -- [FOLDER]
  */
 
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { platforms } from '../dist/platforms.js'
 
 process.chdir(join(import.meta.dirname, '..'))
-const out = 'build/packages'
+const out = resolve(process.argv[2] ?? 'build/packages')
 const own = JSON.parse(readFileSync('package.json', 'utf8'))
 
 rmSync(out, { recursive: true, force: true })
@@ -47,13 +47,10 @@ function packPlatform(name, { os, cpu, libc }) {
 function packMain() {
   const { scripts, devDependencies, napi, ava, imports, ...published } = own
   const [{ files }] = JSON.parse(npm('pack', '--dry-run', '--json', '--ignore-scripts'))
-  const belongs = (path) => !/^dist\/(?:index\.cjs|types\/)|\.node$|^package\.json$|^THIRD-PARTY-LICENSES$/.test(path)
+  const belongs = (path) => !/^dist\/(?:index\.cjs$|.*\.d\.ts$|types\/)|\.node$|^package\.json$|^THIRD-PARTY/.test(path)
   const folder = copied('candlewick', files.map(({ path }) => path).filter(belongs))
   execFileSync(process.execPath, ['scripts/entries.js', folder])
   // One declaration of each type, whichever way it is come by.
-  for (const { path } of files) {
-    if (/^dist\/.*\.d\.ts$/.test(path)) rmSync(join(folder, path), { force: true })
-  }
   writeFileSync(join(folder, 'dist/index.d.ts'), "export * from './types/index.js'\n")
   writePackage(folder, {
     ...published,
@@ -78,7 +75,7 @@ function writePackage(folder, content) {
 }
 
 function pack(folder) {
-  const [{ filename, size }] = JSON.parse(npm('pack', `./${folder}`, '--json', '--pack-destination', out))
+  const [{ filename, size }] = JSON.parse(npm('pack', folder, '--json', '--pack-destination', out))
   console.log(`${out}/${filename}  ${(size / 1e6).toFixed(1)} MB`)
 }
 

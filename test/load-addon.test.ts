@@ -67,6 +67,15 @@ test('where nothing is installed, it says how to install what optional dependenc
   t.notRegex(said, /node_modules has what another system needs/)
 })
 
+test('the command says the same, without a stack', async (t) => {
+  const folder = await project(t)
+  const child = spawn(process.execPath, [join(folder, 'node_modules', 'candlewick', 'dist', 'cli.js'), 'devices'])
+  const { end, stderr } = await finish(child)
+  t.is(end, 1)
+  t.regex(stderr, /^candlewick: candlewick's addon cannot be loaded on .*\nTried:\n/)
+  t.notRegex(stderr, /\n +at /)
+})
+
 test('what another system needs is named', async (t) => {
   const folder = await project(t)
   await install(folder, 'win32-arm64-msvc', (path) => writeFile(path, ''))

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
@@ -65,6 +65,12 @@ export function bring(folder, ...names) {
     mkdirSync(dirname(join(folder, name)), { recursive: true })
     cpSync(join(programs, name), join(folder, name), { recursive: true })
   }
+}
+
+/** A Node of the tools; this one where there is none for this system. */
+export function nodeOf(tools, name) {
+  const node = join(tools, 'node_modules', name, 'bin/node')
+  return existsSync(node) ? node : process.execPath
 }
 
 export function must(holds, complaint) {
