@@ -5,12 +5,12 @@
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 process.chdir(root)
-const isClone = !relative(root, resolve(process.env.INIT_CWD ?? root)).startsWith('..')
-if (!isClone) build()
+const caller = relative(root, resolve(process.env.INIT_CWD ?? root)) // the folder that npm was called in
+if (caller.startsWith('..') || isAbsolute(caller)) build()
 
 function build() {
   const [, rust] = /rust-version = "(.+?)"/.exec(readFileSync('Cargo.toml', 'utf8'))

@@ -6,7 +6,7 @@ import { bring, emptyProject, fails, must, run } from './project.js'
 
 const works = '[true,true,"CHECKPOINT_NOT_FOUND",true]'
 
-export default async function prove({ folder, npm }) {
+export default async function prove({ packages, folder, npm, npmToday }) {
   const { report } = process
   const libc = report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl'
   const here = [
@@ -51,5 +51,12 @@ export default async function prove({ folder, npm }) {
   const omitted = await refusal()
   must(omitted.includes('npm install --include=optional candlewick'), omitted)
   await install('--include=optional', 'candlewick')
+  await trains()
+
+  // From the tarballs, as long as nothing is published.
+  emptyProject(app)
+  bring(app, 'trains.mjs')
+  const tarballs = readdirSync(packages).filter((name) => name.endsWith('.tgz'))
+  await run(app, 'npm', ['install', ...tarballs.map((name) => join(packages, name))], npmToday)
   await trains()
 }

@@ -26,29 +26,29 @@ process.chdir(join(import.meta.dirname, '../..'))
 const root = process.cwd()
 const packages = resolve('build/packages')
 const folder = mkdtempSync(join(tmpdir(), 'candlewick-'))
-let registry
+const registries = []
 try {
   await timed('pack', () => run(root, 'node', ['scripts/pack.js']))
-  registry = await startRegistry(
-    packages,
-    [resolve('node_modules/hyparquet'), resolve('node_modules/pure-rand')],
-    join(folder, 'made'),
-  )
+  const dependencies = [resolve('node_modules/hyparquet'), resolve('node_modules/pure-rand')]
+  registries.push(await startRegistry({ packages, dependencies, folder: join(folder, 'made') }))
+  registries.push(await startRegistry({ dependencies, folder }))
   const path = pathWithoutCompilers(join(folder, 'bin'))
-  const npm = { PATH: path, npm_config_registry: registry.address, npm_config_cache: join(folder, 'cache') }
+  const npm = { PATH: path, npm_config_registry: registries[0].address, npm_config_cache: join(folder, 'cache') }
+  /** Of today, when nothing of candlewick is published. */
+  const npmToday = { ...npm, npm_config_registry: registries[1].address, npm_config_cache: join(folder, 'cache-today') }
   const needsTools = chosen.some(needing)
   const tools = needsTools && (await timed('tools', () => tooled('.').catch(withoutTools)))
   const more = (values.all || chosen.includes('next')) && (await timed('more tools', () => tooled('more')))
   const app = tools && (await appIn(tools, npm))
   for (const name of chosen.filter((name) => tools || !needing(name))) {
     const { default: prove } = await import(`./${name}.js`)
-    await timed(name, () => prove({ root, packages, folder, npm, tools, more, app }))
+    await timed(name, () => prove({ root, packages, folder, npm, npmToday, tools, more, app }))
   }
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1
 } finally {
-  registry?.close()
+  for (const { close } of registries) close()
   rmSync(folder, { recursive: true, force: true })
 }
 

@@ -11,28 +11,10 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { platforms } from '../../dist/platforms.js'
 
-/** Starts it; `folder` is where it puts the tarballs that it makes. */
-export async function startRegistry(packages, dependencies, folder) {
-  mkdirSync(folder, { recursive: true })
+/** Starts it, with what is in the folder `packages`, if any; `folder` is where it puts what it makes. */
+export async function startRegistry({ packages, dependencies, folder }) {
   const tarballs = new Map() // by the names of packages
-  const { version, engines } = manifestOf(join(packages, 'candlewick'))
-  for (const [name, { os, cpu, libc }] of Object.entries(platforms)) {
-    const main = `candlewick.${name}.node`
-    const stub = {
-      name: `candlewick-${name}`,
-      version,
-      engines,
-      os: [os],
-      cpu: [cpu],
-      ...(libc && { libc: [libc] }),
-      main,
-    }
-    add(stub, tarOf(stub, { [main]: 'no addon' }))
-  }
-  for (const name of readdirSync(packages).filter((name) => existsSync(join(packages, name, 'package.json')))) {
-    const manifest = manifestOf(join(packages, name))
-    add(manifest, readFileSync(join(packages, `${name}-${manifest.version}.tgz`)))
-  }
+  if (packages) addPackages()
   for (const path of dependencies) {
     const manifest = manifestOf(path)
     delete manifest.scripts
@@ -56,6 +38,27 @@ export async function startRegistry(packages, dependencies, folder) {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const address = () => `http://127.0.0.1:${server.address().port}`
   return { address: address(), close: () => server.close() }
+
+  function addPackages() {
+    const { version, engines } = manifestOf(join(packages, 'candlewick'))
+    for (const [name, { os, cpu, libc }] of Object.entries(platforms)) {
+      const main = `candlewick.${name}.node`
+      const stub = {
+        name: `candlewick-${name}`,
+        version,
+        engines,
+        os: [os],
+        cpu: [cpu],
+        ...(libc && { libc: [libc] }),
+        main,
+      }
+      add(stub, tarOf(stub, { [main]: 'no addon' }))
+    }
+    for (const name of readdirSync(packages).filter((name) => existsSync(join(packages, name, 'package.json')))) {
+      const manifest = manifestOf(join(packages, name))
+      add(manifest, readFileSync(join(packages, `${name}-${manifest.version}.tgz`)))
+    }
+  }
 
   function add(manifest, tarball) {
     tarballs.set(manifest.name, { manifest, tarball })
