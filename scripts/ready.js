@@ -64,8 +64,8 @@ function addons() {
 
 /** What builds an addon with the devices of the one that is here. */
 function buildLikeThis() {
-  const program =
-    "import('./index.js').then(({ devices }) => console.log(JSON.stringify([...devices(), ...devices('candle')])))"
+  const [addon] = addons()
+  const program = `const { devices } = require('./${addon}'); console.log(JSON.stringify([...devices(), ...devices('candle')]))`
   const { status, stdout } = spawnSync(process.execPath, ['--eval', program], { encoding: 'utf8' })
   const lacks = (what) => status !== 0 || stdout.includes(`this build of candlewick has no ${what}`)
   if (!lacks('CUDA engine')) return lacks('CUDA for the engine') ? ['build:cuda'] : ['build:cuda', '--', '--candle']

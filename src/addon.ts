@@ -1,22 +1,21 @@
 /** The one door to the addon: nothing else imports it, and what fails in it is here given its code and its sentence. */
 
 import { CandlewickError, errorCodes, isOutOfMemory, messageOf } from './errors.js'
+import { loadAddon } from './load-addon.js'
+import type * as Native from './native.js'
 
-export {
-  type Answers,
+const native = loadAddon()
+
+export const {
   checkDevice,
   checkSavePath,
   createEngine,
-  Dataset as NativeDataset,
+  Dataset: NativeDataset,
   DatasetBuilder,
-  type DeviceReport,
-  describe as describeLayers,
-  devices as listDevices,
-  type Engine,
+  describe: describeLayers,
+  devices: listDevices,
   ImageFeed,
-  type LoadedPictures,
   layerNames,
-  type PictureFolder,
   PictureProgress,
   Progress,
   parameterList,
@@ -24,12 +23,18 @@ export {
   preparePictures,
   readNetwork,
   readRun,
-  type SavedRun,
-  type Sums,
   scanPictures,
   Tally,
   version,
-} from '../index.js'
+} = native
+
+export type NativeDataset = Native.Dataset
+export type DatasetBuilder = Native.DatasetBuilder
+export type ImageFeed = Native.ImageFeed
+export type PictureProgress = Native.PictureProgress
+export type Progress = Native.Progress
+export type Tally = Native.Tally
+export type { Answers, DeviceReport, Engine, LoadedPictures, PictureFolder, SavedRun, Sums } from './native.js'
 
 /** Calls the addon. */
 export function callAddon<T>(call: () => T): T {

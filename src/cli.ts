@@ -1,7 +1,13 @@
 #!/usr/bin/env node
 /** `candlewick`: the command's process, with its signals, its streams and its exit code. */
 
-import { exitCode, explain, finishesUnread, main } from './cli/main.js'
+import { messageOf } from './errors.js'
+
+// Where the addon cannot be loaded, nothing of the command can; what is to be done about it needs no stack.
+const { exitCode, explain, finishesUnread, main } = await import('./cli/main.js').catch((error) => {
+  console.error(`candlewick: ${messageOf(error)}`)
+  process.exit(1)
+})
 
 /** Why the work ends early. */
 class Ending extends Error {

@@ -12,7 +12,7 @@ interface Mark {
   home: string
 }
 
-const home = import.meta.url?.replace(/[^/]*$/, '') ?? 'an unknown place'
+const home = (import.meta.url ?? __filename).replace(/[^/\\]*$/, '')
 
 /** A class, even one whose constructor is private. */
 export interface Class<T extends object> {

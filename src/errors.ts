@@ -36,6 +36,8 @@ export const errorCodes = [
   'DEVICE_LOST',
   /** A training came to a loss that is not finite. */
   'DIVERGED',
+  /** The addon is not installed, or not of this system; the message lists what was tried. `import` itself is rejected with it. */
+  'ADDON_UNAVAILABLE',
   /** A defect of candlewick. */
   'INTERNAL',
 ] as const

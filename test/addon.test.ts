@@ -93,7 +93,7 @@ test('nothing else of src imports the addon', async (t) => {
     files.map(async (name) => [name, await readFile(join('src', name), 'utf8')] as const),
   )
   t.deepEqual(
-    sources.filter(([, source]) => source.includes("/index.js'")).map(([name]) => name),
+    sources.filter(([, source]) => source.includes("/load-addon.js'")).map(([name]) => name),
     ['addon.ts'],
   )
 })

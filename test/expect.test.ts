@@ -230,12 +230,13 @@ test('an instance is one of this copy of the package', (t) => {
   t.throws(() => expectThing(elsewhere), invalid(/from file:\/\/\/b\/dist\/, while this one is .*npm ls candlewick/))
 })
 
-test('a copy that does not know where it lies says so', async (t) => {
+test('a copy says where it lies, as CommonJS too', async (t) => {
   t.regex(adviceOnCopies('x'), /from x, while this one is file:/)
-  // As in a bundle for CommonJS.
-  const code = (await readFile('dist/copies.js', 'utf8')).replace('import.meta.url', 'undefined').replace(/\/\/#.*/, '')
+  const code = (await readFile('dist/copies.js', 'utf8'))
+    .replace('import.meta.url ?? __filename', '"C:\\\\app\\\\index.cjs"')
+    .replace(/\/\/#.*/, '')
   const bundled = await import(`data:text/javascript,${encodeURIComponent(code)}`)
-  t.regex(bundled.adviceOnCopies('x'), /from x, while this one is an unknown place/)
+  t.regex(bundled.adviceOnCopies('x'), /from x, while this one is C:\\app\\\);/)
 })
 
 for (const [name, file] of [

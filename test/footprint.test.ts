@@ -113,7 +113,7 @@ for (const [what, call] of [
         console.log(JSON.stringify([error.name, error.code, error.message, labels.length]))
       }`
     // Such that what is left at the end is not by chance too little for JavaScript's own heap, which ends the process.
-    const [name, code, message, length] = (await run(program, ['prlimit', '--as=2450000000'])) as string[]
+    const [name, code, message, length] = (await run(program, ['prlimit', '--as=2453000000'])) as string[]
     t.deepEqual([name, code], ['CandlewickError', 'OUT_OF_MEMORY'], message)
     t.regex(message ?? '', /memory/)
     t.is(Number(length), 1)

@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
+import { dense, Sequential } from 'candlewick'
 import { idxFolder, temporaryFolder } from './idx-folder.js'
 
 /** Evaluates candlewick and `main` in a realm of their own, with Node's modules and the addon of the main one, as jest does. */
@@ -96,4 +99,28 @@ test('in a realm of its own, as in jest, errors are ours and arrays are arrays',
   ]
   t.is(lines.length, expected.length, stdout)
   for (const [i, pattern] of expected.entries()) t.regex(lines[i] ?? '', pattern)
+})
+
+/** A URL as jsdom has them: of no class of Node's. */
+function foreignUrl(path: string): URL {
+  const { href, protocol } = pathToFileURL(path)
+  return { href, protocol, [Symbol.toStringTag]: 'URL' } as unknown as URL
+}
+
+test('arrays and URLs of another realm are taken for what they are', async (t) => {
+  const net = new Sequential([dense({ units: 2 })])
+  await net.initialize({ inputShape: [1, 1, 2], device: 'cpu', seed: 1 })
+  const theirs = runInNewContext('(values) => Float32Array.from(values)')
+  t.false(theirs([]) instanceof Float32Array)
+  const parameters = await net.parameters()
+  const moved = Object.entries(parameters).map(([name, { shape, data }]) => {
+    return [name, { shape, data: theirs(data.map((value) => value + 1)) }]
+  })
+  await net.setParameters(Object.fromEntries(moved))
+  t.deepEqual((await net.parameters())['dense0.bias']?.data, Float32Array.of(1, 1))
+  const path = join(await temporaryFolder(t), 'net.safetensors')
+  await net.saveParameters(path)
+  await net.loadParameters(foreignUrl(path))
+  const web = Object.assign(foreignUrl(path), { href: 'https://example.org/net', protocol: 'https:' })
+  await t.throwsAsync(net.loadParameters(web), { code: 'INVALID_ARGUMENT', message: /example\.org/ })
 })

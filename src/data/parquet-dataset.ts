@@ -1,13 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
+import { types } from 'node:util'
 import * as zlib from 'node:zlib'
-import {
-  type AsyncBuffer,
-  type Compressors,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  parquetSchema,
-} from 'hyparquet'
+import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
 import { callAddon, type DatasetBuilder } from '../addon.js'
 import { CandlewickError, messageOf } from '../errors.js'
 import { expectOptions, expectPath, expectSignal, expectString, reading, unexpected } from '../expect.js'
@@ -95,12 +89,17 @@ interface Table {
   classes: readonly string[] | undefined
 }
 
+/** Loaded by who has such files. */
+const parser = () => import('hyparquet')
+
 async function openTable(path: string, columns: Columns): Promise<Table> {
+  const { parquetMetadataAsync, parquetSchema } = await parser()
   const file = await openFile(path)
   try {
     const buffer = bufferOf(path, file)
     const metadata = await parsing(path, () => parquetMetadataAsync(buffer))
-    checkColumns(path, metadata, columns)
+    const names = parquetSchema(metadata).children.map(({ element }) => element.name)
+    checkColumns(path, metadata, names, columns)
     return { path, file, buffer, metadata, classes: classesOf(metadata, columns) }
   } catch (error) {
     await file.handle.close()
@@ -136,8 +135,7 @@ async function parsing<T>(path: string, parse: () => Promise<T>): Promise<T> {
   }
 }
 
-function checkColumns(path: string, metadata: FileMetaData, { image, label }: Columns): void {
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name)
+function checkColumns(path: string, metadata: FileMetaData, names: readonly string[], { image, label }: Columns): void {
   for (const [option, name] of Object.entries({ image, label })) {
     if (names.includes(name)) continue
     const message = `${path} has no column ${JSON.stringify(name)}, but ${names.join(', ')}; say by ${option} which it is.`
@@ -200,6 +198,7 @@ async function read(tables: Table[], columns: Columns, decode: DecodePictures, s
 
 /** Some hundred rows at a time. */
 async function* picturesOf({ path, buffer: file, metadata }: Table, { image, label }: Columns) {
+  const { parquetReadObjects } = await parser()
   let start = 0
   for (const group of metadata.row_groups) {
     const end = start + Number(group.num_rows)
@@ -222,7 +221,7 @@ async function* picturesOf({ path, buffer: file, metadata }: Table, { image, lab
 /** Of bytes, or of Hugging Face's { bytes, path }. */
 function pictureOf(path: string, row: number, value: unknown): Uint8Array {
   const { bytes = value } = Object(value) as { bytes?: unknown }
-  if (bytes instanceof Uint8Array && bytes.length > 0) return bytes
+  if (types.isUint8Array(bytes) && bytes.length > 0) return bytes
   throw corrupt(path, `has no picture's bytes in row ${row}; a file that names pictures elsewhere cannot be read`)
 }
 

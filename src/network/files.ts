@@ -10,10 +10,15 @@ import { expectPath, unexpected } from '../expect.js'
 /** A file: its path, that as a URL, or what is in it. */
 export type FileSource = string | URL | Uint8Array
 
+/** By what it calls itself: URLs of another realm, such as jsdom's, are none by their class. */
+export function isUrl(given: unknown): given is URL {
+  return Object.prototype.toString.call(given) === '[object URL]'
+}
+
 /** The path of a file. */
 export function pathOf(name: string, given: unknown): string {
-  if (!(given instanceof URL)) return expectPath(name, given)
-  if (given.protocol === 'file:') return fileURLToPath(given)
+  if (!isUrl(given)) return expectPath(name, given)
+  if (given.protocol === 'file:') return fileURLToPath(given.href)
   throw unexpected(name, 'a path or a file: URL (fetch others, and pass their bytes)', given.href)
 }
 

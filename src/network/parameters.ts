@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { types } from 'node:util'
 import { callAddon, callAddonAsync, type Engine, ImageFeed, parameterList } from '../addon.js'
 import { messageOf } from '../errors.js'
 import { readOnce, refuseUnknownKeys, show, unexpected } from '../expect.js'
@@ -52,7 +53,7 @@ export function checkParameters(
     if (!isOfShape) throw unexpected(`parameters[${show(name)}]`, expected, one)
     const { data } = given
     const length = shape.reduce((product, size) => product * size, 1)
-    if (data instanceof Float32Array && data.length === length) return data
+    if (types.isFloat32Array(data) && data.length === length) return data
     throw unexpected(`parameters[${show(name)}].data`, `a Float32Array of length ${length}`, data)
   })
 }

@@ -1,11 +1,11 @@
 /** Pictures from anywhere as images of one shape. */
 
-import { fileURLToPath } from 'node:url'
 import { types } from 'node:util'
 import { preparePictures } from '../addon.js'
 import type { ByteImages } from '../data/images.js'
 import { CandlewickError } from '../errors.js'
-import { expectPath, unexpected } from '../expect.js'
+import { unexpected } from '../expect.js'
+import { isUrl, pathOf } from '../network/files.js'
 import { type CheckedPreparation, forAddon } from './preparation.js'
 import { picturesWork } from './work.js'
 
@@ -14,17 +14,13 @@ export type PictureSource = string | URL | Uint8Array
 
 /** Whether something is a picture's source rather than an image's values. */
 export function isPictureSource(given: unknown): given is PictureSource {
-  return typeof given === 'string' || given instanceof URL || types.isUint8Array(given)
+  return typeof given === 'string' || isUrl(given) || types.isUint8Array(given)
 }
 
 /** What of a source the addon is told. */
 export function checkSource(name: string, source: unknown): string | Uint8Array {
   if (types.isUint8Array(source)) return source
-  if (source instanceof URL) {
-    if (source.protocol === 'file:') return fileURLToPath(source)
-    throw unexpected(name, 'a file: URL (fetch others, and pass their bytes)', source.href)
-  }
-  if (typeof source === 'string') return expectPath(name, source)
+  if (typeof source === 'string' || isUrl(source)) return pathOf(name, source)
   throw unexpected(name, 'a path, a URL or a Uint8Array of what is in a picture file', source)
 }
 

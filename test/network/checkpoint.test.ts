@@ -317,7 +317,7 @@ for (const [where, mount] of [
     for (const name of ['inner', 'dir/net']) await writeFile(join(root, name), 'old')
     const code = `
       import { dense, Sequential } from 'candlewick'
-      import { checkSavePath } from './index.js'
+      import { checkSavePath } from './dist/addon.js'
       const make = async (seed) => {
         const net = new Sequential([dense({ units: 2 })])
         await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', threads: 1, seed })
@@ -364,7 +364,7 @@ onMounts('a full disk is noticed while the old is still there', async (t) => {
   const code = `
     import { readdir, readFile } from 'node:fs/promises'
     import { dense, Sequential } from 'candlewick'
-    import { checkSavePath } from './index.js'
+    import { checkSavePath } from './dist/addon.js'
     process.chdir(process.argv[1])
     const net = new Sequential([dense({ units: 100 })])
     await net.initialize({ inputShape: [1, 28, 28], device: 'cpu', threads: 1 })

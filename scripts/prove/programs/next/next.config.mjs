@@ -1,0 +1,5 @@
+export default {
+  output: 'standalone',
+  serverExternalPackages: ['candlewick'],
+  outputFileTracingRoot: import.meta.dirname,
+}
