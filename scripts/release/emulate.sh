@@ -37,7 +37,7 @@ node_of_pypi() {
 # musl PROCESSOR DEBIAN'S-NAME-OF-IT: the loader and C library. Those before 1.2.4, as Debian 12's, can't load that Node.
 musl() {
   local apt=$folder/apt-$2
-  musl=$folder/musl-$1/usr/lib/$1-linux-musl/libc.so
+  musl=$folder/ld-musl-$1.so.1 # its name on Alpine, by which candlewick knows it
   [ -f "$musl" ] && return
   mkdir -p "$apt"/{parts,lists/partial,cache/archives/partial}
   # The same archive that this system has its packages from.
@@ -49,7 +49,8 @@ musl() {
   local options=(-o "Dir::Etc::sourcelist=$apt/sources" -o "Dir::Etc::sourceparts=$apt/parts" -o "Dir::State::lists=$apt/lists"
     -o "Dir::Cache=$apt/cache" -o "APT::Architecture=$2" -o "APT::Architectures::=$2")
   { apt-get "${options[@]}" update -qq && (cd "$apt" && apt-get "${options[@]}" download -qq musl) &&
-    dpkg-deb -x "$apt"/musl_*_"$2".deb "$folder/musl-$1"; } >/dev/null 2>&1 || skip "Debian's package musl cannot be had"
+    dpkg-deb -x "$apt"/musl_*_"$2".deb "$apt/musl" && cp "$apt/musl/usr/lib/$1-linux-musl/libc.so" "$musl"; } >/dev/null 2>&1 ||
+    skip "Debian's package musl cannot be had"
 }
 
 target=${1:?which target? for example aarch64-unknown-linux-gnu}

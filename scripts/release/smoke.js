@@ -3,7 +3,7 @@
  *
  *   node scripts/release/smoke.js                          the newest that is published, by all of them
  *   node scripts/release/smoke.js candlewick@0.1.0 npm pnpm    that version, by two
- *   node scripts/release/registry.js packages node scripts/release/smoke.js    tarballs that are not published yet
+ *   node scripts/release/registry.js build/packages node scripts/release/smoke.js    tarballs that are not published yet
  *
  * The managers are npm packages, which come into a folder of their own; only npm is the one that is here. No cargo is on the path.
  */
