@@ -4,12 +4,13 @@
  *
  *   node scripts/release/registry.js FOLDER PROGRAM ARGUMENT ...
  *
- * runs the program with npm_config_registry and its like set to it, and ends with it.
+ * runs the program with npm_config_registry and its like set to it, and ends with it. What a package there asks for optionally and
+ * is not there, is there by name: package managers look at it, and do not fetch what is for another system.
  */
 
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 
@@ -23,11 +24,16 @@ const tarballs = new Map(
     .map(read),
 )
 if (tarballs.size === 0) throw new Error(`There is no tarball in ${folder}.`)
+for (const { manifest } of [...tarballs.values()]) {
+  for (const [name, version] of Object.entries(manifest.optionalDependencies ?? {})) {
+    if (!tarballs.has(name)) tarballs.set(name, ofAnotherSystem(name, version))
+  }
+}
 
 const server = createServer(async ({ url = '/', headers }, response) => {
   const name = decodeURIComponent(url.slice(1).split('?')[0])
   const file = /^tarballs\/(.+\.tgz)$/.exec(name)?.[1]
-  if (file) return response.end(readFileSync(join(folder, file)))
+  if (file && existsSync(join(folder, file))) return response.end(readFileSync(join(folder, file)))
   const mine = tarballs.get(name)
   if (mine) {
     response.setHeader('content-type', 'application/json')
@@ -63,6 +69,17 @@ function read(file) {
   )
   const integrity = `sha512-${createHash('sha512').update(bytes).digest('base64')}`
   return [manifest.name, { file, manifest, integrity, shasum: createHash('sha1').update(bytes).digest('hex') }]
+}
+
+function ofAnotherSystem(name, version) {
+  const [, os, cpu, libc] = name.split('-')
+  const musl = libc && os === 'linux' && { libc: [libc === 'gnu' ? 'glibc' : libc] }
+  return {
+    file: 'none.tgz',
+    manifest: { name, version, os: [os], cpu: [cpu], ...musl },
+    integrity: 'sha512-none',
+    shasum: '',
+  }
 }
 
 function packument({ file, manifest, integrity, shasum }, host) {

@@ -96,6 +96,8 @@ function attempt({ from, files = {}, install, run }) {
     mkdirSync(project)
     const manifest = { name: 'smoke', private: true, dependencies: { candlewick: version } }
     const all = { 'package.json': JSON.stringify(manifest), 'train.mjs': esm, 'require.cjs': cjs, ...files }
+    // Where another registry is asked for; pnpm knows no variable of npm's.
+    if (process.env.npm_config_registry) all['.npmrc'] = `registry=${process.env.npm_config_registry}\n`
     for (const [file, content] of Object.entries(all)) writeFileSync(join(project, file), content)
     const path = [from ? managerOf(from, join(folder, 'manager')) : undefined, ...withoutRust()].filter(Boolean)
     const env = { ...process.env, ...settings(folder), [isWindows ? 'Path' : 'PATH']: path.join(delimiter) }
