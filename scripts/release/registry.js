@@ -5,36 +5,38 @@
  *   node scripts/release/registry.js FOLDER PROGRAM ARGUMENT ...
  *
  * runs the program with npm_config_registry and its like set to it, and ends with it. What a package there asks for optionally and
- * is not there, is there by name: package managers look at it, and do not fetch what is for another system.
+ * is not there, is there without a binary: package managers look at it, and Deno fetches it too.
  */
 
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const [folder = '', program = '', ...args] = process.argv.slice(2)
 const npm = (...words) => execFileSync('npm', words, { encoding: 'utf8', shell: process.platform === 'win32' }).trim()
 const usual = npm('config', 'get', 'registry').replace(/\/$/, '')
 
-const tarballs = new Map(
-  readdirSync(folder)
-    .filter((name) => name.endsWith('.tgz'))
-    .map(read),
-)
-if (tarballs.size === 0) throw new Error(`There is no tarball in ${folder}.`)
-for (const { manifest } of [...tarballs.values()]) {
+const tar = process.platform === 'win32' ? join(process.env.SystemRoot ?? '', 'System32', 'tar.exe') : 'tar'
+
+const packages = new Map() // by name
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.tgz'))) {
+  const manifest = execFileSync(tar, ['-xzOf', join(folder, file), 'package/package.json'], { encoding: 'utf8' })
+  add(JSON.parse(manifest), readFileSync(join(folder, file)))
+}
+if (packages.size === 0) throw new Error(`There is no tarball in ${folder}.`)
+for (const { manifest } of [...packages.values()]) {
   for (const [name, version] of Object.entries(manifest.optionalDependencies ?? {})) {
-    if (!tarballs.has(name)) tarballs.set(name, ofAnotherSystem(name, version))
+    if (!packages.has(name)) addWithoutBinary(name, version)
   }
 }
 
 const server = createServer(async ({ url = '/', headers }, response) => {
   const name = decodeURIComponent(url.slice(1).split('?')[0])
-  const file = /^tarballs\/(.+\.tgz)$/.exec(name)?.[1]
-  if (file && existsSync(join(folder, file))) return response.end(readFileSync(join(folder, file)))
-  const mine = tarballs.get(name)
+  const mine = packages.get(name.replace(/^tarballs\/(.+)\.tgz$/, '$1'))
+  if (mine && name.endsWith('.tgz')) return response.end(mine.bytes)
   if (mine) {
     response.setHeader('content-type', 'application/json')
     return response.end(JSON.stringify(packument(mine, headers.host)))
@@ -60,36 +62,28 @@ server.listen(0, '127.0.0.1', () => {
   child.once('close', (code) => process.exit(code ?? 1))
 })
 
-/** A tarball's name, and what a registry says of it. */
-function read(file) {
-  const bytes = readFileSync(join(folder, file))
-  const tar = process.platform === 'win32' ? join(process.env.SystemRoot ?? '', 'System32', 'tar.exe') : 'tar'
-  const manifest = JSON.parse(
-    execFileSync(tar, ['-xzOf', join(folder, file), 'package/package.json'], { encoding: 'utf8' }),
-  )
-  const integrity = `sha512-${createHash('sha512').update(bytes).digest('base64')}`
-  return [manifest.name, { file, manifest, integrity, shasum: createHash('sha1').update(bytes).digest('hex') }]
+function add(manifest, bytes) {
+  packages.set(manifest.name, { manifest, bytes })
 }
 
-function ofAnotherSystem(name, version) {
-  const [, os, cpu, libc] = name.split('-')
-  const musl = libc && os === 'linux' && { libc: [libc === 'gnu' ? 'glibc' : libc] }
-  return {
-    file: 'none.tgz',
-    manifest: { name, version, os: [os], cpu: [cpu], ...musl },
-    integrity: 'sha512-none',
-    shasum: '',
-  }
+function addWithoutBinary(name, version) {
+  const [, os, cpu, abi] = name.split('-')
+  const libc = os === 'linux' ? { libc: [abi === 'gnu' ? 'glibc' : abi] } : {}
+  const manifest = { name, version, os: [os], cpu: [cpu], ...libc }
+  const home = mkdtempSync(join(tmpdir(), 'candlewick-registry-'))
+  mkdirSync(join(home, 'package'))
+  writeFileSync(join(home, 'package', 'package.json'), JSON.stringify(manifest))
+  add(manifest, execFileSync(tar, ['-czf', '-', '-C', home, 'package']))
+  rmSync(home, { recursive: true })
 }
 
-function packument({ file, manifest, integrity, shasum }, host) {
+/** What a registry says of a package. */
+function packument({ manifest, bytes }, host) {
   const { name, version } = manifest
-  const dist = { tarball: `http://${host}/tarballs/${file}`, integrity, shasum }
-  // Long ago: pnpm and others refuse what is new.
-  const time = {
-    created: '2020-01-01T00:00:00.000Z',
-    modified: '2020-01-01T00:00:00.000Z',
-    [version]: '2020-01-01T00:00:00.000Z',
-  }
+  const hash = (kind, form) => createHash(kind).update(bytes).digest(form)
+  const integrity = `sha512-${hash('sha512', 'base64')}`
+  const dist = { tarball: `http://${host}/tarballs/${name}.tgz`, integrity, shasum: hash('sha1', 'hex') }
+  const longAgo = '2020-01-01T00:00:00.000Z' // pnpm and others refuse what is new
+  const time = { created: longAgo, modified: longAgo, [version]: longAgo }
   return { name, time, 'dist-tags': { latest: version }, versions: { [version]: { ...manifest, dist } } }
 }
