@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-npm ci --no-audit --no-fund --loglevel=error
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 npm run --silent build:ts
 node scripts/release/steps.js >steps.txt
 FASHION_MNIST_DIR=$(node --input-type=module -e "

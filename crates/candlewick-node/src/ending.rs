@@ -36,7 +36,11 @@ pub fn begin(_exports: Object, env: Env) -> napi::Result<()> {
 
 /// process.exit() calls no hook of the main thread's.
 fn end_on_exit(env: &Env) -> napi::Result<()> {
-    let process: Object = env.get_global()?.get_named_property("process")?;
+    let global = env.get_global()?;
+    if !global.has_named_property("process")? {
+        return Ok(()); // not Node
+    }
+    let process: Object = global.get_named_property("process")?;
     let end: Function<(), ()> = env.create_function_from_closure("endCandlewick", |_| {
         end();
         Ok(())
