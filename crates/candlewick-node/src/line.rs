@@ -2,6 +2,7 @@
 //! waits, and two calls at once cannot meet in the same parameters. What a call does is one job: nobody gets in between.
 
 use crate::errors::{internal, to_js};
+use crate::freed;
 use crate::runners;
 use candlewick::engine::{Engine, Progress};
 use candlewick::memory::no_thread;
@@ -115,7 +116,7 @@ impl Line {
         wrap: impl FnOnce(Line) -> R + Send + 'static,
     ) -> napi::Result<Object<'env>> {
         let shared = Arc::new(Shared { state: Mutex::default(), told: Mutex::default() });
-        end_with(env, &shared)?;
+        end_with_environment(&shared);
         let (deferred, promise) = env.create_deferred::<R, Resolver<R>>()?;
         runners::run(Box::new(move |thread| {
             let made = thread.map_err(|reason| no_thread(&reason)).and_then(|()| guarded(make));
@@ -213,20 +214,20 @@ impl Closing {
     }
 }
 
-/// Sees to it that a line ends with the JavaScript environment. One hook serves all: each costs memory until then.
-fn end_with(env: &Env, shared: &Arc<Shared>) -> napi::Result<()> {
+/// Sees to it that a line ends with the JavaScript environment.
+fn end_with_environment(shared: &Arc<Shared>) {
     LINES.with_borrow_mut(|lines| {
-        if lines.is_empty() {
-            env.add_env_cleanup_hook((), |()| {
-                let lines = LINES.try_with(RefCell::take).unwrap_or_default();
-                lines.iter().filter_map(Weak::upgrade).for_each(|shared| shared.end());
-            })?;
-        } else if lines.len() == lines.capacity() {
+        if lines.len() == lines.capacity() {
             lines.retain(|line| line.strong_count() > 0);
         }
         lines.push(Arc::downgrade(shared));
-        Ok(())
-    })
+    });
+}
+
+/// Ends the lines of the environment that runs on this thread.
+pub fn end_all() {
+    let lines = LINES.try_with(RefCell::take).unwrap_or_default();
+    lines.iter().filter_map(Weak::upgrade).for_each(|shared| shared.end());
 }
 
 impl Shared {
@@ -365,18 +366,9 @@ fn leave(mut state: MutexGuard<'_, State>) {
     drop(state);
     if let Some(engine) = engine {
         drop(engine);
-        return_to_the_system();
+        freed::give_back();
     }
     farewells.into_iter().for_each(|farewell| farewell());
-}
-
-/// glibc keeps what is freed for later. A network's memory is too much for that.
-fn return_to_the_system() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it may be called at any time, from any thread.
-    unsafe {
-        libc::malloc_trim(0)
-    };
 }
 
 /// Settles a promise, and on the way tells the garbage collector how large the engine has become, if there is one: what failed

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
-use std::time::Duration;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// What a thread does. It is told whether there was a thread to do it on, and does not panic.
 pub type Task = Box<dyn FnOnce(io::Result<()>) + Send>;
@@ -16,27 +16,60 @@ const MOST: usize = 32;
 /// How long a thread waits for its next task.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-static RUNNERS: Mutex<Runners> = Mutex::new(Runners { tasks: VecDeque::new(), threads: 0, idle: 0 });
+static RUNNERS: Mutex<Runners> =
+    Mutex::new(Runners { tasks: VecDeque::new(), threads: 0, idle: 0, begun: Vec::new(), are_over: false });
 static COMING: Condvar = Condvar::new();
+static GONE: Condvar = Condvar::new();
 
 struct Runners {
     tasks: VecDeque<Task>,
     threads: usize,
     /// Those of the threads that wait for a task.
     idle: usize,
+    /// To wait for their ends.
+    begun: Vec<JoinHandle<()>>,
+    /// Whether nobody is left to run tasks for.
+    are_over: bool,
+}
+
+/// Threads may begin, again.
+pub fn begin() {
+    lock().are_over = false;
+    GONE.notify_all(); // who waits for the end of all need not any more
+}
+
+/// Ends all threads, and returns when they are gone, or when a task goes on for longer than `deadline`. What is to be run until
+/// [`begin`], is run on the caller's thread.
+pub fn end(deadline: Instant) {
+    let mut runners = lock();
+    runners.are_over = true;
+    COMING.notify_all();
+    let patience = deadline.saturating_duration_since(Instant::now());
+    let waited = GONE.wait_timeout_while(runners, patience, |runners| runners.are_over && runners.threads > 0);
+    let mut runners = waited.unwrap_or_else(PoisonError::into_inner).0;
+    if runners.threads == 0 {
+        let begun = std::mem::take(&mut runners.begun);
+        drop(runners);
+        begun.into_iter().for_each(|thread| drop(thread.join()));
+    }
 }
 
 /// Runs `task` as soon as a thread is free; here, with the system's reason, if it gives not even one.
 pub fn run(task: Task) {
     let mut runners = lock();
+    if runners.are_over {
+        drop(runners);
+        return task(Ok(()));
+    }
     runners.tasks.push_back(task);
     if runners.tasks.len() <= runners.idle {
         COMING.notify_one();
     } else if runners.threads < MOST {
         runners.threads += 1;
         drop(runners);
-        if let Err(reason) = Builder::new().name("candlewick-line".into()).spawn(serve) {
-            refuse(&reason);
+        match Builder::new().name("candlewick-line".into()).spawn(serve) {
+            Ok(thread) => keep(thread),
+            Err(reason) => refuse(&reason),
         }
     }
 }
@@ -47,6 +80,12 @@ pub fn let_go(holder: impl Send + 'static, bytes: usize) {
     if bytes > MANY {
         run(Box::new(move |_| drop(holder)));
     }
+}
+
+fn keep(thread: JoinHandle<()>) {
+    let mut runners = lock();
+    runners.begun.retain(|thread| !thread.is_finished());
+    runners.begun.push(thread);
 }
 
 /// Without a new thread, those that there are do the tasks. Without any, nobody does.
@@ -72,12 +111,16 @@ fn next() -> Option<Task> {
     let mut runners = lock();
     if runners.tasks.is_empty() {
         runners.idle += 1;
-        let waited = COMING.wait_timeout_while(runners, PATIENCE, |runners| runners.tasks.is_empty());
+        let waits = |runners: &mut Runners| runners.tasks.is_empty() && !runners.are_over;
+        let waited = COMING.wait_timeout_while(runners, PATIENCE, waits);
         runners = waited.unwrap_or_else(PoisonError::into_inner).0;
         runners.idle -= 1;
     }
     let task = runners.tasks.pop_front();
-    runners.threads -= usize::from(task.is_none());
+    if task.is_none() {
+        runners.threads -= 1;
+        GONE.notify_all();
+    }
     task
 }
 

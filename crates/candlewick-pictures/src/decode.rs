@@ -35,7 +35,7 @@ fn decode_unguarded(bytes: &[u8], background: [u8; 3]) -> Result<Picture, Broken
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     let format = reader.format().ok_or_else(|| unknown(bytes))?;
     if format == ImageFormat::Jpeg {
-        return Ok(opaque(jpeg::decode(bytes)?, background));
+        return opaque(jpeg::decode(bytes)?, background);
     }
     let mut limits = Limits::default();
     limits.max_alloc = Some(8 * MOST_PIXELS); // red, green, blue and alpha, of sixteen bits
@@ -46,7 +46,7 @@ fn decode_unguarded(bytes: &[u8], background: [u8; 3]) -> Result<Picture, Broken
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
-    Ok(opaque(image, background))
+    opaque(image, background)
 }
 
 /// Refuses a picture that is too large; one that is merely large is alone for as long as what this gives is kept.
@@ -61,24 +61,33 @@ pub fn admit(width: u32, height: u32) -> Result<Option<MutexGuard<'static, ()>>,
     Ok((pixels >= LARGE).then(|| LARGE_ONES.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// One byte a value, and nothing that shines through.
-fn opaque(image: DynamicImage, background: [u8; 3]) -> Picture {
+/// One byte a value, and nothing that shines through. By hand: `image`'s own conversions bring megabytes of colour profiles.
+fn opaque(image: DynamicImage, background: [u8; 3]) -> Result<Picture, Broken> {
     let (width, height) = (image.width() as usize, image.height() as usize);
+    let over = |[red, green, blue, alpha]: [u8; 4]| {
+        let colours = [red, green, blue];
+        std::array::from_fn::<u8, 3, _>(|i| blend(colours[i], background[i], alpha))
+    };
     let (channels, pixels) = match image {
         DynamicImage::ImageLuma8(grey) => (1, grey.into_raw()),
         DynamicImage::ImageLuma16(grey) => (1, grey.into_raw().into_iter().map(eight_bits).collect()),
         DynamicImage::ImageRgb8(colours) => (3, colours.into_raw()),
         DynamicImage::ImageRgb16(colours) => (3, colours.into_raw().into_iter().map(eight_bits).collect()),
-        other => {
-            let over = |pixel: &image::Rgba<u8>| {
-                let [red, green, blue, alpha] = pixel.0;
-                let colours = [red, green, blue];
-                std::array::from_fn::<u8, 3, _>(|i| blend(colours[i], background[i], alpha))
-            };
-            (3, other.into_rgba8().pixels().flat_map(over).collect())
+        DynamicImage::ImageLumaA8(greys) => (3, greys.pixels().flat_map(|pixel| over(coloured(pixel.0))).collect()),
+        DynamicImage::ImageLumaA16(greys) => {
+            (3, greys.pixels().flat_map(|pixel| over(coloured(pixel.0.map(eight_bits)))).collect())
         }
+        DynamicImage::ImageRgba8(colours) => (3, colours.pixels().flat_map(|pixel| over(pixel.0)).collect()),
+        DynamicImage::ImageRgba16(colours) => {
+            (3, colours.pixels().flat_map(|pixel| over(pixel.0.map(eight_bits))).collect())
+        }
+        other => return Err(format!("its pixels are {:?}, which none of these formats has", other.color())),
     };
-    Picture { width, height, channels, pixels }
+    Ok(Picture { width, height, channels, pixels })
+}
+
+fn coloured([grey, alpha]: [u8; 2]) -> [u8; 4] {
+    [grey, grey, grey, alpha]
 }
 
 /// The nearest.

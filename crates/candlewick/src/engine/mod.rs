@@ -29,6 +29,7 @@ use crate::simd::InstructionSet;
 use candle_core::Tensor;
 use devices::EngineName;
 pub(crate) use images::Images;
+pub use pool::end_idle_threads;
 pub use progress::Progress;
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -6,6 +6,7 @@ use crate::memory::no_thread;
 use rayon::ThreadPool;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
 
 /// Threads that wait for a job, of all pools together, at most.
 const MOST_IDLE: usize = 32;
@@ -19,13 +20,19 @@ static POOLS: Mutex<Pools> = Mutex::new(Pools { idle: Vec::new(), working: 0 });
 
 struct Pools {
     /// Without a job, the one that was used last at the end.
-    idle: Vec<Arc<ThreadPool>>,
+    idle: Vec<Arc<Pool>>,
     /// Threads of those with a job.
     working: usize,
 }
 
+/// rayon ends its threads with the pool, and does not wait for that.
+struct Pool {
+    rayon: ThreadPool,
+    threads: Vec<JoinHandle<()>>,
+}
+
 /// A pool that is nobody else's until this is dropped: two networks that run at once do not wait for each other's work.
-pub struct Lease(Arc<ThreadPool>);
+pub struct Lease(Arc<Pool>);
 
 /// The number of threads that an engine is asked to use; all processors' for `None`.
 ///
@@ -49,14 +56,14 @@ pub fn lease(count: usize) -> Result<Lease> {
         Some(pool) => pool,
         None => start(count).or_else(|_| pools.take(|threads| threads < count).map_or_else(|| start(1), Ok))?,
     };
-    pools.working += pool.current_num_threads();
+    pools.working += pool.rayon.current_num_threads();
     Ok(Lease(pool))
 }
 
 impl Pools {
     /// The last one without a job that has such a number of threads.
-    fn take(&mut self, fits: impl Fn(usize) -> bool) -> Option<Arc<ThreadPool>> {
-        let found = self.idle.iter().rposition(|pool| fits(pool.current_num_threads()))?;
+    fn take(&mut self, fits: impl Fn(usize) -> bool) -> Option<Arc<Pool>> {
+        let found = self.idle.iter().rposition(|pool| fits(pool.rayon.current_num_threads()))?;
         Some(self.idle.remove(found))
     }
 }
@@ -65,16 +72,31 @@ fn lock() -> MutexGuard<'static, Pools> {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn start(count: usize) -> Result<Arc<ThreadPool>> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("candlewick-{i}"));
-    pool.build().map(Arc::new).map_err(|reason| no_thread(&reason))
+fn start(count: usize) -> Result<Arc<Pool>> {
+    let mut threads = Vec::with_capacity(count);
+    let rayon = rayon::ThreadPoolBuilder::new().num_threads(count).spawn_handler(|thread| {
+        let name = format!("candlewick-{}", thread.index());
+        threads.push(Builder::new().name(name).spawn(|| thread.run())?);
+        Ok(())
+    });
+    let rayon = rayon.build().map_err(|reason| no_thread(&reason))?;
+    Ok(Arc::new(Pool { rayon, threads }))
+}
+
+/// Ends the threads that wait for a job, and returns when they are gone. The next job has new ones.
+pub fn end_idle_threads() {
+    let idle = std::mem::take(&mut lock().idle);
+    for Pool { rayon, threads } in idle.into_iter().filter_map(Arc::into_inner) {
+        drop(rayon);
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    }
 }
 
 impl Deref for Lease {
     type Target = ThreadPool;
 
     fn deref(&self) -> &ThreadPool {
-        &self.0
+        &self.0.rayon
     }
 }
 
@@ -83,9 +105,9 @@ impl Drop for Lease {
         let mut pools = lock();
         pools.working -= self.current_num_threads();
         pools.idle.push(Arc::clone(&self.0));
-        let mut threads: usize = pools.idle.iter().map(|pool| pool.current_num_threads()).sum();
+        let mut threads: usize = pools.idle.iter().map(|pool| pool.rayon.current_num_threads()).sum();
         while threads > MOST_IDLE {
-            threads -= pools.idle.remove(0).current_num_threads(); // its threads end with it
+            threads -= pools.idle.remove(0).rayon.current_num_threads(); // its threads end with it
         }
     }
 }
@@ -93,6 +115,7 @@ impl Drop for Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// One test, as other tests' leases would meet in the same pools.
     #[test]
@@ -112,8 +135,21 @@ mod tests {
         assert!(threads.clone().sum::<usize>() <= *MANY + many.len());
         assert_eq!(threads.max(), Some(9));
         drop(many);
-        let idle: usize = lock().idle.iter().map(|pool| pool.current_num_threads()).sum();
+        let idle: usize = lock().idle.iter().map(|pool| pool.rayon.current_num_threads()).sum();
         assert!(idle <= MOST_IDLE, "{idle} threads wait");
         assert_eq!(lease(9).unwrap().current_num_threads(), 9, "those that came back may work again");
+
+        static ENDED: AtomicUsize = AtomicUsize::new(0);
+        struct Last;
+        impl Drop for Last {
+            fn drop(&mut self) {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                ENDED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        thread_local!(static LAST: Last = const { Last });
+        lease(9).unwrap().broadcast(|_| LAST.with(|_| ()));
+        end_idle_threads();
+        assert_eq!(ENDED.load(Ordering::Relaxed), 9, "what a thread leaves to be done at its end is done");
     }
 }

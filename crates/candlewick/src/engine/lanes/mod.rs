@@ -374,12 +374,13 @@ impl Engine for LanesEngine {
         }
         progress.check()?;
         self.threads.prepare_to_answer(self.answering.program(), indices.len())?;
-        let (set, (program, parameters)) =
-            (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
+        let (set, threads) = (self.set, self.threads.lease()?);
+        let known = self.state.average().unwrap_or(&self.parameters);
+        let (program, parameters) = threads.install(|| self.answering.with(known))?;
         let images = dataset.images(indices);
         let mut gathered = Gathered::with_room(loss, dataset, indices.len())?;
         let objective = gathered.objective(loss, dataset, indices, None)?;
-        self.threads.lease()?.install(|| {
+        threads.install(|| {
             for round in rounds(indices.len(), ROUND).skip((metrics.count as usize).div_ceil(ROUND)) {
                 let (first, own) = (round.start, &indices[round.clone()]);
                 let rows = tally.is_some().then(|| Rows::new(&mut logits, classes));
@@ -410,9 +411,9 @@ impl Engine for LanesEngine {
         let classes = self.network.classes();
         let mut logits = memory::zeros(n.saturating_mul(classes))?;
         self.threads.prepare_to_answer(self.answering.program(), n)?;
-        let (set, (program, parameters)) =
-            (self.set, self.answering.with(self.state.average().unwrap_or(&self.parameters))?);
-        let threads = self.threads.lease()?;
+        let (set, threads) = (self.set, self.threads.lease()?);
+        let known = self.state.average().unwrap_or(&self.parameters);
+        let (program, parameters) = threads.install(|| self.answering.with(known))?;
         with_images(images, |images| {
             threads.install(|| {
                 for (round, logits) in rounds(n, ROUND).zip(logits.chunks_mut(ROUND * classes)) {
