@@ -26,7 +26,7 @@ const permissive = new Set([
   'Unicode-3.0',
 ])
 
-const preface = `The addon of candlewick (*.node in the npm package) contains code of the crates below, or code that they generated. Where a
+const preface = `The addon of candlewick (*.node in the npm packages of each system) contains code of the crates below, or code that they generated. Where a
 crate offers a choice of licences that includes MIT, it is taken under MIT. The addon contains parts of Rust's standard library
 too, by the Rust project's developers, under MIT OR Apache-2.0. Below the list are the texts that the crates carry, each once. Written by scripts/licences.js.`
 

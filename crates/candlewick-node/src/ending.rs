@@ -34,6 +34,8 @@ pub fn begin(_exports: Object, env: Env) -> napi::Result<()> {
     end_on_exit(&env)
 }
 
+type Ending<'env> = Function<'env, (), ()>;
+
 /// process.exit() calls no hook of the main thread's.
 fn end_on_exit(env: &Env) -> napi::Result<()> {
     let global = env.get_global()?;
@@ -41,11 +43,11 @@ fn end_on_exit(env: &Env) -> napi::Result<()> {
         return Ok(()); // not Node
     }
     let process: Object = global.get_named_property("process")?;
-    let end: Function<(), ()> = env.create_function_from_closure("endCandlewick", |_| {
+    let end: Ending = env.create_function_from_closure("endCandlewick", |_| {
         end();
         Ok(())
     })?;
-    let once: Function<FnArgs<(&str, Function<(), ()>)>, Unknown> = process.get_named_property("once")?;
+    let once: Function<FnArgs<(&str, Ending)>, Unknown> = process.get_named_property("once")?;
     once.apply(process, ("exit", end).into()).map(drop)
 }
 
