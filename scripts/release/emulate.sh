@@ -83,6 +83,6 @@ addon=$PWD/candlewick.$name.node
 
 npm run --silent build:ts
 here=$(node scripts/release/steps.js)
-there=$(NAPI_RS_NATIVE_LIBRARY_PATH=$addon "${run[@]}" scripts/release/steps.js)
+there=$("${run[@]}" scripts/release/steps.js)
 printf 'here  %s\nthere %s\n' "$here" "$there"
 [ "$here" = "$there" ] || { echo "The bits of $target are others." >&2; exit 1; }
