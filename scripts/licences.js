@@ -28,7 +28,8 @@ const permissive = new Set([
 
 const preface = `The addon of candlewick (*.node in the npm packages of each system) contains code of the crates below, or code that they generated. Where a
 crate offers a choice of licences that includes MIT, it is taken under MIT. The addon contains parts of Rust's standard library
-too, by the Rust project's developers, under MIT OR Apache-2.0. Below the list are the texts that the crates carry, each once. Written by scripts/licences.js.`
+too, by the Rust project's developers, under MIT OR Apache-2.0, and those for Linux parts of LLVM's libunwind and compiler-rt, which zig
+links in, under Apache-2.0 WITH LLVM-exception. Below the list are the texts that the crates carry, each once. Written by scripts/licences.js.`
 
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))))
 const file = 'THIRD-PARTY-LICENSES'
