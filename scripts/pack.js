@@ -13,6 +13,11 @@ import { platforms } from '../dist/platforms.js'
 process.chdir(join(import.meta.dirname, '..'))
 const out = resolve(process.argv[2] ?? 'build/packages')
 const own = JSON.parse(readFileSync('package.json', 'utf8'))
+// Where it was built, which provenance is held against; a clone does not know.
+const { GITHUB_REPOSITORY } = process.env
+const origin = GITHUB_REPOSITORY && {
+  repository: { type: 'git', url: `git+https://github.com/${GITHUB_REPOSITORY}.git` },
+}
 
 rmSync(out, { recursive: true, force: true })
 for (const [name, platform] of Object.entries(platforms)) {
@@ -29,6 +34,7 @@ function packPlatform(name, { os, cpu, libc }) {
     version,
     description: `The addon of candlewick for ${name}`,
     license,
+    ...origin,
     engines,
     os: [os],
     cpu: [cpu],
@@ -54,6 +60,7 @@ function packMain() {
   writeFileSync(join(folder, 'dist/index.d.ts'), "export * from './types/index.js'\n")
   writePackage(folder, {
     ...published,
+    ...origin,
     files: ['dist', 'docs'],
     optionalDependencies: Object.fromEntries(Object.keys(platforms).map((name) => [`candlewick-${name}`, own.version])),
   })

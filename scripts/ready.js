@@ -57,8 +57,10 @@ async function lookForData() {
 
 /** The addons for this machine. */
 function addons() {
+  const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime
+  const start = `candlewick.${process.platform}-${process.arch}`
   return readdirSync('.').filter(
-    (name) => name.startsWith(`candlewick.${process.platform}-${process.arch}`) && name.endsWith('.node'),
+    (name) => name.startsWith(start) && name.endsWith('.node') && name.endsWith('-musl.node') === musl,
   )
 }
 

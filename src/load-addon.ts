@@ -80,14 +80,21 @@ function thisSystem(): System {
 function isMusl(): boolean {
   if (process.platform !== 'linux') return false
   try {
-    return /\/(?:ld|libc)[-.]musl-/.test(readFileSync('/proc/self/maps', 'latin1'))
+    const maps = readFileSync('/proc/self/maps', 'latin1')
+    if (/\/(?:ld|libc)[-.]musl-/.test(maps)) return true
+    if (/\/(?:ld-linux|libc\.so\.6)/.test(maps)) return false
   } catch {
-    return reportedGlibc() === undefined
+    // not every sandbox shows it
   }
+  return reportedGlibc() === undefined
 }
 
 function reportedGlibc(): string | undefined {
-  Object.assign(process.report, { excludeNetwork: true }) // else it looks up names
-  const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+  const report = process.report as (NodeJS.ProcessReport & { excludeNetwork?: boolean }) | undefined // not every runtime has it
+  if (!report) return undefined
+  const { excludeNetwork } = report
+  Object.assign(report, { excludeNetwork: true }) // else it looks up names
+  const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } }
+  Object.assign(report, { excludeNetwork })
   return header?.glibcVersionRuntime
 }

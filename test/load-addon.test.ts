@@ -1,7 +1,7 @@
 /** What is said where the addon cannot be loaded, and that it is found wherever it may be. */
 
 import { spawn } from 'node:child_process'
-import { copyFile, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { CandlewickError } from 'candlewick'
@@ -10,8 +10,10 @@ import { platforms } from '#dist/platforms.js'
 import { temporaryFolder } from './idx-folder.js'
 import { finish } from './run-command.js'
 
-const here = (await readdir('.')).find((name) => /^candlewick\..*\.node$/.test(name)) as string
-const [, name] = /^candlewick\.(.*)\.node$/.exec(here) as unknown as [string, string]
+const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
+const abi = { linux: header.glibcVersionRuntime ? '-gnu' : '-musl', win32: '-msvc' }[process.platform as string] ?? ''
+const name = `${process.platform}-${process.arch}${abi}`
+const here = `candlewick.${name}.node`
 
 /** A project in whose node_modules candlewick is, without an addon. */
 async function project(t: ExecutionContext): Promise<string> {

@@ -4,7 +4,7 @@
 # Without --dry-run, in CI's job that npm trusts, it says where they were built (provenance).
 set -euo pipefail
 
-folder=${1:?which folder?}
+folder=$(cd "${1:?which folder?}" && pwd) # of a path without a slash before it, npm would make a repository on GitHub
 dry=${2:-}
 manifest() { tar -xzOf "$1" package/package.json; }
 field() { manifest "$1" | node -p "(({ $2 }) => $3)(JSON.parse(require('fs').readFileSync(0, 'utf8')))"; }
@@ -24,6 +24,6 @@ for tarball in "${platforms[@]}" "${root[@]}"; do
   elif [ "$dry" = --dry-run ]; then
     npm publish --dry-run --access public "$tarball"
   else
-    npm publish --provenance --access public "$tarball"
+    npm publish ${GITHUB_ACTIONS:+--provenance} --access public "$tarball"
   fi
 done

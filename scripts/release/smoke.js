@@ -41,7 +41,12 @@ const node = [
 /** How each manager is had, installs, and runs a program. */
 const managers = {
   npm: { install: [['npm', 'install', '--no-audit', '--no-fund']], run: node },
-  pnpm: { from: 'pnpm', install: [['pnpm', 'install']], run: node },
+  pnpm: {
+    from: 'pnpm',
+    files: { 'pnpm-workspace.yaml': 'minimumReleaseAge: 0\n' },
+    install: [['pnpm', 'install']],
+    run: node,
+  },
   yarn: {
     from: '@yarnpkg/cli-dist',
     files: { '.yarnrc.yml': 'nodeLinker: node-modules\n' },
@@ -138,6 +143,7 @@ function settings(folder) {
     YARN_GLOBAL_FOLDER: join(folder, 'yarn'),
     YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
     YARN_ENABLE_TELEMETRY: '0',
+    YARN_NPM_MINIMAL_AGE_GATE: '0', // what was published a minute ago too
     BUN_INSTALL_CACHE_DIR: join(folder, 'bun'),
     DENO_DIR: join(folder, 'deno'),
   }

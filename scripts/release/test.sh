@@ -11,4 +11,5 @@ FASHION_MNIST_DIR=$(node --input-type=module -e "
   import { fetchFashionMnist, findFashionMnist } from './dist/data/fashion-mnist.js'
   console.log((await findFashionMnist()) ?? (await fetchFashionMnist()))")
 export FASHION_MNIST_DIR
-npx ava
+# Elsewhere, those that run networks: others send signals, open terminals or start programs as this one does alone.
+if [ "$(uname -s)" = Linux ] && [ -f /etc/debian_version ]; then npx ava; else npx ava 'build/test/{network,training}/**/*.test.js'; fi

@@ -262,10 +262,11 @@ function heldOut(data: Data, { validation }: TrainOptions): Data {
 /** In the command's words, and the class's name. */
 function tooFew(train: Dataset, share: number): CandlewickError {
   const counts = train.counts()
-  const least = Math.min(...counts)
+  const least = Math.min(...counts.filter((count) => count > 0)) // a class of none asks for nothing
   const message =
     `${train.classes?.[counts.indexOf(least)]} has ${least} pictures, too few to keep a share of ${share} of them out to ` +
-    'validate by; put more there, or take a larger --validation, or 0 for none.'
+    'validate by; put more there, or take a ' +
+    `${share > 0.5 ? 'smaller' : 'larger'} --validation, or 0 for none.`
   return new CandlewickError('INVALID_ARGUMENT', message)
 }
 

@@ -27,8 +27,11 @@ pub fn begin(_exports: Object, env: Env) -> napi::Result<()> {
     if COUNTS.replace(true) {
         return Ok(());
     }
-    *ENVIRONMENTS.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-    runners::begin();
+    {
+        let mut environments = ENVIRONMENTS.lock().unwrap_or_else(PoisonError::into_inner);
+        *environments += 1;
+        runners::begin(); // while none can end
+    }
     freed::keep_little();
     env.add_env_cleanup_hook((), |()| end())?;
     end_on_exit(&env)
@@ -58,10 +61,11 @@ fn end() {
     }
     let mut environments = ENVIRONMENTS.lock().unwrap_or_else(PoisonError::into_inner);
     *environments -= 1;
-    let is_last = *environments == 0;
-    drop(environments);
-    if is_last {
-        runners::end(Instant::now() + PATIENCE);
-        end_idle_threads();
+    if *environments > 0 {
+        return;
     }
+    runners::stop(); // while none can begin
+    drop(environments);
+    runners::await_end(Instant::now() + PATIENCE);
+    end_idle_threads();
 }

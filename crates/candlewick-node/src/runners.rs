@@ -38,12 +38,16 @@ pub fn begin() {
     GONE.notify_all(); // who waits for the end of all need not any more
 }
 
-/// Ends all threads, and returns when they are gone, or when a task goes on for longer than `deadline`. What is to be run until
-/// [`begin`], is run on the caller's thread.
-pub fn end(deadline: Instant) {
-    let mut runners = lock();
-    runners.are_over = true;
+/// Has all threads end. What is to be run until [`begin`], is run on the caller's thread.
+pub fn stop() {
+    lock().are_over = true;
     COMING.notify_all();
+}
+
+/// Returns when the threads that were to end are gone, or when a task goes on for longer than `deadline`, or when threads may begin
+/// again.
+pub fn await_end(deadline: Instant) {
+    let runners = lock();
     let patience = deadline.saturating_duration_since(Instant::now());
     let waited = GONE.wait_timeout_while(runners, patience, |runners| runners.are_over && runners.threads > 0);
     let mut runners = waited.unwrap_or_else(PoisonError::into_inner).0;

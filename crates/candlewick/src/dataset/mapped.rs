@@ -83,10 +83,19 @@ mod tests {
         ];
         assert_eq!(there.pixels(), bytes);
         assert_eq!(mapped.pixels(), bytes);
-        mapped.expect(&[1, 2, 3, u32::MAX]);
         assert_eq!(mapped.checksum(&[2, 0]), there.checksum(&[2, 0]));
         assert_eq!(mapped.statistics(&[0, 2]).unwrap().mean, there.statistics(&[0, 2]).unwrap().mean);
         assert_eq!((mapped.size() < there.size(), mapped.is_of_floats()), (true, false));
+    }
+
+    #[test]
+    fn what_is_expected_is_what_it_was() {
+        let bytes: Vec<u8> = (0..3 * 64 * 64u32).map(|i| (i % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let mapped = Dataset::of_file([1, 64, 64], &file, vec![0; 3]).unwrap();
+        mapped.expect(&[2, 0, 3, u32::MAX]); // of which two are there
+        assert_eq!(mapped.pixels(), bytes);
     }
 
     #[test]

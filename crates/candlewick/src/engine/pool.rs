@@ -5,7 +5,7 @@ use crate::error::{Code, Error, Result};
 use crate::memory::no_thread;
 use rayon::ThreadPool;
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// Threads that wait for a job, of all pools together, at most.
@@ -20,7 +20,7 @@ static POOLS: Mutex<Pools> = Mutex::new(Pools { idle: Vec::new(), working: 0 });
 
 struct Pools {
     /// Without a job, the one that was used last at the end.
-    idle: Vec<Arc<Pool>>,
+    idle: Vec<Pool>,
     /// Threads of those with a job.
     working: usize,
 }
@@ -32,7 +32,7 @@ struct Pool {
 }
 
 /// A pool that is nobody else's until this is dropped: two networks that run at once do not wait for each other's work.
-pub struct Lease(Arc<Pool>);
+pub struct Lease(Option<Pool>);
 
 /// The number of threads that an engine is asked to use; all processors' for `None`.
 ///
@@ -57,12 +57,12 @@ pub fn lease(count: usize) -> Result<Lease> {
         None => start(count).or_else(|_| pools.take(|threads| threads < count).map_or_else(|| start(1), Ok))?,
     };
     pools.working += pool.rayon.current_num_threads();
-    Ok(Lease(pool))
+    Ok(Lease(Some(pool)))
 }
 
 impl Pools {
     /// The last one without a job that has such a number of threads.
-    fn take(&mut self, fits: impl Fn(usize) -> bool) -> Option<Arc<Pool>> {
+    fn take(&mut self, fits: impl Fn(usize) -> bool) -> Option<Pool> {
         let found = self.idle.iter().rposition(|pool| fits(pool.rayon.current_num_threads()))?;
         Some(self.idle.remove(found))
     }
@@ -72,7 +72,7 @@ fn lock() -> MutexGuard<'static, Pools> {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn start(count: usize) -> Result<Arc<Pool>> {
+fn start(count: usize) -> Result<Pool> {
     let mut threads = Vec::with_capacity(count);
     let rayon = rayon::ThreadPoolBuilder::new().num_threads(count).spawn_handler(|thread| {
         let name = format!("candlewick-{}", thread.index());
@@ -80,13 +80,13 @@ fn start(count: usize) -> Result<Arc<Pool>> {
         Ok(())
     });
     let rayon = rayon.build().map_err(|reason| no_thread(&reason))?;
-    Ok(Arc::new(Pool { rayon, threads }))
+    Ok(Pool { rayon, threads })
 }
 
 /// Ends the threads that wait for a job, and returns when they are gone. The next job has new ones.
 pub fn end_idle_threads() {
     let idle = std::mem::take(&mut lock().idle);
-    for Pool { rayon, threads } in idle.into_iter().filter_map(Arc::into_inner) {
+    for Pool { rayon, threads } in idle {
         drop(rayon);
         threads.into_iter().for_each(|thread| drop(thread.join()));
     }
@@ -96,7 +96,7 @@ impl Deref for Lease {
     type Target = ThreadPool;
 
     fn deref(&self) -> &ThreadPool {
-        &self.0.rayon
+        &self.0.as_ref().expect("it is there until it is given back").rayon
     }
 }
 
@@ -104,7 +104,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let mut pools = lock();
         pools.working -= self.current_num_threads();
-        pools.idle.push(Arc::clone(&self.0));
+        pools.idle.extend(self.0.take());
         let mut threads: usize = pools.idle.iter().map(|pool| pool.rayon.current_num_threads()).sum();
         while threads > MOST_IDLE {
             threads -= pools.idle.remove(0).rayon.current_num_threads(); // its threads end with it
