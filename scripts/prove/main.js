@@ -13,8 +13,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { startRegistry } from '../registry.js'
 import { emptyProject, pathWithoutCompilers, run } from './project.js'
-import { startRegistry } from './registry.js'
 
 const quick = ['content', 'install', 'nodes', 'types', 'lint', 'esbuild', 'vite', 'jest', 'vitest', 'pool']
 const slow = ['next', 'git']
