@@ -5,7 +5,8 @@ use super::LANES;
 /// a · b + c in each lane. In float64 the product is exact, and the sum is rounded to odd: where it is inexact, towards zero
 /// and then to a last bit of 1. Rounding that to float32 is as good as rounding once, as float64 has more than two bits more
 /// than twice float32's (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
-#[inline(never)]
+#[cfg_attr(debug_assertions, inline(never))] // as portable.rs
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn mul_add(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES]) -> [f32; LANES] {
     std::array::from_fn(
         #[inline(always)]

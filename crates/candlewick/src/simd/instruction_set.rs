@@ -1,7 +1,6 @@
 //! Which instructions the processor has, asked once at run time; a binary built for any x86-64 or aarch64 uses the best, or
 //! the one that `CANDLEWICK_ISA` names.
 
-use super::portable::Portable;
 use super::{Float32, Lanes};
 use crate::error::{Code, Error, Result};
 use fearless_simd::Level;
@@ -102,9 +101,21 @@ impl InstructionSet {
             Kind::Avx2(s) => kernel.run(Float32(s)),
             #[cfg(target_arch = "aarch64")]
             Kind::Neon(s) => kernel.run(Float32(s)),
-            Kind::Portable => kernel.run(Portable),
+            Kind::Portable => kernel.run(portable()),
         }
     }
+}
+
+/// As fast as they can be.
+#[cfg(not(debug_assertions))]
+fn portable() -> Float32<fearless_simd::Fallback> {
+    Float32(fearless_simd::Fallback::new())
+}
+
+/// Quick to compile.
+#[cfg(debug_assertions)]
+fn portable() -> super::portable::Portable {
+    super::portable::Portable
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod float32;
 mod float64;
 mod fused;
 mod instruction_set;
+#[cfg(debug_assertions)]
 mod portable;
 mod real;
 mod register_tiles;
