@@ -8,6 +8,7 @@ use super::LANES;
 #[cfg_attr(debug_assertions, inline(never))] // as portable.rs
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn mul_add(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES]) -> [f32; LANES] {
+    let (a, b, c) = (*a, *b, *c);
     std::array::from_fn(
         #[inline(always)]
         |i| round_odd_sum(f64::from(a[i]) * f64::from(b[i]), f64::from(c[i])) as f32,
