@@ -126,7 +126,7 @@ impl<S: Simd> Lanes for Float32<S> {
     #[inline(always)]
     fn mul_add(self, a: f32x16<S>, b: f32x16<S>, c: f32x16<S>) -> f32x16<S> {
         if self.0.level().is_fallback() {
-            f32x16::load_array(self.0, fused::mul_add(a.as_array(), b.as_array(), c.as_array()))
+            f32x16::load_array(self.0, fused::mul_add(*a.as_array(), *b.as_array(), *c.as_array()))
         } else {
             self.0.mul_add_precise_f32x16(a, b, c)
         }

@@ -7,8 +7,7 @@ use super::LANES;
 /// than twice float32's (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
 #[cfg_attr(debug_assertions, inline(never))] // as portable.rs
 #[cfg_attr(not(debug_assertions), inline(always))]
-pub fn mul_add(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES]) -> [f32; LANES] {
-    let (a, b, c) = (*a, *b, *c);
+pub fn mul_add(a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) -> [f32; LANES] {
     std::array::from_fn(
         #[inline(always)]
         |i| round_odd_sum(f64::from(a[i]) * f64::from(b[i]), f64::from(c[i])) as f32,
@@ -35,7 +34,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     fn check(a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) {
-        for (i, sum) in mul_add(&a, &b, &c).into_iter().enumerate() {
+        for (i, sum) in mul_add(a, b, c).into_iter().enumerate() {
             let expected = a[i].mul_add(b[i], c[i]);
             let is_same = sum.to_bits() == expected.to_bits() || (sum.is_nan() && expected.is_nan());
             assert!(is_same, "{:e} * {:e} + {:e} is {expected:e}, not {sum:e}", a[i], b[i], c[i]);

@@ -70,7 +70,7 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     fn mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
-        Lane(fused::mul_add(&a.0, &b.0, &c.0))
+        Lane(fused::mul_add(a.0, b.0, c.0))
     }
     #[inline(never)]
     fn where_gt(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
