@@ -1,6 +1,6 @@
 //! Lanes of float32 for a processor that has none of the instruction sets, in builds for tests: [`Float32`] on plain arrays, whose
 //! operations are not inlined. Sixteen scalar operations for each of a kernel's own were half of a test program, and of the time to
-//! compile it. In a release they are inlined, and run faster so.
+//! compile it. In a release they are inlined, and run more than twice as fast so.
 
 use super::{Float32, LANES, Lane, Lanes, fused};
 use fearless_simd::{Fallback, SimdBase, f32x16};
