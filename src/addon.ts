@@ -8,6 +8,7 @@ const native = loadAddon()
 
 export const {
   checkDevice,
+  checkRoom,
   checkSavePath,
   createEngine,
   Dataset: NativeDataset,

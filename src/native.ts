@@ -228,6 +228,9 @@ export interface BrokenPicture {
 /** Fails if a network cannot run on the device of this name, on the engine of that. */
 export declare function checkDevice(name: string, engine: string): void
 
+/** Fails if an array of so many bytes would leave JavaScript's heap too little. */
+export declare function checkRoom(bytes: number): void
+
 /**
  * Fails where a network whose parameters take `bytes` bytes could not be saved to `path`. Changes nothing there. Blocks as
  * long as the disk takes to write as much.

@@ -42,7 +42,7 @@ export function checkOrder(loaded: Loaded, order: unknown): Uint32Array {
     if (typeof order !== 'object' || !Number.isInteger(length) || length < 0) {
       throw unexpected('order', 'an array of image numbers', order)
     }
-    const indices = allocate(`an order of ${length} images`, () => new Uint32Array(length))
+    const indices = allocate(`an order of ${length} images`, Uint32Array, length)
     for (let i = 0; i < length; i++) {
       const image = (order as ArrayLike<unknown>)[i]
       indices[i] = expectInteger(`order[${i}]`, image, 0, loaded.length - 1)

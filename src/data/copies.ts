@@ -9,7 +9,7 @@ import type { Targets } from './targets.js'
 export function copyImages(native: NativeDataset, indices: Uint32Array): ByteImages | FloatImages {
   if (!native.ofFloats) return imagesOf(native, indices, (data) => native.pixels(indices, data))
   const { shape, length } = sizesOf(native, indices)
-  const data = allocate(`copies of ${indices.length} images`, () => new Float32Array(length))
+  const data = allocate(`copies of ${indices.length} images`, Float32Array, length)
   callAddon(() => native.floats(indices, data))
   return { data, shape }
 }
@@ -17,7 +17,7 @@ export function copyImages(native: NativeDataset, indices: Uint32Array): ByteIma
 /** As many images of bytes of the dataset's shape as there are indices, which a call of the addon fills in. */
 export function imagesOf(native: NativeDataset, indices: Uint32Array, fill: (data: Uint8Array) => void): ByteImages {
   const { shape, length } = sizesOf(native, indices)
-  const data = allocate(`copies of ${indices.length} images`, () => new Uint8Array(length))
+  const data = allocate(`copies of ${indices.length} images`, Uint8Array, length)
   callAddon(() => fill(data))
   return { data, shape }
 }
@@ -30,11 +30,11 @@ function sizesOf({ imageShape }: NativeDataset, indices: Uint32Array) {
 export function copyLabels(native: NativeDataset, indices: Uint32Array): Labels {
   const what = `the labels of ${indices.length} images`
   if (native.largestLabel > 255) {
-    const labels = allocate(what, () => new Uint16Array(indices.length))
+    const labels = allocate(what, Uint16Array, indices.length)
     callAddon(() => native.labels(indices, labels))
     return labels
   }
-  const labels = allocate(what, () => new Uint8Array(indices.length))
+  const labels = allocate(what, Uint8Array, indices.length)
   callAddon(() => native.byteLabels(indices, labels))
   return labels
 }
@@ -42,7 +42,7 @@ export function copyLabels(native: NativeDataset, indices: Uint32Array): Labels 
 export function copyTargets(native: NativeDataset, indices: Uint32Array): Targets {
   const shape = [indices.length, native.targetLength] as const
   const what = `the targets of ${indices.length} images`
-  const data = allocate(what, () => new Float32Array(shape[0] * shape[1]))
+  const data = allocate(what, Float32Array, shape[0] * shape[1])
   callAddon(() => native.targets(indices, data))
   return { data, shape }
 }

@@ -146,7 +146,7 @@ export class Dataset<I extends Images = Images> {
     const dataset = expectDataset(this)
     if (typeof predicate !== 'function') throw unexpected('predicate', 'a function of a label and a number', predicate)
     const labels = dataset.labels()
-    const kept = allocate(`the numbers of ${labels.length} images`, () => new Uint32Array(labels.length))
+    const kept = allocate(`the numbers of ${labels.length} images`, Uint32Array, labels.length)
     let count = 0
     labels.forEach((label, index) => {
       const keeps: unknown = predicate(label, index)
@@ -170,7 +170,7 @@ export class Dataset<I extends Images = Images> {
       const native = await callAddonAsync(() => dataset.native.joined(own, others.native, theirs))
       return datasetOf<I>(native as NativeDataset, facts)
     }
-    const list = allocate('the numbers of two datasets', () => new Uint32Array(own.length + theirs.length))
+    const list = allocate('the numbers of two datasets', Uint32Array, own.length + theirs.length)
     list.set(own)
     list.set(theirs, own.length)
     return new Dataset(dataset.native, 0, list.length, list, facts)

@@ -52,7 +52,7 @@ export async function* explained(
 
 /** The bytes `start` to `end` of a file. */
 export async function readAt(path: string, handle: FileHandle, start: number, end: number): Promise<Buffer> {
-  const bytes = allocate(`a piece of ${path}`, () => Buffer.alloc(end - start))
+  const bytes = Buffer.from(allocate(`a piece of ${path}`, Uint8Array, end - start).buffer)
   let read = 0
   while (read < bytes.length) {
     const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read).catch((error) => {

@@ -93,7 +93,7 @@ export function checkLabels(labels: unknown, count: number): Uint32Array {
   return reading('labels', () => {
     const given = labels as ArrayLike<unknown>
     if (given.length !== count) throw unexpected('labels', expected, labels)
-    const copy = allocate(`the labels of ${count} images`, () => new Uint32Array(count))
+    const copy = allocate(`the labels of ${count} images`, Uint32Array, count)
     for (let i = 0; i < count; i++) {
       const label = given[i]
       if (typeof label === 'string') {

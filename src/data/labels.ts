@@ -14,7 +14,9 @@ export function checkShortLabels(given: unknown, count: number): Uint16Array {
   const labels = checkLabels(given, count)
   const tooLarge = labels.findIndex((label) => label > mostLabel)
   if (tooLarge >= 0) throw notShort(`labels[${tooLarge}]`, labels[tooLarge])
-  return allocate(`the labels of ${count} images`, () => Uint16Array.from(labels))
+  const copy = allocate(`the labels of ${count} images`, Uint16Array, count)
+  copy.set(labels)
+  return copy
 }
 
 /** A label as datasets hold them. */

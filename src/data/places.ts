@@ -1,6 +1,5 @@
 /** Which images of native memory a dataset is of, and in which order: a range of them or, after a split, a list. */
 
-import { allocate } from '../memory.js'
 import { inOrder } from './order.js'
 
 export interface Places {
@@ -14,7 +13,7 @@ export interface Places {
 /** The numbers in native memory of the images `start` to `end` (excluded); not to be written to. */
 export function numbersOf(places: Places, start = 0, end = places.length): Uint32Array {
   if (places.list) return places.list.subarray(start, end)
-  return allocate(`the numbers of ${end - start} images`, () => inOrder(end - start, places.start + start))
+  return inOrder(end - start, places.start + start)
 }
 
 /** Turns numbers of the images among those of `places` into their numbers in native memory, in place. */

@@ -114,7 +114,7 @@ function deal(
   const wanted = sizes.map((row) => [...row])
   const parts = Array.from({ length: partCount }, (_, part) => {
     const size = sizes.reduce((sum, row) => sum + (row[part] as number), 0)
-    return allocate(`the numbers of ${size} images`, () => new Uint32Array(size))
+    return allocate(`the numbers of ${size} images`, Uint32Array, size)
   })
   const filled: number[] = new Array(partCount).fill(0)
   for (const image of order) {

@@ -36,7 +36,7 @@ export function checkTargets(targets: unknown, count: number): CheckedTargets {
   if (typedArrayLength(data) !== n * outputs) {
     throw unexpected('targets.data', `${n * outputs} values, as shape [${shape.join(', ')}] needs,`, data)
   }
-  const copy = allocate(`the targets of ${count} images`, () => new Float32Array(n * outputs))
+  const copy = allocate(`the targets of ${count} images`, Float32Array, n * outputs)
   Float32Array.prototype.set.call(copy, data)
   return { data: copy, shape }
 }

@@ -27,7 +27,7 @@ export async function copyParameters(engine: Engine): Promise<Record<string, Par
     for (const [i, { name, shape }] of list.entries()) {
       if (i > 0 && i % tensorsAtOnce === 0) await setImmediate()
       const length = shape.reduce((product, size) => product * size, 1)
-      const data = allocate(`a copy of ${name}`, () => new Float32Array(length))
+      const data = allocate(`a copy of ${name}`, Float32Array, length)
       parameters[name] = { shape, data: await fill(data, (start, into) => values.read(i, start, into)) }
     }
     return parameters

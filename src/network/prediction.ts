@@ -28,14 +28,11 @@ export async function predict(engine: Engine, images: CheckedImages): Promise<Pr
 async function read(n: number, answers: Answers): Promise<Prediction> {
   const { classes } = answers
   const what = `the answers to ${n} images in ${classes} classes`
-  const floats = () => allocate(what, () => new Float32Array(n * classes))
+  const floats = () => allocate(what, Float32Array, n * classes)
   return {
     shape: [n, classes],
     logits: await fill(floats(), (start, into) => answers.logits(start, into)),
     probabilities: await fill(floats(), (start, into) => answers.probabilities(start, into)),
-    labels: await fill(
-      allocate(what, () => new Uint32Array(n)),
-      (start, into) => answers.labels(start, into),
-    ),
+    labels: await fill(allocate(what, Uint32Array, n), (start, into) => answers.labels(start, into)),
   }
 }

@@ -1,7 +1,6 @@
 //! The end of a JavaScript environment: its work stops, and with the last one the threads end, while there is still a process for
 //! them to end in. Windows stops threads that are left in whatever they do, and may crash of that.
 
-use crate::freed;
 use crate::line;
 use crate::runners;
 use candlewick::engine::end_idle_threads;
@@ -32,7 +31,7 @@ pub fn begin(_exports: Object, env: Env) -> napi::Result<()> {
         *environments += 1;
         runners::begin(); // while none can end
     }
-    freed::keep_little();
+    crate::memory::keep_little();
     env.add_env_cleanup_hook((), |()| end())?;
     end_on_exit(&env)
 }

@@ -2,7 +2,6 @@
 //! waits, and two calls at once cannot meet in the same parameters. What a call does is one job: nobody gets in between.
 
 use crate::errors::{internal, to_js};
-use crate::freed;
 use crate::runners;
 use candlewick::engine::{Engine, Progress};
 use candlewick::memory::no_thread;
@@ -366,7 +365,7 @@ fn leave(mut state: MutexGuard<'_, State>) {
     drop(state);
     if let Some(engine) = engine {
         drop(engine);
-        freed::give_back();
+        crate::memory::give_back();
     }
     farewells.into_iter().for_each(|farewell| farewell());
 }

@@ -6,6 +6,13 @@ use crate::simd::{LANES, Lane, Real};
 use bytemuck::Zeroable;
 use std::ops::{Deref, DerefMut};
 
+/// What stays for the rest of the process when much is taken: parts of it, such as a JavaScript engine's heap, end the process where
+/// they get none.
+const RESERVE: usize = 64 << 20;
+
+/// From how many bytes on a piece is much.
+const MUCH: usize = 1 << 20;
+
 /// `n` zeros. The system gives them page by page, as they are first used.
 ///
 /// # Errors
@@ -13,7 +20,9 @@ use std::ops::{Deref, DerefMut};
 pub fn zeros<T: Zeroable>(n: usize) -> Result<Vec<T>> {
     // Rust asks the system for zeros up to this alignment only, and writes them itself beyond.
     const { assert!(align_of::<T>() <= 16) };
-    bytemuck::try_zeroed_vec(n).map_err(|()| out_of_memory(n.saturating_mul(size_of::<T>())))
+    let bytes = n.saturating_mul(size_of::<T>());
+    check_reserve(bytes)?;
+    bytemuck::try_zeroed_vec(n).map_err(|()| out_of_memory(bytes))
 }
 
 /// A copy of `values`.
@@ -39,19 +48,29 @@ pub fn collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
 /// # Errors
 /// `OutOfMemory`.
 pub fn room<T>(n: usize) -> Result<Vec<T>> {
+    let bytes = n.saturating_mul(size_of::<T>());
+    check_reserve(bytes)?;
     let mut all = Vec::new();
-    all.try_reserve_exact(n).map_err(|_| out_of_memory(n.saturating_mul(size_of::<T>())))?;
+    all.try_reserve_exact(n).map_err(|_| out_of_memory(bytes))?;
     Ok(all)
 }
 
-/// Asks for `bytes` at once and gives them back. Systems promise memory piece by piece beyond what they have; a whole that is
-/// more than all of it, most refuse. What others use is not counted, so this finds mistakes, not shortages.
+/// That the reserve stays when `bytes` are taken, where they are much.
+fn check_reserve(bytes: usize) -> Result<()> {
+    if bytes < MUCH { Ok(()) } else { check_room(bytes) }
+}
+
+/// Asks for `bytes` and the reserve at once and gives them back. Systems promise memory piece by piece beyond what they have; a whole
+/// that is more than all of it, most refuse. What others use is not counted, so this finds mistakes, and shortages of a process that
+/// has a limit.
 ///
 /// # Errors
 /// `OutOfMemory`.
 pub fn check_room(bytes: usize) -> Result<()> {
+    let mut all = Vec::<u8>::new();
+    all.try_reserve_exact(bytes.saturating_add(RESERVE)).map_err(|_| out_of_memory(bytes))?;
     // A compiler may leave out memory that nobody looks at, and take it for granted.
-    std::hint::black_box(&room::<u8>(bytes)?);
+    std::hint::black_box(&all);
     Ok(())
 }
 

@@ -1,8 +1,19 @@
-//! glibc keeps what is freed for later, tens of megabytes for each thread that ever allocated; other C libraries do not. A network's
-//! memory is too much for that.
+//! The memory of the process, which JavaScript shares.
+
+use crate::errors::to_js;
+use candlewick::memory;
+use napi_derive::napi;
+
+/// Fails if an array of so many bytes would leave JavaScript's heap too little.
+#[napi]
+pub fn check_room(bytes: f64) -> napi::Result<()> {
+    // Of more than there is, the largest number is made.
+    memory::check_room(bytes as usize).map_err(to_js)
+}
 
 /// Has glibc take large pieces from the system one by one, which go back as they are freed, and keep little at the ends of its
-/// arenas: its own limits grow with what it sees. Where the environment sets them, they stay as they are.
+/// arenas: its own limits grow with what it sees, to tens of megabytes for each thread that ever allocated. Other C libraries keep
+/// little as they are. Where the environment sets them, they stay as they are.
 pub fn keep_little() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
