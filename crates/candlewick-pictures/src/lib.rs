@@ -10,6 +10,7 @@ mod jpeg;
 mod load;
 mod picture;
 mod prepare;
+mod resample;
 mod survey;
 mod whole;
 

@@ -2,7 +2,6 @@
 
 use crate::prepare::Preparation;
 use crate::{Broken, BrokenOnes};
-use fast_image_resize::Resizer;
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -78,14 +77,14 @@ pub fn load(
 ) -> Result<BrokenOnes, Failure> {
     let (next, state) = (AtomicUsize::new(0), Mutex::new(State::default()));
     let work = || {
-        let (mut resizer, mut image) = (Resizer::new(), vec![0; preparation.image_len()]);
+        let mut image = vec![0; preparation.image_len()];
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(source) = sources.get(number) else { return };
             if progress.cancelled.load(Ordering::Relaxed) || lock(&state).ends(fails) {
                 return;
             }
-            match source.read().and_then(|bytes| preparation.prepare(&bytes, &mut resizer, &mut image)) {
+            match source.read().and_then(|bytes| preparation.prepare(&bytes, &mut image)) {
                 Ok(()) => {
                     if let Err(error) = sink.put(number, &image) {
                         lock(&state).failure.get_or_insert(error);

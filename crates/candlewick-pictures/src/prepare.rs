@@ -2,10 +2,8 @@
 
 use crate::Broken;
 use crate::picture::Picture;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x3};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
-use std::error::Error;
+use crate::resample::{Span, resample};
+use std::borrow::Cow;
 
 /// How a picture of another shape becomes one of the network's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,36 +37,28 @@ impl Preparation {
     ///
     /// # Errors
     /// As for [`crate::decode()`].
-    pub fn prepare(&self, bytes: &[u8], resizer: &mut Resizer, image: &mut [u8]) -> Result<(), Broken> {
+    pub fn prepare(&self, bytes: &[u8], image: &mut [u8]) -> Result<(), Broken> {
         let picture = crate::decode(bytes, self.background)?;
-        self.arrange(&self.resize(picture.with_channels(self.shape[0]), resizer)?, image);
+        self.arrange(&self.resize(&picture.with_channels(self.shape[0])), image);
         Ok(())
     }
 
-    /// The picture, or what is kept of it, as large as it will be: bilinear, where it becomes smaller over all pixels that meet in
-    /// one, as Pillow's `resize(size, BILINEAR, box)` and torchvision's `Resize` with `antialias`.
-    fn resize(&self, picture: Picture, resizer: &mut Resizer) -> Result<Picture, Broken> {
-        let [channels, height, width] = self.shape;
+    /// The picture, or what is kept of it, as large as it will be.
+    fn resize<'a>(&self, picture: &'a Picture) -> Cow<'a, Picture> {
+        let [_, height, width] = self.shape;
         let own = [picture.height, picture.width];
-        let (height, width) = match self.fit {
+        let size = match self.fit {
             Fit::Contain => contained(own, [height, width]),
-            _ => (height, width),
+            _ => [height, width],
         };
-        if own == [height, width] {
-            return Ok(picture);
+        if own == size {
+            return Cow::Borrowed(picture);
         }
-        let crop = match self.fit {
-            Fit::Cover => covering(own, [height, width]),
-            _ => [0.0, 0.0, picture.width as f64, picture.height as f64],
+        let [rows, columns] = match self.fit {
+            Fit::Cover => covering(own, size),
+            _ => own.map(|size| [0.0, size as f32]),
         };
-        let mut resized = Picture { width, height, channels, pixels: vec![0; width * height * channels] };
-        // The function for all kinds of pixels at once takes the compiler minutes.
-        let done = match channels {
-            1 => resize::<U8>(resizer, &picture, crop, &mut resized),
-            _ => resize::<U8x3>(resizer, &picture, crop, &mut resized),
-        };
-        done.map_err(|error| format!("it cannot be resized: {error}"))?;
-        Ok(resized)
+        Cow::Owned(resample(picture, columns, rows, size))
     }
 
     /// Puts pixels into the middle of an image, channel by channel.
@@ -90,33 +80,20 @@ impl Preparation {
     }
 }
 
-/// Resizes the part of a picture that begins at the left and top of `crop`, and has its width and height.
-fn resize<P: PixelTrait>(
-    resizer: &mut Resizer,
-    from: &Picture,
-    [left, top, width, height]: [f64; 4],
-    to: &mut Picture,
-) -> Result<(), Box<dyn Error>> {
-    let source = TypedImageRef::<P>::from_buffer(from.width as u32, from.height as u32, &from.pixels)?;
-    let mut resized = TypedImage::<P>::from_buffer(to.width as u32, to.height as u32, &mut to.pixels)?;
-    let options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(left, top, width, height);
-    Ok(resizer.resize_typed(&source, &mut resized, &options)?)
-}
-
 /// Rows and columns of a picture that is made as large as fits.
-fn contained([height, width]: [usize; 2], [rows, columns]: [usize; 2]) -> (usize, usize) {
-    let scale = (rows as f64 / height as f64).min(columns as f64 / width as f64);
-    let scaled = |size: usize, most: usize| ((size as f64 * scale).round() as usize).clamp(1, most);
-    (scaled(height, rows), scaled(width, columns))
+fn contained(own: [usize; 2], most: [usize; 2]) -> [usize; 2] {
+    let scale = (most[0] as f64 / own[0] as f64).min(most[1] as f64 / own[1] as f64);
+    [0, 1].map(|side| ((own[side] as f64 * scale).round() as usize).clamp(1, most[side]))
 }
 
-/// Left, top, width and height of the largest part in the middle of a picture that has the image's proportions.
-fn covering([height, width]: [usize; 2], [rows, columns]: [usize; 2]) -> [f64; 4] {
-    let [height, width, rows, columns] = [height, width, rows, columns].map(|size| size as f64);
-    let scale = (height / rows).min(width / columns);
-    let [kept_height, kept_width] = [(rows * scale).min(height), (columns * scale).min(width)];
-    [(width - kept_width) / 2.0, (height - kept_height) / 2.0, kept_width, kept_height]
+/// Rows and columns of the largest part in the middle of a picture that has the image's proportions.
+fn covering(own: [usize; 2], new: [usize; 2]) -> [Span; 2] {
+    let scale = (own[0] as f64 / new[0] as f64).min(own[1] as f64 / new[1] as f64);
+    [0, 1].map(|side| {
+        let (own, kept) = (own[side] as f64, new[side] as f64 * scale);
+        let start = (own - kept) / 2.0;
+        [start as f32, (start + kept) as f32]
+    })
 }
 
 #[cfg(test)]
@@ -133,7 +110,7 @@ mod tests {
     fn prepared(preparation: Preparation, picture: &Picture) -> Vec<u8> {
         let mut image = vec![7; preparation.image_len()];
         let picture = picture.clone().with_channels(preparation.shape[0]);
-        preparation.arrange(&preparation.resize(picture, &mut Resizer::new()).unwrap(), &mut image);
+        preparation.arrange(&preparation.resize(&picture), &mut image);
         image
     }
 
