@@ -74,12 +74,13 @@ function now(): number {
 
 let files = 0
 
-/** A file that no one else writes to, called as TensorFlow's are. */
+/** A file that no one else writes to, called as TensorFlow's are. TensorBoard reads files in the order of their names. */
 async function newFile(folder: string): Promise<string> {
   await failing(folder, () => mkdir(folder, { recursive: true }))
   for (;;) {
     const seconds = Math.floor(now()).toString().padStart(10, '0')
-    const path = `${folder}/events.out.tfevents.${seconds}.${hostname()}.candlewick.${process.pid}.${files++}`
+    const count = (files++).toString().padStart(6, '0')
+    const path = `${folder}/events.out.tfevents.${seconds}.${hostname()}.candlewick.${process.pid}.${count}`
     try {
       await writeFile(path, '', { flag: 'wx' })
       return path

@@ -185,6 +185,16 @@ test('files are called as TensorFlow calls them, and nobody writes to another', 
   }
 })
 
+test('the names of files, by which TensorBoard orders them, are in the order in which they were begun', async (t) => {
+  const folder = await temporaryFolder(t)
+  const net = await linear()
+  for (let loss = 0; loss < 12; loss++) await told(tensorBoard(folder), [{ loss }], { net })
+  const names = (await readdir(folder)).sort()
+  const events = await Promise.all(names.map(async (name) => recordsOf(await readFile(join(folder, name)))))
+  const losses = events.map(([_version, _begin, epoch]) => field(epoch, 5, 1, 2))
+  t.deepEqual(losses, Array.from({ length: 12 }, (_, i) => i))
+})
+
 test('a network without a convolution has no filters, and each epoch is there when it is yielded', async (t) => {
   const folder = await temporaryFolder(t)
   const counts: number[] = []
