@@ -15,6 +15,10 @@ pub const FORMATS: &str = "JPEG, PNG, WebP, BMP or GIF";
 /// Pixels of a picture at most, as with Pillow: a file of a few bytes can ask for any number of them.
 const MOST_PIXELS: u64 = 178_956_970;
 
+/// Pixels of a side at most. Of the formats that are read, PNG and BMP alone could have more; what resizes them would take far more
+/// memory than their pixels do.
+const MOST_OF_A_SIDE: u32 = 1 << 20;
+
 /// From so many pixels on, one picture is decoded at a time, so that the memory of them does not add up.
 const LARGE: u64 = 1 << 24;
 
@@ -25,7 +29,7 @@ static LARGE_ONES: Mutex<()> = Mutex::new(());
 /// data says. Colour profiles are not applied.
 ///
 /// # Errors
-/// A reason, for what is no whole picture, or has more than 178,956,970 pixels.
+/// A reason, for what is no whole picture, or has more than 178,956,970 pixels, or 1,048,576 in a row or a column.
 pub fn decode(bytes: &[u8], background: [u8; 3]) -> Result<Picture, Broken> {
     // A decoder's defect is a broken picture, not the end of a load.
     catch_unwind(|| decode_unguarded(bytes, background)).unwrap_or_else(|_| Err("its decoder failed".into()))
@@ -54,6 +58,11 @@ pub fn admit(width: u32, height: u32) -> Result<Option<MutexGuard<'static, ()>>,
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MOST_PIXELS {
         return Err(format!("it has {width} x {height} pixels; at most {MOST_PIXELS} are read"));
+    }
+    if width.max(height) > MOST_OF_A_SIDE {
+        return Err(format!(
+            "it has {width} x {height} pixels; at most {MOST_OF_A_SIDE} in a row or a column are read"
+        ));
     }
     if pixels == 0 {
         return Err("it has no pixels".into());
@@ -165,13 +174,17 @@ mod tests {
     /// A PNG's size stands in its first bytes, whose checksum is made anew.
     #[test]
     fn a_picture_of_absurd_size_takes_no_memory() {
-        let mut bomb = png(image::GrayImage::new(1, 1));
-        bomb[16..20].copy_from_slice(&60_000u32.to_be_bytes());
-        bomb[20..24].copy_from_slice(&60_000u32.to_be_bytes());
-        let sum = crc32(&bomb[12..29]);
-        bomb[29..33].copy_from_slice(&sum.to_be_bytes());
-        let error = decode(&bomb, [0; 3]).unwrap_err();
-        assert_eq!(error, "it has 60000 x 60000 pixels; at most 178956970 are read");
+        for (width, height, reason) in [
+            (60_000u32, 60_000u32, "it has 60000 x 60000 pixels; at most 178956970 are read"),
+            (1, 1_048_577, "it has 1 x 1048577 pixels; at most 1048576 in a row or a column are read"),
+        ] {
+            let mut bomb = png(image::GrayImage::new(1, 1));
+            bomb[16..20].copy_from_slice(&width.to_be_bytes());
+            bomb[20..24].copy_from_slice(&height.to_be_bytes());
+            let sum = crc32(&bomb[12..29]);
+            bomb[29..33].copy_from_slice(&sum.to_be_bytes());
+            assert_eq!(decode(&bomb, [0; 3]).unwrap_err(), reason);
+        }
     }
 
     fn crc32(bytes: &[u8]) -> u32 {

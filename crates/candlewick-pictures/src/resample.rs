@@ -3,7 +3,7 @@
 //! pictures: along one side first, of whose means eight bits are kept, and then along the other.
 
 use crate::picture::Picture;
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::{Level, Simd, SimdBase, dispatch, u8x16};
 use std::ops::Range;
 
 /// Bits of a weight behind the point: eight of the pixel and two for sums that are too large are the others of an `i32`.
@@ -11,6 +11,9 @@ const BITS: u32 = 32 - 8 - 2;
 
 /// Half of the last bit that is kept, so that cutting off the rest rounds.
 const HALF: i32 = 1 << (BITS - 1);
+
+/// So many rows become narrower at once: of each column, their bytes are multiplied with the same weight.
+const STRIP: usize = 16;
 
 /// What is between these, in pixels and parts of them, along one side.
 pub type Span = [f32; 2];
@@ -24,10 +27,44 @@ pub fn resample(from: &Picture, columns: Span, rows: Span, [height, width]: [usi
     dispatch!(Level::new(), simd => simd.vectorize(
         #[inline(always)]
         || match columns_first {
-            true => narrowed(&flattened(from, &down, None), &across),
-            false => flattened(from, &down, Some(&across)),
+            true => narrowed(simd, &flattened(from, &down), &across),
+            false => narrowed_and_flattened(simd, from, &across, &down),
         }
     ))
+}
+
+/// The picture with fewer or more rows.
+#[inline(always)]
+fn flattened(from: &Picture, down: &Weights) -> Picture {
+    let len = from.width * from.channels;
+    let mut flattening = Flattening::new(down, len);
+    for y in down.used(from.height) {
+        flattening.add(y, &from.pixels[y * len..][..len]);
+    }
+    Picture { height: down.len(), pixels: flattening.pixels(), ..*from }
+}
+
+/// The picture with fewer or more columns.
+#[inline(always)]
+fn narrowed<S: Simd>(simd: S, from: &Picture, across: &Weights) -> Picture {
+    let mut narrowing = Narrowing::new(simd, from, across);
+    let mut pixels = Vec::with_capacity(from.height * across.len() * from.channels);
+    for top in (0..from.height).step_by(STRIP) {
+        narrowing.strip(top).take(from.height - top).for_each(|row| pixels.extend_from_slice(row));
+    }
+    Picture { width: across.len(), pixels, ..*from }
+}
+
+/// Both, of which no more than a strip of narrow rows is in memory.
+#[inline(always)]
+fn narrowed_and_flattened<S: Simd>(simd: S, from: &Picture, across: &Weights, down: &Weights) -> Picture {
+    let mut narrowing = Narrowing::new(simd, from, across);
+    let mut flattening = Flattening::new(down, across.len() * from.channels);
+    let used = down.used(from.height);
+    for top in used.clone().step_by(STRIP) {
+        (top..used.end).zip(narrowing.strip(top)).for_each(|(y, row)| flattening.add(y, row));
+    }
+    Picture { width: across.len(), height: down.len(), pixels: flattening.pixels(), ..*from }
 }
 
 /// Of each new pixel along one side, which ones it is a mean of, and how much they count.
@@ -59,6 +96,11 @@ impl Weights {
         Self { starts, weights, taps }
     }
 
+    /// How many new pixels there are.
+    fn len(&self) -> usize {
+        self.starts.len()
+    }
+
     /// The pixels, of `size`, that any new one is a mean of.
     fn used(&self, size: usize) -> Range<usize> {
         let ends = self.starts.last().map_or(0, |last| last + self.taps);
@@ -66,94 +108,127 @@ impl Weights {
     }
 }
 
-/// The picture with fewer or more rows, each of which was made narrow before: what is in between takes one row of memory.
-#[inline(always)]
-fn flattened(from: &Picture, down: &Weights, across: Option<&Weights>) -> Picture {
-    let (channels, height) = (from.channels, down.starts.len());
-    let width = across.map_or(from.width, |across| across.starts.len());
-    let mut sums = vec![HALF; height * width * channels];
-    let mut narrowing = across.map(|across| Narrowing::new(from, across));
-    let mut first = 0;
-    for y in down.used(from.height) {
-        let row = &from.pixels[y * from.width * channels..][..from.width * channels];
-        let row = match &mut narrowing {
-            Some(narrowing) => narrowing.narrow(row),
-            None => row,
-        };
-        while down.starts[first] + down.taps <= y {
-            first += 1;
-        }
-        for i in (first..height).take_while(|&i| down.starts[i] <= y) {
-            let weight = down.weights[i * down.taps + y - down.starts[i]];
-            let sums = &mut sums[i * row.len()..][..row.len()];
-            sums.iter_mut().zip(row).for_each(|(sum, pixel)| *sum += weight * i32::from(*pixel));
-        }
+/// New rows, while those that they are means of are added up.
+struct Flattening<'a> {
+    down: &'a Weights,
+    /// Of the new rows, one after the other.
+    sums: Vec<i32>,
+}
+
+impl<'a> Flattening<'a> {
+    /// Of rows of so many bytes.
+    fn new(down: &'a Weights, len: usize) -> Self {
+        Self { down, sums: vec![HALF; down.len() * len] }
     }
-    Picture { width, height, channels, pixels: sums.into_iter().map(rounded).collect() }
-}
 
-/// The picture with fewer or more columns.
-#[inline(always)]
-fn narrowed(from: &Picture, across: &Weights) -> Picture {
-    let mut narrowing = Narrowing::new(from, across);
-    let mut pixels = Vec::with_capacity(from.height * narrowing.new.len());
-    for row in from.pixels.chunks_exact(from.width * from.channels) {
-        pixels.extend_from_slice(narrowing.narrow(row));
-    }
-    Picture { width: across.starts.len(), pixels, ..*from }
-}
-
-/// Makes rows narrow, one after the other.
-struct Narrowing<'a> {
-    across: &'a Weights,
-    channels: usize,
-    /// The row and what weights of zero may be multiplied with.
-    row: Vec<u8>,
-    new: Vec<u8>,
-}
-
-impl<'a> Narrowing<'a> {
-    fn new(from: &Picture, across: &'a Weights) -> Self {
-        let channels = from.channels;
-        let row = vec![0; (from.width + across.taps) * channels + 1];
-        Self { across, channels, row, new: vec![0; across.starts.len() * channels] }
+    /// Adds row `y` to all that are a mean of it.
+    #[inline(always)]
+    fn add(&mut self, y: usize, row: &[u8]) {
+        let Weights { starts, weights, taps } = self.down;
+        let first = starts.partition_point(|start| start + taps <= y);
+        for (i, start) in starts.iter().enumerate().skip(first).take_while(|(_, start)| **start <= y) {
+            let weight = weights[i * taps + y - start];
+            let sums = &mut self.sums[i * row.len()..][..row.len()];
+            sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum += weight * i32::from(*byte));
+        }
     }
 
     #[inline(always)]
-    fn narrow(&mut self, row: &[u8]) -> &[u8] {
-        self.row[..row.len()].copy_from_slice(row);
-        match self.channels {
-            1 => narrow_grey(&self.row, self.across, &mut self.new),
-            _ => narrow_colours(&self.row, self.across, &mut self.new),
+    fn pixels(self) -> Vec<u8> {
+        self.sums.into_iter().map(rounded).collect()
+    }
+}
+
+/// Makes strips of a picture narrower or wider.
+struct Narrowing<'a, S> {
+    simd: S,
+    from: &'a Picture,
+    across: &'a Weights,
+    /// The strip's, and as many zeros as weights may reach beyond.
+    columns: Vec<[u8; STRIP]>,
+    new_columns: Vec<[u8; STRIP]>,
+    /// As many bytes each as there are new columns, of which the last may be to fill up.
+    new_rows: Vec<u8>,
+}
+
+impl<'a, S: Simd> Narrowing<'a, S> {
+    fn new(simd: S, from: &'a Picture, across: &'a Weights) -> Self {
+        let zeros = |pixels: usize| vec![[0; STRIP]; (pixels * from.channels).next_multiple_of(STRIP)];
+        let (columns, new_columns) = (zeros(from.width + across.taps), zeros(across.len()));
+        let new_rows = vec![0; new_columns.len() * STRIP];
+        Self { simd, from, across, columns, new_columns, new_rows }
+    }
+
+    /// The new rows of those from `top` on; below the picture, of zeros.
+    #[inline(always)]
+    fn strip(&mut self, top: usize) -> impl Iterator<Item = &[u8]> {
+        let Picture { width, channels, ref pixels, .. } = *self.from;
+        let mut rows: [&[u8]; STRIP] = [&[]; STRIP];
+        rows.iter_mut().zip(pixels.chunks_exact(width * channels).skip(top)).for_each(|(to, row)| *to = row);
+        for (block, columns) in self.columns.as_chunks_mut().0.iter_mut().enumerate() {
+            *columns = transposed(self.simd, &rows.map(|row| bytes_from(row, block * STRIP)));
         }
-        &self.new
-    }
-}
-
-#[inline(always)]
-fn narrow_grey(row: &[u8], across: &Weights, narrow: &mut [u8]) {
-    for ((new, &start), weights) in narrow.iter_mut().zip(&across.starts).zip(across.weights.chunks_exact(across.taps))
-    {
-        let pixels = row[start..][..across.taps].iter();
-        let sum: i32 = pixels.zip(weights).map(|(pixel, weight)| i32::from(*pixel) * weight).sum();
-        *new = rounded(HALF + sum);
-    }
-}
-
-/// With what comes after each pixel as a fourth value, which is dropped: four are summed up as quickly as three.
-#[inline(always)]
-fn narrow_colours(row: &[u8], across: &Weights, narrow: &mut [u8]) {
-    let new = narrow.chunks_exact_mut(3);
-    for ((new, &start), weights) in new.zip(&across.starts).zip(across.weights.chunks_exact(across.taps)) {
-        let pixels = row[3 * start..][..3 * across.taps + 1].windows(4).step_by(3);
-        let mut sums = [HALF; 4];
-        for (pixel, weight) in pixels.zip(weights) {
-            for i in 0..4 {
-                sums[i] += i32::from(pixel[i]) * weight;
+        match channels {
+            1 => add_columns::<1>(&self.columns, self.across, &mut self.new_columns),
+            _ => add_columns::<3>(&self.columns, self.across, &mut self.new_columns),
+        }
+        let len = self.new_columns.len();
+        for (block, columns) in self.new_columns.as_chunks().0.iter().enumerate() {
+            for (row, bytes) in transposed(self.simd, columns).iter().enumerate() {
+                self.new_rows[row * len + block * STRIP..][..STRIP].copy_from_slice(bytes);
             }
         }
-        new.copy_from_slice(&sums.map(rounded)[..3]);
+        let new_len = self.across.len() * channels;
+        self.new_rows.chunks_exact(len).map(move |row| &row[..new_len])
     }
+}
+
+/// Of pixels of `C` columns, one for each channel.
+#[inline(always)]
+fn add_columns<const C: usize>(columns: &[[u8; STRIP]], across: &Weights, new_columns: &mut [[u8; STRIP]]) {
+    let (pixels, new_pixels) = (columns.as_chunks::<C>().0, new_columns.as_chunks_mut::<C>().0);
+    let weights = across.weights.chunks_exact(across.taps);
+    for ((new_pixel, &start), weights) in new_pixels.iter_mut().zip(&across.starts).zip(weights) {
+        for channel in 0..C {
+            let mut sums = [HALF; STRIP];
+            for (pixel, weight) in pixels[start..].iter().zip(weights) {
+                for row in 0..STRIP {
+                    sums[row] += i32::from(pixel[channel][row]) * weight;
+                }
+            }
+            new_pixel[channel] = sums.map(rounded);
+        }
+    }
+}
+
+/// What is there of a row's bytes from a place on, and zeros.
+#[inline(always)]
+fn bytes_from(row: &[u8], start: usize) -> [u8; STRIP] {
+    if let Some(bytes) = row.get(start..).and_then(|row| row.first_chunk()) {
+        return *bytes;
+    }
+    let mut bytes = [0; STRIP];
+    let rest = row.get(start..).unwrap_or_default();
+    bytes[..rest.len()].copy_from_slice(rest);
+    bytes
+}
+
+/// Columns of rows. Where two halves are interleaved four times, each byte has changed its place with the one across the diagonal.
+#[inline(always)]
+fn transposed<S: Simd>(simd: S, rows: &[[u8; STRIP]; STRIP]) -> [[u8; STRIP]; STRIP] {
+    let mut all = rows.map(|row| u8x16::load_array(simd, row));
+    for _ in 0..4 {
+        let halves = all;
+        for i in 0..8 {
+            all[2 * i] = halves[i].zip_low(halves[i + 8]);
+            all[2 * i + 1] = halves[i].zip_high(halves[i + 8]);
+        }
+    }
+    all.map(|column| {
+        let mut bytes = [0; STRIP];
+        column.store_array(&mut bytes);
+        bytes
+    })
 }
 
 /// A sum as a pixel.
