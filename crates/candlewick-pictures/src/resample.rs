@@ -165,8 +165,10 @@ impl<'a, S: Simd> Narrowing<'a, S> {
         let Picture { width, channels, ref pixels, .. } = *self.from;
         let mut rows: [&[u8]; STRIP] = [&[]; STRIP];
         rows.iter_mut().zip(pixels.chunks_exact(width * channels).skip(top)).for_each(|(to, row)| *to = row);
-        for (block, columns) in self.columns.as_chunks_mut().0.iter_mut().enumerate() {
-            *columns = transposed(self.simd, &rows.map(|row| bytes_from(row, block * STRIP)));
+        let mut block = [[0; STRIP]; STRIP];
+        for (i, columns) in self.columns.as_chunks_mut().0.iter_mut().enumerate() {
+            block.iter_mut().zip(rows).for_each(|(bytes, row)| *bytes = bytes_from(row, i * STRIP));
+            *columns = transposed(self.simd, &block);
         }
         match channels {
             1 => add_columns::<1>(&self.columns, self.across, &mut self.new_columns),
@@ -196,7 +198,7 @@ fn add_columns<const C: usize>(columns: &[[u8; STRIP]], across: &Weights, new_co
                     sums[row] += i32::from(pixel[channel][row]) * weight;
                 }
             }
-            new_pixel[channel] = sums.map(rounded);
+            new_pixel[channel].iter_mut().zip(sums).for_each(|(byte, sum)| *byte = rounded(sum));
         }
     }
 }
@@ -216,7 +218,8 @@ fn bytes_from(row: &[u8], start: usize) -> [u8; STRIP] {
 /// Columns of rows. Where two halves are interleaved four times, each byte has changed its place with the one across the diagonal.
 #[inline(always)]
 fn transposed<S: Simd>(simd: S, rows: &[[u8; STRIP]; STRIP]) -> [[u8; STRIP]; STRIP] {
-    let mut all = rows.map(|row| u8x16::load_array(simd, row));
+    let mut all = [u8x16::splat(simd, 0); STRIP];
+    all.iter_mut().zip(rows).for_each(|(bytes, row)| *bytes = u8x16::load_array_ref(simd, row));
     for _ in 0..4 {
         let halves = all;
         for i in 0..8 {
@@ -224,11 +227,9 @@ fn transposed<S: Simd>(simd: S, rows: &[[u8; STRIP]; STRIP]) -> [[u8; STRIP]; ST
             all[2 * i + 1] = halves[i].zip_high(halves[i + 8]);
         }
     }
-    all.map(|column| {
-        let mut bytes = [0; STRIP];
-        column.store_array(&mut bytes);
-        bytes
-    })
+    let mut columns = [[0; STRIP]; STRIP];
+    columns.iter_mut().zip(all).for_each(|(column, bytes)| bytes.store_array(column));
+    columns
 }
 
 /// A sum as a pixel.
