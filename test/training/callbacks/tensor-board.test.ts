@@ -192,7 +192,10 @@ test('the names of files, by which TensorBoard orders them, are in the order in 
   const names = (await readdir(folder)).sort()
   const events = await Promise.all(names.map(async (name) => recordsOf(await readFile(join(folder, name)))))
   const losses = events.map(([_version, _begin, epoch]) => field(epoch, 5, 1, 2))
-  t.deepEqual(losses, Array.from({ length: 12 }, (_, i) => i))
+  t.deepEqual(
+    losses,
+    Array.from({ length: 12 }, (_, i) => i),
+  )
 })
 
 test('a network without a convolution has no filters, and each epoch is there when it is yielded', async (t) => {
