@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the addon for a target as it is released, here or in CI: scripts/release/build.sh aarch64-unknown-linux-musl leaves
 # candlewick.linux-arm64-musl.node at the top. Linux's are made on any Linux, by zig, and load on glibc 2.28; the one for x64 and
-# glibc has the CUDA engine inside. Those for macOS and Windows are made by Rust's own linker, on their systems.
+# glibc has the CUDA engine inside. Those for macOS and Windows are made by Rust's own linker, on their systems; x86_64-pc-windows-gnu is
+# never released: Debian's mingw-w64 makes it anywhere, so that emulate.sh can try on Wine what is much the same.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,6 +20,7 @@ case $target in
   aarch64-apple-darwin) name=darwin-arm64 builder=(cargo build) ;;
   x86_64-pc-windows-msvc) name=win32-x64-msvc builder=(cargo build) ;;
   aarch64-pc-windows-msvc) name=win32-arm64-msvc builder=(cargo build) ;;
+  x86_64-pc-windows-gnu) name=win32-x64-gnu features=(--features napi/dyn-symbols) builder=(cargo build) ;;
   *) echo "$target is none of the targets that are released." >&2; exit 1 ;;
 esac
 
@@ -27,7 +29,15 @@ if [ "${builder[1]}" = zigbuild ]; then
   zig=$(scripts/release/zig.sh)
   export PATH=$zig/bin:$PATH
 fi
-if [ ${#features[@]} != 0 ]; then
+if [ "$target" = x86_64-pc-windows-gnu ]; then
+  # What mingw links to for Node's symbols, which are looked up in Node when the addon is loaded.
+  export LIBNODE_PATH=$PWD/target/mingw
+  mkdir -p "$LIBNODE_PATH"
+  x86_64-w64-mingw32-gcc -shared -x c /dev/null -o "$LIBNODE_PATH/libnode.dll" || {
+    echo 'x86_64-w64-mingw32-gcc is missing; on Debian: apt-get install mingw-w64' >&2
+    exit 1
+  }
+elif [ ${#features[@]} != 0 ]; then
   CUDA_HOME=${CUDA_HOME:-$(scripts/cuda-toolkit.sh)}
   export CUDA_HOME
 fi

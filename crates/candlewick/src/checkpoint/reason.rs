@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 /// `permission denied` rather than `Permission denied (os error 13)`.
 pub fn words(error: &Error) -> String {
     let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or_default();
+    let text = text.split(" (os error ").next().unwrap_or_default().trim_end_matches('.'); // Windows ends its sentences
     let mut letters = text.chars();
     letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
 }
@@ -32,6 +32,7 @@ mod tests {
     #[test]
     fn numbers_are_for_systems_and_words_for_people() {
         assert_eq!(words(&Error::other("it is a folder")), "it is a folder");
+        assert_eq!(words(&Error::other("File not found. (os error 2)")), "file not found");
         #[cfg(unix)]
         assert_eq!(words(&Error::from_raw_os_error(13)), "permission denied");
         assert_eq!(words(&Error::other("")), "");

@@ -42,6 +42,7 @@ impl Dataset {
 
     /// Has the system begin to read images that will be looked at soon, where they are in a file: all of them at once, and nothing of
     /// what lies around them, which it would read as well once they are looked at in no order. Elsewhere, this does nothing.
+    #[cfg_attr(not(unix), expect(unused_variables))]
     pub fn expect(&self, indices: &[u32]) {
         #[cfg(unix)]
         if let (Pixels::Mapped(mapped), len @ SMALL..) = (&self.pixels, self.image_len()) {
