@@ -19,12 +19,17 @@ const STRIP: usize = 16;
 pub type Span = [f32; 2];
 
 /// What of a picture is between these columns and rows, in another size, which has rows and columns.
-pub fn resample(from: &Picture, columns: Span, rows: Span, [height, width]: [usize; 2]) -> Picture {
+pub fn resample(from: &Picture, columns: Span, rows: Span, size: [usize; 2]) -> Picture {
+    resample_on(Level::new(), from, columns, rows, size)
+}
+
+/// The same by a processor's instructions, any of which give the same bytes.
+fn resample_on(level: Level, from: &Picture, columns: Span, rows: Span, [height, width]: [usize; 2]) -> Picture {
     let (across, down) = (Weights::new(from.width, columns, width), Weights::new(from.height, rows, height));
     // Until version 12, Pillow always went along rows first.
     let fewer = |size: usize, new: usize| size as i64 - new as i64;
     let columns_first = fewer(from.height, height) > (2 * fewer(from.width, width)).max(0);
-    dispatch!(Level::new(), simd => simd.vectorize(
+    dispatch!(level, simd => simd.vectorize(
         #[inline(always)]
         || match columns_first {
             true => narrowed(simd, &flattened(from, &down), &across),
@@ -236,4 +241,77 @@ fn transposed<S: Simd>(simd: S, rows: &[[u8; STRIP]; STRIP]) -> [[u8; STRIP]; ST
 #[inline(always)]
 fn rounded(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels() -> Vec<Level> {
+        let best = Level::new();
+        let mut all = vec![best, Level::fallback()];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(best.as_avx2().map(Level::Avx2));
+            all.extend(best.as_sse4_2().map(Level::Sse4_2));
+        }
+        all
+    }
+
+    fn picture(width: usize, height: usize, channels: usize) -> Picture {
+        let pixels = (0..width * height * channels).map(|i| (i * i / 7 % 256) as u8).collect();
+        Picture { width, height, channels, pixels }
+    }
+
+    /// Means in float64 of means that are rounded, as Pillow's sums of whole numbers all but are.
+    fn along(size: usize, [start, end]: Span, new_size: usize, at: impl Fn(usize) -> u8) -> Vec<f64> {
+        let scale = f64::from(end - start) / new_size as f64;
+        let mean = |i: usize| {
+            let center = f64::from(start) + (i as f64 + 0.5) * scale;
+            let below = |x: usize| (1.0 - ((x as f64 + 0.5 - center) / scale.max(1.0)).abs()).max(0.0);
+            let sum: f64 = (0..size).map(|x| below(x) * f64::from(at(x))).sum();
+            sum / (0..size).map(below).sum::<f64>()
+        };
+        (0..new_size).map(mean).collect()
+    }
+
+    #[test]
+    fn pixels_are_means_below_a_triangle_on_any_instructions() {
+        for ([width, height], [new_width, new_height], channels) in [
+            ([40, 1], [7, 1], 1),
+            ([1, 50], [1, 9], 3),
+            ([9, 1], [40, 1], 3),
+            ([1, 5], [1, 33], 1),
+            ([100, 1], [100, 1], 1),
+            ([33, 1], [16, 1], 3),
+        ] {
+            let from = picture(width, height, channels);
+            let (columns, rows) = ([0.0, width as f32], [0.0, height as f32]);
+            for level in levels() {
+                let new = resample_on(level, &from, columns, rows, [new_height, new_width]);
+                assert_eq!([new.width, new.height, new.channels], [new_width, new_height, channels]);
+                for channel in 0..channels {
+                    let (size, new_size) = (width.max(height), new_width.max(new_height));
+                    let expected = along(size, [0.0, size as f32], new_size, |x| from.pixels[x * channels + channel]);
+                    for (i, mean) in expected.into_iter().enumerate() {
+                        let found = f64::from(new.pixels[i * channels + channel]);
+                        assert!((found - mean).abs() < 0.501, "{width}x{height}, {level:?}: {found}, not {mean}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_instructions_give_the_same_pixels() {
+        for (width, height, size, channels) in
+            [(70, 50, [20, 31], 3), (50, 170, [20, 31], 3), (31, 17, [40, 64], 1), (200, 19, [19, 5], 1)]
+        {
+            let from = picture(width, height, channels);
+            let all = levels();
+            let pixels =
+                |level| resample_on(level, &from, [1.3, width as f32], [0.0, height as f32 - 0.7], size).pixels;
+            all.iter().for_each(|level| assert_eq!(pixels(*level), pixels(all[0]), "{level:?}"));
+        }
+    }
 }
