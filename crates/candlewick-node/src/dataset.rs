@@ -196,7 +196,7 @@ impl Dataset {
         #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>,
     ) -> napi::Result<()> {
         let images = self.images()?;
-        check_room(indices, images.image_len(), into)?;
+        check_length(indices, images.image_len(), into)?;
         let augment = Augment::read(&augment).map_err(to_js)?;
         images.augment_into(indices, &augment, partners, None, into).map_err(to_js)
     }
@@ -214,7 +214,7 @@ impl Dataset {
         indices: &[u32],
         #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>,
     ) -> napi::Result<()> {
-        check_room(indices, 1, into)?;
+        check_length(indices, 1, into)?;
         let images = self.images()?;
         for (&index, to) in indices.iter().zip(into) {
             let label = images.labels().get(index as usize).and_then(|label| u8::try_from(*label).ok());
@@ -280,7 +280,7 @@ pub struct Statistics {
 
 /// Copies the rows of length `len` that `indices` names.
 fn copy_rows<T: Copy>(rows: &[T], len: usize, indices: &[u32], into: &mut [T]) -> napi::Result<()> {
-    check_room(indices, len, into)?;
+    check_length(indices, len, into)?;
     for (&i, to) in indices.iter().zip(into.chunks_exact_mut(len.max(1))) {
         let start = (i as usize).saturating_mul(len);
         let Some(row) = rows.get(start..start.saturating_add(len)) else {
@@ -294,7 +294,7 @@ fn copy_rows<T: Copy>(rows: &[T], len: usize, indices: &[u32], into: &mut [T]) -
 }
 
 /// That an array has room for the rows of length `len` that `indices` names, and for no more.
-fn check_room<T>(indices: &[u32], len: usize, into: &[T]) -> napi::Result<()> {
+fn check_length<T>(indices: &[u32], len: usize, into: &[T]) -> napi::Result<()> {
     if into.len() == indices.len().saturating_mul(len) {
         return Ok(());
     }

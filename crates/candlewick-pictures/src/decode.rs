@@ -15,7 +15,7 @@ pub const FORMATS: &str = "JPEG, PNG, WebP, BMP or GIF";
 /// Pixels of a picture at most, as with Pillow: a file of a few bytes can ask for any number of them.
 const MOST_PIXELS: u64 = 178_956_970;
 
-/// Pixels of a side at most. Of the formats that are read, PNG and BMP alone could have more; what resizes them would take far more
+/// Pixels of a side at most. Of the formats that are read, PNG, BMP and WebP could have more; what resizes them would take far more
 /// memory than their pixels do.
 const MOST_OF_A_SIDE: u32 = 1 << 20;
 

@@ -26,7 +26,7 @@ pub fn resample(from: &Picture, columns: Span, rows: Span, size: [usize; 2]) -> 
 /// The same by a processor's instructions, any of which give the same bytes.
 fn resample_on(level: Level, from: &Picture, columns: Span, rows: Span, [height, width]: [usize; 2]) -> Picture {
     let (across, down) = (Weights::new(from.width, columns, width), Weights::new(from.height, rows, height));
-    // Until version 12, Pillow always went along rows first.
+    // Pillow's rule, from version 13 on: columns where they lose more than twice as many pixels. Those before always began with rows.
     let fewer = |size: usize, new: usize| size as i64 - new as i64;
     let columns_first = fewer(from.height, height) > (2 * fewer(from.width, width)).max(0);
     dispatch!(level, simd => simd.vectorize(
@@ -304,14 +304,16 @@ mod tests {
 
     #[test]
     fn all_instructions_give_the_same_pixels() {
-        for (width, height, size, channels) in
-            [(70, 50, [20, 31], 3), (50, 170, [20, 31], 3), (31, 17, [40, 64], 1), (200, 19, [19, 5], 1)]
+        // Rows first, columns first, larger, and of fewer rows than a strip.
+        for (width, height, [new_height, new_width], channels) in
+            [(70, 50, [20, 31], 3), (50, 170, [20, 31], 3), (31, 17, [40, 64], 1), (200, 9, [19, 5], 1)]
         {
+            let size = [new_height, new_width];
             let from = picture(width, height, channels);
             let all = levels();
             let pixels =
                 |level| resample_on(level, &from, [1.3, width as f32], [0.0, height as f32 - 0.7], size).pixels;
-            all.iter().for_each(|level| assert_eq!(pixels(*level), pixels(all[0]), "{level:?}"));
+            all[1..].iter().for_each(|level| assert_eq!(pixels(*level), pixels(all[0]), "{level:?}"));
         }
     }
 }

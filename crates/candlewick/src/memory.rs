@@ -21,7 +21,7 @@ pub fn zeros<T: Zeroable>(n: usize) -> Result<Vec<T>> {
     // Rust asks the system for zeros up to this alignment only, and writes them itself beyond.
     const { assert!(align_of::<T>() <= 16) };
     let bytes = n.saturating_mul(size_of::<T>());
-    check_reserve(bytes)?;
+    check_room(bytes)?;
     bytemuck::try_zeroed_vec(n).map_err(|()| out_of_memory(bytes))
 }
 
@@ -49,24 +49,22 @@ pub fn collect<T>(values: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
 /// `OutOfMemory`.
 pub fn room<T>(n: usize) -> Result<Vec<T>> {
     let bytes = n.saturating_mul(size_of::<T>());
-    check_reserve(bytes)?;
+    check_room(bytes)?;
     let mut all = Vec::new();
     all.try_reserve_exact(n).map_err(|_| out_of_memory(bytes))?;
     Ok(all)
 }
 
-/// That the reserve stays when `bytes` are taken, where they are much.
-fn check_reserve(bytes: usize) -> Result<()> {
-    if bytes < MUCH { Ok(()) } else { check_room(bytes) }
-}
-
-/// Asks for `bytes` and the reserve at once and gives them back. Systems promise memory piece by piece beyond what they have; a whole
+/// Asks for `bytes`, if they are much, and the reserve at once and gives them back. Systems promise memory piece by piece beyond what they have; a whole
 /// that is more than all of it, most refuse. What others use is not counted, so this finds mistakes, and shortages of a process that
 /// has a limit.
 ///
 /// # Errors
 /// `OutOfMemory`.
 pub fn check_room(bytes: usize) -> Result<()> {
+    if bytes < MUCH {
+        return Ok(());
+    }
     let mut all = Vec::<u8>::new();
     all.try_reserve_exact(bytes.saturating_add(RESERVE)).map_err(|_| out_of_memory(bytes))?;
     // A compiler may leave out memory that nobody looks at, and take it for granted.
@@ -77,7 +75,7 @@ pub fn check_room(bytes: usize) -> Result<()> {
 /// The error for so many bytes.
 pub fn out_of_memory(bytes: usize) -> Error {
     let message = format!(
-        "{} of memory are needed at once, more than there is; make the network, the batch or the number of threads smaller",
+        "{} of memory are needed at once, more than can be taken; make the network, the batch or the number of threads smaller",
         show_bytes(bytes)
     );
     Error::new(Code::OutOfMemory, message)
@@ -175,7 +173,7 @@ mod tests {
         assert_eq!(zeros::<u64>(usize::MAX).unwrap_err().code, Code::OutOfMemory);
         assert_eq!(room::<u64>(usize::MAX).unwrap_err().code, Code::OutOfMemory);
         assert_eq!(Buffer::<f32>::zeros(usize::MAX).err().unwrap().code, Code::OutOfMemory);
-        assert!(check_room(1 << 20).is_ok());
+        assert!([0, 1, MUCH - 1, MUCH].into_iter().all(|bytes| check_room(bytes).is_ok()));
         assert!(check_room(1 << 50).unwrap_err().message.starts_with("1.0 PiB of memory are needed"));
     }
 

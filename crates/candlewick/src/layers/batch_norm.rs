@@ -16,7 +16,7 @@ use crate::activations::{Function, Relu};
 use crate::error::{Code, Error, Result};
 use crate::kernels::numbers;
 use crate::random::Chance;
-use crate::simd::{LANES, Lane, Lanes, Real, mul_add_one};
+use crate::simd::{LANES, Lane, Lanes, Real, mul_add_scalar};
 use bytemuck::{Pod, Zeroable};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -371,7 +371,7 @@ impl Placed {
     pub fn scale_and_shift(&self, own: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let [weight, bias, mean, _] = self.split(own);
         let scale: Vec<f32> = (0..self.channels).map(|c| weight[c] * self.root(own, c)).collect();
-        let shift = (0..self.channels).map(|c| mul_add_one(scale[c], -mean[c], bias[c])).collect();
+        let shift = (0..self.channels).map(|c| mul_add_scalar(scale[c], -mean[c], bias[c])).collect();
         (scale, shift)
     }
 }

@@ -23,7 +23,7 @@ mod register_tiles;
 
 pub use float32::Float32;
 pub use float64::Float64;
-pub use fused::mul_add_one;
+pub use fused::mul_add_scalar;
 pub use instruction_set::{ISA_VARIABLE, InstructionSet, Kernel};
 pub use real::Real;
 pub use register_tiles::{Largest, RegisterTile, cover, cut, cut_evenly};
