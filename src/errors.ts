@@ -80,9 +80,15 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
-const outOfMemoryCodes = ['ERR_MEMORY_ALLOCATION_FAILED', 'ERR_BUFFER_TOO_LARGE', 'Z_MEM_ERROR', 'ENOMEM']
+const outOfMemoryCodes = [
+  'OUT_OF_MEMORY',
+  'ERR_MEMORY_ALLOCATION_FAILED',
+  'ERR_BUFFER_TOO_LARGE',
+  'Z_MEM_ERROR',
+  'ENOMEM',
+]
 
-/** Whether something failed for want of memory: V8 says RangeError, of whatever realm; Node, zlib and the system have codes. */
+/** Whether something failed for want of memory: V8 says RangeError, of whatever realm; candlewick, Node, zlib and the system have codes. */
 export function isOutOfMemory(error: unknown): boolean {
   if (outOfMemoryCodes.includes(codeOf(error))) return true
   const { name } = Object(error) as { name?: unknown }

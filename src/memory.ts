@@ -1,23 +1,19 @@
 import { callAddon, checkRoom } from './addon.js'
-import { CandlewickError, codeOf, isOutOfMemory } from './errors.js'
+import { CandlewickError, isOutOfMemory } from './errors.js'
 
 /** JavaScript's arrays of numbers, as they are made. */
 type ArrayType<T> = { new (length: number): T; readonly BYTES_PER_ELEMENT: number }
-
-/** From how many bytes on an array may be too large. */
-const much = 2 ** 20
 
 /**
  * Zeros, as many as a caller decides. `what` is what they are for: "the labels of 5 images". The addon is asked first whether there is
  * room: V8 ends the process where an array leaves its heap too little.
  */
 export function allocate<T>(what: string, type: ArrayType<T>, length: number): T {
-  const bytes = length * type.BYTES_PER_ELEMENT
   try {
-    if (bytes >= much) callAddon(() => checkRoom(bytes))
+    callAddon(() => checkRoom(length * type.BYTES_PER_ELEMENT))
     return new type(length)
   } catch (error) {
-    throw isOutOfMemory(error) || codeOf(error) === 'OUT_OF_MEMORY' ? outOfMemory(what, error) : error
+    throw isOutOfMemory(error) ? outOfMemory(what, error) : error
   }
 }
 

@@ -211,11 +211,11 @@ fn add_columns<const C: usize>(columns: &[[u8; STRIP]], across: &Weights, new_co
 /// What is there of a row's bytes from a place on, and zeros.
 #[inline(always)]
 fn bytes_from(row: &[u8], start: usize) -> [u8; STRIP] {
-    if let Some(bytes) = row.get(start..).and_then(|row| row.first_chunk()) {
+    let rest = row.get(start..).unwrap_or_default();
+    if let Some(bytes) = rest.first_chunk() {
         return *bytes;
     }
     let mut bytes = [0; STRIP];
-    let rest = row.get(start..).unwrap_or_default();
     bytes[..rest.len()].copy_from_slice(rest);
     bytes
 }
